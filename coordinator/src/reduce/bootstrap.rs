@@ -1,0 +1,123 @@
+//! The paired bootstrap: which groups of documents each draw takes, and the totals of columns over them. Knows no metric.
+
+use std::array;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Draws that are computed together: one pass over a column serves so many.
+const LANES: usize = 8;
+
+/// A fixed sequence of resamples of groups, with replacement.
+///
+/// It depends on the seed and on the groups' labels alone. So every cell of a language is resampled by the same groups (cells
+/// are paired), and so are languages and models whose groups have the same labels, as in a parallel corpus.
+#[derive(Debug)]
+pub(super) struct Resampling {
+    key: [u8; 32],
+    groups: usize,
+    draws: usize,
+}
+
+impl Resampling {
+    /// Resamples groups with these labels; fewer than two groups are never resampled.
+    pub(super) fn new(seed: u64, labels: &[String], draws: u32) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"babelquant bootstrap 1");
+        hasher.update(&seed.to_le_bytes());
+        for label in labels {
+            hasher.update(&(label.len() as u64).to_le_bytes());
+            hasher.update(label.as_bytes());
+        }
+        let draws = if labels.len() < 2 { 0 } else { draws as usize };
+        Self { key: hasher.finalize().into(), groups: labels.len(), draws }
+    }
+
+    /// For each column (one number a group, f64) its sum over the groups of each draw: `[column][draw]`. Every sum runs over
+    /// the groups in order, so threads do not change a bit of it.
+    pub(super) fn totals(&self, columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let blocks: Vec<Vec<[f64; LANES]>> = (0..self.draws.div_ceil(LANES))
+            .into_par_iter()
+            .map(|block| {
+                let taken = self.multiplicities(block);
+                columns.iter().map(|column| weighted_sums(column, &taken)).collect()
+            })
+            .collect();
+        let draws_of = |column: usize| blocks.iter().flat_map(move |block| block[column]);
+        (0..columns.len()).map(|column| draws_of(column).take(self.draws).collect()).collect()
+    }
+
+    /// How often each group is taken by each of the block's draws: `[group][lane]`.
+    fn multiplicities(&self, block: usize) -> Vec<[f64; LANES]> {
+        let mut taken = vec![[0.0; LANES]; self.groups];
+        (0..LANES).for_each(|lane| {
+            self.draw(block * LANES + lane).for_each(|group| taken[group][lane] += 1.0);
+        });
+        taken
+    }
+
+    /// The groups that a draw takes: as many as there are, each draw from a stream of its own.
+    fn draw(&self, number: usize) -> impl Iterator<Item = usize> {
+        let mut random = ChaCha8Rng::from_seed(self.key);
+        random.set_stream(number as u64);
+        let groups = self.groups;
+        (0..groups).map(move |_| below(groups, &mut random))
+    }
+}
+
+/// A number below `bound`, uniform up to bound/2⁶⁴ (Lemire 2019, without the rejection step).
+fn below(bound: usize, random: &mut ChaCha8Rng) -> usize {
+    ((u128::from(random.next_u64()) * bound as u128) >> 64) as usize
+}
+
+fn weighted_sums(column: &[f64], taken: &[[f64; LANES]]) -> [f64; LANES] {
+    let mut sums = [0.0; LANES];
+    for (value, taken) in column.iter().zip(taken) {
+        sums = array::from_fn(|lane| sums[lane] + taken[lane] * value);
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resampling(seed: u64, groups: usize, draws: u32) -> Resampling {
+        let labels: Vec<String> = (0..groups).map(|index| format!("g{index}")).collect();
+        Resampling::new(seed, &labels, draws)
+    }
+
+    #[test]
+    fn each_draw_takes_as_many_groups_as_there_are() {
+        let totals = resampling(1, 37, 21).totals(&[vec![1.0; 37]]);
+        assert_eq!(totals, [vec![37.0; 21]]);
+    }
+
+    #[test]
+    fn draws_depend_on_seed_and_labels_alone() {
+        let column: Vec<f64> = (0..50).map(|i| f64::from(i * i % 17)).collect();
+        let of = |resampling: Resampling, columns: &[Vec<f64>]| resampling.totals(columns)[0].clone();
+        let alone = of(resampling(1, 50, 100), std::slice::from_ref(&column));
+        assert_eq!(alone, of(resampling(1, 50, 100), &[column.clone(), vec![0.0; 50]]));
+        assert_eq!(alone[..10], of(resampling(1, 50, 10), std::slice::from_ref(&column)));
+        assert_ne!(alone, of(resampling(2, 50, 100), std::slice::from_ref(&column)));
+    }
+
+    /// The standard deviation of a resampled total is √(n·population variance).
+    #[test]
+    fn spread_is_that_of_a_bootstrap() {
+        let column: Vec<f64> = (0..64).map(f64::from).collect();
+        let totals = resampling(7, 64, 4000).totals(&[column]).remove(0);
+        let mean = totals.iter().sum::<f64>() / 4000.0;
+        let variance = totals.iter().map(|total| (total - mean).powi(2)).sum::<f64>() / 4000.0;
+        let expected = (64.0_f64 * (64.0 * 64.0 - 1.0) / 12.0).sqrt();
+        assert!((mean - 2016.0).abs() < 10.0, "{mean}");
+        assert!((variance.sqrt() / expected - 1.0).abs() < 0.05, "{} {expected}", variance.sqrt());
+    }
+
+    #[test]
+    fn one_group_is_not_resampled() {
+        assert_eq!(resampling(1, 1, 10).totals(&[vec![3.0]]), [Vec::<f64>::new()]);
+    }
+}

@@ -1,0 +1,117 @@
+//! Languages and cells → the table `correlations`: every predictor with every outcome, for each model, scope and config.
+
+use std::collections::BTreeMap;
+
+use babelquant_proto::quant::QuantConfig;
+
+use super::correlation::{Pairs, pearson, spearman};
+use super::kendall::kendall;
+use super::power::detectable_r;
+use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
+use crate::study::analysis::{Analysis, Outcome, Predictor};
+
+/// The table, ordered as the cells are. The config `none` is left out: its outcomes are constant.
+pub(super) fn rows(
+    analysis: &Analysis,
+    languages: &[LanguageRow],
+    cells: &[SensitivityRow],
+) -> Vec<CorrelationRow> {
+    let languages = languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
+    let mut rows = Vec::new();
+    let mut detectable = Detectable::default();
+    for cells in grouped(cells) {
+        for (&predictor, outcome) in product(&analysis.predictors, &analysis.outcomes) {
+            let question = Question { predictor, outcome: *outcome, languages: &languages, cells: &cells };
+            rows.push(question.row(analysis.confidence, &mut detectable));
+        }
+    }
+    rows
+}
+
+/// The cells of each model, scope, components and config, in the order of their first row; one cell a language.
+fn grouped(cells: &[SensitivityRow]) -> Vec<Vec<&SensitivityRow>> {
+    let none = QuantConfig::None.to_string();
+    let mut index = BTreeMap::new();
+    let mut groups: Vec<Vec<&SensitivityRow>> = Vec::new();
+    for cell in cells.iter().filter(|cell| cell.config != none) {
+        let key = (&cell.model, &cell.scope, &cell.components, &cell.config);
+        let group = *index.entry(key).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(cell);
+    }
+    groups
+}
+
+fn product<'a, A, B>(first: &'a [A], second: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {
+    first.iter().flat_map(move |a| second.iter().map(move |b| (a, b)))
+}
+
+/// Does this predictor go with this outcome over these cells?
+#[derive(Debug)]
+struct Question<'a> {
+    predictor: Predictor,
+    outcome: Outcome,
+    languages: &'a BTreeMap<(&'a str, &'a str), &'a LanguageRow>,
+    cells: &'a [&'a SensitivityRow],
+}
+
+impl Question<'_> {
+    fn row(&self, confidence: f64, detectable: &mut Detectable) -> CorrelationRow {
+        let points = self.pairs();
+        let pairs = Pairs::new(&points);
+        let defined = pairs.as_ref().ok();
+        let pearson = defined.map(|pairs| pearson(pairs, confidence));
+        let interval = pearson.and_then(|pearson| pearson.interval);
+        let spearman = defined.map(spearman);
+        let kendall = defined.map(kendall);
+        let cell = self.cells[0];
+        CorrelationRow {
+            model: cell.model.clone(),
+            predictor: self.predictor.to_string(),
+            outcome: self.outcome.to_string(),
+            scope: cell.scope.clone(),
+            components: cell.components.clone(),
+            config: cell.config.clone(),
+            n: points.len() as u64,
+            pearson_r: pearson.map(|pearson| pearson.r),
+            pearson_p: pearson.map(|pearson| pearson.p),
+            pearson_low: interval.map(|interval| interval.low),
+            pearson_high: interval.map(|interval| interval.high),
+            spearman_rho: spearman.map(|spearman| spearman.rho),
+            spearman_p: spearman.map(|spearman| spearman.p),
+            kendall_tau: kendall.map(|kendall| kendall.tau),
+            kendall_p: kendall.map(|kendall| kendall.p),
+            detectable_r: detectable.at(points.len()),
+            reason: self.reason(&pairs, points.len()),
+        }
+    }
+
+    /// (predictor, outcome) of each language where both are defined.
+    fn pairs(&self) -> Vec<(f64, f64)> {
+        let pair = |cell: &&SensitivityRow| {
+            let language = self.languages.get(&(cell.model.as_str(), cell.language.as_str()))?;
+            language.predictor(self.predictor).zip(cell.outcome(self.outcome))
+        };
+        self.cells.iter().filter_map(pair).collect()
+    }
+
+    fn reason(&self, pairs: &Result<Pairs, super::correlation::Undefined>, n: usize) -> Option<String> {
+        match pairs {
+            Err(why) => Some(why.to_string()),
+            Ok(_) if n == 3 => Some("3 languages: Fisher's interval and the power need 4".to_owned()),
+            Ok(_) => None,
+        }
+    }
+}
+
+/// The smallest visible |r| by n; each n is computed once.
+#[derive(Debug, Default)]
+struct Detectable(BTreeMap<usize, Option<f64>>);
+
+impl Detectable {
+    fn at(&mut self, n: usize) -> Option<f64> {
+        *self.0.entry(n).or_insert_with(|| detectable_r(n))
+    }
+}

@@ -1,0 +1,183 @@
+//! Rows of `documents`, kept compactly: a few numbers per document and cell, names once. Computes no statistic.
+//!
+//! Invariant: a document's group, tokens, bytes and characters are the same in every cell of its model, because baseline and quantized model
+//! are scored on the same tokens. They are therefore kept once per (model, language).
+
+use std::collections::BTreeMap;
+use std::iter::Sum;
+
+use babelquant_proto::rows::DocumentRow;
+use babelquant_proto::Layers;
+use babelquant_proto::quant::QuantConfig;
+
+use super::groups::Groups;
+use super::names::{ByLanguage, Names};
+use super::spelled::Spelled;
+
+/// All scores, as pushed.
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    names: Names,
+    /// By model and language.
+    languages: BTreeMap<[u32; 2], Pushed>,
+}
+
+#[derive(Debug, Default)]
+struct Pushed {
+    slots: BTreeMap<u32, usize>,
+    documents: Vec<Document>,
+    /// By scope, components and config.
+    cells: BTreeMap<[u32; 3], Vec<Score>>,
+}
+
+/// What is the same for a document in every cell.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Its number in the language.
+    pub(super) number: u32,
+    /// Label of its group.
+    pub(super) group: String,
+    /// How much of it is scored.
+    pub(super) size: Size,
+}
+
+/// An amount of scored text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Size {
+    /// Scored tokens.
+    pub(super) tokens: u64,
+    /// UTF-8 bytes of the scored tokens.
+    pub(super) bytes: u64,
+    /// Unicode scalars of the scored tokens.
+    pub(super) chars: u64,
+}
+
+impl<'a> Sum<&'a Size> for Size {
+    fn sum<I: Iterator<Item = &'a Size>>(sizes: I) -> Self {
+        sizes.fold(Self::default(), |sum, size| Self {
+            tokens: sum.tokens + size.tokens,
+            bytes: sum.bytes + size.bytes,
+            chars: sum.chars + size.chars,
+        })
+    }
+}
+
+/// One document in one cell; NLL and KL are sums over its tokens in nat.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Score {
+    /// Position of the document in `LanguageScores::documents`.
+    pub(super) slot: usize,
+    /// NLL of the baseline.
+    pub(super) base_nll: f64,
+    /// NLL of the quantized model; `None` where it is not finite.
+    pub(super) nll: Option<f64>,
+    /// KL(base ‖ quantized); `None` where it was not measured or is not finite.
+    pub(super) kl: Option<f64>,
+    /// Tokens that both models rank first.
+    pub(super) top1: u64,
+}
+
+/// The scores of one (model, language).
+#[derive(Debug)]
+pub(super) struct LanguageScores {
+    /// The documents of all cells, in no particular order: `Score::slot` points here.
+    pub(super) documents: Vec<Document>,
+    /// Their groups. A cell that lacks documents, because a unit of it is quarantined, is resampled over all of them.
+    pub(super) groups: Groups,
+    /// The cells, by scope, components and config.
+    pub(super) cells: Vec<Cell>,
+}
+
+/// The scores of one scope, components and config. Cells are ordered by those, scopes and configs by meaning.
+#[derive(Debug)]
+pub(super) struct Cell {
+    /// Scope.
+    pub(super) scope: Spelled<Layers>,
+    /// Components.
+    pub(super) components: String,
+    /// Config.
+    pub(super) config: Spelled<QuantConfig>,
+    /// The scores, by document number.
+    pub(super) scores: Vec<Score>,
+}
+
+impl Documents {
+    /// Takes a row.
+    pub(super) fn push(&mut self, row: &DocumentRow) {
+        let language = [&row.model, &row.language].map(|name| self.names.number(name));
+        let cell = [&row.scope, &row.components, &row.config].map(|name| self.names.number(name));
+        let pushed = self.languages.entry(language).or_default();
+        let slot = pushed.slot(row);
+        let DocumentRow { base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, .. } = *row;
+        pushed.cells.entry(cell).or_default().push(Score { slot, base_nll, nll, kl, top1 });
+    }
+
+    /// The scores by model and language, everything in an order that does not depend on the order of pushes.
+    pub(super) fn finish(self) -> ByLanguage<LanguageScores> {
+        let Self { names, languages } = self;
+        let named = |([model, language], pushed): ([u32; 2], Pushed)| {
+            (names.pair(model, language), pushed.finish(&names))
+        };
+        languages.into_iter().map(named).collect()
+    }
+}
+
+impl Pushed {
+    /// The position of the row's document, which is added where it is new.
+    fn slot(&mut self, row: &DocumentRow) -> usize {
+        *self.slots.entry(row.document).or_insert_with(|| {
+            let DocumentRow { document: number, tokens, bytes, chars, .. } = *row;
+            let size = Size { tokens, bytes, chars };
+            self.documents.push(Document { number, group: row.group.clone(), size });
+            self.documents.len() - 1
+        })
+    }
+
+    fn finish(self, names: &Names) -> LanguageScores {
+        let Self { documents, cells, .. } = self;
+        let named = |([scope, components, config], mut scores): ([u32; 3], Vec<Score>)| {
+            scores.sort_by_key(|score| documents[score.slot].number);
+            Cell {
+                scope: Spelled::new(names.text(scope)),
+                components: names.text(components).to_owned(),
+                config: Spelled::new(names.text(config)),
+                scores,
+            }
+        };
+        let mut cells: Vec<Cell> = cells.into_iter().map(named).collect();
+        cells.sort_by(|a, b| (&a.scope, &a.components, &a.config).cmp(&(&b.scope, &b.components, &b.config)));
+        let groups = Groups::new(documents.iter().map(|document| (document.number, document.group.as_str())));
+        LanguageScores { documents, groups, cells }
+    }
+}
+
+impl LanguageScores {
+    /// The size of a cell's documents.
+    pub(super) fn size(&self, cell: &Cell) -> Size {
+        cell.scores.iter().map(|score| &self.documents[score.slot].size).sum()
+    }
+
+    /// Sum over a cell's documents, in their order.
+    pub(super) fn sum(&self, cell: &Cell, value: impl Fn(&Score, &Document) -> f64) -> f64 {
+        cell.scores.iter().fold(0.0, |sum, score| sum + value(score, &self.documents[score.slot]))
+    }
+
+    /// Sums over a cell's documents by group.
+    pub(super) fn column(&self, cell: &Cell, value: impl Fn(&Score, &Document) -> f64) -> Vec<f64> {
+        let values = cell.scores.iter().filter_map(|score| {
+            let document = &self.documents[score.slot];
+            Some((self.groups.of(document.number)?, value(score, document)))
+        });
+        self.groups.column(values)
+    }
+
+    /// The documents by number, each with the baseline's NLL from the first cell that holds it.
+    pub(super) fn baseline(&self) -> Vec<(&Document, f64)> {
+        let mut baseline = BTreeMap::new();
+        for score in self.cells.iter().flat_map(|cell| &cell.scores) {
+            let document = &self.documents[score.slot];
+            baseline.entry(document.number).or_insert((document, score.base_nll));
+        }
+        baseline.into_values().collect()
+    }
+}

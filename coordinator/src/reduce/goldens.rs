@@ -1,0 +1,62 @@
+//! What scipy made of small inputs (`tests/golden/statistics.json`, written by `tests/reference/make_statistics.py`). Tests only.
+
+use serde_json::Value;
+
+use super::interval::Interval;
+
+/// One item of a section.
+#[derive(Debug)]
+pub(super) struct Golden {
+    /// The columns x and y in pairs.
+    pub(super) pairs: Vec<(f64, f64)>,
+    values: Value,
+}
+
+/// The items of a section.
+pub(super) fn section(name: &str) -> Vec<Value> {
+    let text = include_str!("../../../tests/golden/statistics.json");
+    let golden: Value = serde_json::from_str(text).unwrap();
+    golden[name].as_array().unwrap().clone()
+}
+
+/// The correlations.
+pub(super) fn correlations() -> Vec<Golden> {
+    let column = |values: &Value, name: &str| -> Vec<f64> {
+        values[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let golden = |values: Value| {
+        let pairs = column(&values, "x").into_iter().zip(column(&values, "y")).collect();
+        Golden { pairs, values }
+    };
+    section("correlations").into_iter().map(golden).collect()
+}
+
+impl Golden {
+    /// A number of the item; `None` where scipy found it undefined.
+    pub(super) fn number(&self, key: &str) -> Option<f64> {
+        self.values[key].as_f64()
+    }
+
+    /// Demands 1e-9 relative.
+    #[track_caller]
+    pub(super) fn check(&self, key: &str, found: f64) {
+        close(found, self.number(key).unwrap(), &format!("{} {key}", self.values["name"]));
+    }
+
+    /// The same for both ends of an interval.
+    #[track_caller]
+    pub(super) fn check_interval(&self, key: &str, found: Option<Interval>) {
+        let expected = self.values[key].as_array();
+        assert_eq!(found.is_some(), expected.is_some(), "{} {key}", self.values["name"]);
+        let (Some(found), Some(expected)) = (found, expected) else { return };
+        close(found.low, expected[0].as_f64().unwrap(), key);
+        close(found.high, expected[1].as_f64().unwrap(), key);
+    }
+}
+
+/// Demands 1e-9 relative.
+#[track_caller]
+pub(super) fn close(found: f64, expected: f64, what: &str) {
+    let error = (found - expected).abs();
+    assert!(error <= 1e-9 * expected.abs(), "{what}: {found} instead of {expected}");
+}

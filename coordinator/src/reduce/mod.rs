@@ -1,0 +1,119 @@
+//! Reduce: rows → statistics. Pure: no file, no clock, no environment; the seed is part of the analysis. Not the rendering (`report`).
+//!
+//! Invariant: the Summary depends on the set of rows alone, never on the order or the batches in which they are pushed. Everything is kept by
+//! ordered keys, documents are sorted before any sum, and every sum of f64 runs in a fixed order for any number of threads.
+
+mod quantile;
+mod interval;
+mod distribution;
+mod correlation;
+mod kendall;
+mod power;
+mod bootstrap;
+mod ratio;
+mod reasons;
+mod names;
+mod spelled;
+mod groups;
+mod tables;
+mod layers;
+mod activations;
+mod shares;
+mod documents;
+mod sensitivity;
+mod predictors;
+mod languages;
+mod correlations;
+
+#[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
+mod goldens;
+#[cfg(test)]
+mod tests;
+
+use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
+
+pub(crate) use spelled::Spelled;
+pub use tables::{CorrelationRow, LanguageRow, LayerRow, ModelRow, SensitivityRow, ShareRow};
+
+use crate::study::analysis::Analysis;
+
+/// Takes the rows of a run, part by part, and makes their Summary.
+#[derive(Debug)]
+pub struct Reducer {
+    analysis: Analysis,
+    weights: layers::Weights,
+    activations: activations::Activations,
+    documents: documents::Documents,
+}
+
+/// The statistics over all rows: the tables of `analysis/`, each in the order of its key.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Summary {
+    /// How the rows were reduced.
+    pub analysis: Analysis,
+    /// The aggregate over each model's MLP weights.
+    pub models: Vec<ModelRow>,
+    /// The MLP weights of each layer.
+    pub layers: Vec<LayerRow>,
+    /// The predictors of each language.
+    pub languages: Vec<LanguageRow>,
+    /// The activation of each layer in each language.
+    pub activation_shares: Vec<ShareRow>,
+    /// What each config at each scope does to each language.
+    pub sensitivity: Vec<SensitivityRow>,
+    /// Predictors against outcomes over languages.
+    pub correlations: Vec<CorrelationRow>,
+}
+
+impl Reducer {
+    /// A reducer without rows.
+    pub fn new(analysis: Analysis) -> Self {
+        Self {
+            analysis,
+            weights: layers::Weights::default(),
+            activations: activations::Activations::default(),
+            documents: documents::Documents::default(),
+        }
+    }
+
+    /// Takes rows of `weights`.
+    pub fn push_weights(&mut self, rows: &[WeightRow]) {
+        rows.iter().for_each(|row| self.weights.push(row));
+    }
+
+    /// Takes rows of `activations`.
+    pub fn push_activations(&mut self, rows: &[ActivationRow]) {
+        rows.iter().for_each(|row| self.activations.push(row));
+    }
+
+    /// Takes rows of `documents`.
+    pub fn push_documents(&mut self, rows: &[DocumentRow]) {
+        rows.iter().for_each(|row| self.documents.push(row));
+    }
+
+    /// The statistics over all rows pushed.
+    pub fn finish(self) -> Summary {
+        let Self { analysis, weights, activations, documents } = self;
+        let (activations, scores) = (activations.finish(), documents.finish());
+        let sensitivity = sensitivity::rows(&scores, &analysis);
+        let sources = languages::Sources {
+            weights: &weights,
+            activations: &activations,
+            scores: &scores,
+            analysis: &analysis,
+        };
+        let languages = languages::rows(&sources);
+        let correlations = correlations::rows(&analysis, &languages, &sensitivity);
+        Summary {
+            models: weights.model_rows(),
+            layers: weights.layer_rows(),
+            activation_shares: shares::rows(&activations),
+            languages,
+            sensitivity,
+            correlations,
+            analysis,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Cells → the table `sensitivity`: paired differences, their ratios and their bootstrap intervals.
+
+use std::f64::consts::LN_2;
+
+use babelquant_proto::Layers;
+
+use super::bootstrap::Resampling;
+use super::documents::{Cell, LanguageScores, Score};
+use super::interval::Estimate;
+use super::names::ByLanguage;
+use super::ratio::{estimate, ratio, standard_error};
+use super::reasons::Reasons;
+use super::tables::SensitivityRow;
+use crate::study::analysis::Analysis;
+
+/// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
+const CELLS_TOGETHER: usize = 32;
+/// Columns of a cell that are resampled.
+const COLUMNS: usize = 5;
+
+/// The table.
+pub(super) fn rows(languages: &ByLanguage<LanguageScores>, analysis: &Analysis) -> Vec<SensitivityRow> {
+    let mut rows = Vec::new();
+    for ((model, language), scores) in languages {
+        let resampling = scores.groups.resampling(analysis);
+        let cells = Cells { model, language, scores, analysis, resampling };
+        rows.extend(scores.cells.chunks(CELLS_TOGETHER).flat_map(|together| cells.rows(together)));
+    }
+    rows
+}
+
+/// What the cells of one (model, language) share.
+#[derive(Debug)]
+struct Cells<'a> {
+    model: &'a str,
+    language: &'a str,
+    scores: &'a LanguageScores,
+    analysis: &'a Analysis,
+    resampling: Resampling,
+}
+
+/// The statistics of a cell that have an interval.
+#[derive(Debug)]
+struct Estimates {
+    delta_nll: Estimate,
+    delta_nll_se: Option<f64>,
+    delta_bits_per_byte: Estimate,
+    relative_perplexity: Estimate,
+    kl: Estimate,
+    top1_agreement: Estimate,
+}
+
+impl Cells<'_> {
+    fn rows(&self, together: &[Cell]) -> Vec<SensitivityRow> {
+        let columns: Vec<Vec<f64>> = together.iter().flat_map(|cell| self.columns(cell)).collect();
+        let draws = self.resampling.totals(&columns);
+        let columns = columns.as_chunks::<COLUMNS>().0.iter().zip(draws.as_chunks::<COLUMNS>().0);
+        let row = |(cell, (columns, draws))| self.row(cell, &self.estimates(cell, columns, draws));
+        together.iter().zip(columns).map(row).collect()
+    }
+
+    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1. An undefined δ or KL counts as 0: its cell has no value.
+    fn columns(&self, cell: &Cell) -> [Vec<f64>; COLUMNS] {
+        [
+            self.scores.column(cell, |score, _| delta(score).unwrap_or(0.0)),
+            self.scores.column(cell, |_, document| document.size.tokens as f64),
+            self.scores.column(cell, |_, document| document.size.bytes as f64),
+            self.scores.column(cell, |score, _| score.kl.unwrap_or(0.0)),
+            self.scores.column(cell, |score, _| score.top1 as f64),
+        ]
+    }
+
+    /// Every value is the ratio of sums over documents in order; `columns` and `draws` give standard error and intervals.
+    fn estimates(
+        &self,
+        cell: &Cell,
+        columns: &[Vec<f64>; COLUMNS],
+        draws: &[Vec<f64>; COLUMNS],
+    ) -> Estimates {
+        let [delta_draws, token_draws, byte_draws, kl_draws, top1_draws] = draws;
+        let size = self.scores.size(cell);
+        let per_token = |sum: Option<f64>| ratio(sum?, size.tokens as f64);
+        let of = |value, above, below| estimate(value, (above, below), self.analysis.confidence);
+        let difference = self.defined_sum(cell, delta);
+        let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
+        let delta_nll = of(per_token(difference), delta_draws, token_draws);
+        let top1 = self.scores.sum(cell, |score, _| score.top1 as f64);
+        Estimates {
+            delta_nll,
+            delta_nll_se: standard_error(delta_nll.value, &columns[0], &columns[1]),
+            delta_bits_per_byte: of(per_byte, delta_draws, byte_draws).map(|nats| nats / LN_2),
+            relative_perplexity: delta_nll.map(f64::exp_m1),
+            kl: of(per_token(self.defined_sum(cell, |score| score.kl)), kl_draws, token_draws),
+            top1_agreement: of(per_token(Some(top1)), top1_draws, token_draws),
+        }
+    }
+
+    fn row(&self, cell: &Cell, estimates: &Estimates) -> SensitivityRow {
+        let layer = cell.scope.value.as_ref().and_then(Layers::single);
+        let size = self.scores.size(cell);
+        let nll = self.defined_sum(cell, |score| score.nll);
+        let base_nll = self.scores.sum(cell, |score, _| score.base_nll);
+        let Estimates { delta_nll, delta_bits_per_byte, relative_perplexity, kl, top1_agreement, .. } = estimates;
+        SensitivityRow {
+            model: self.model.to_owned(),
+            language: self.language.to_owned(),
+            scope: cell.scope.text.clone(),
+            components: cell.components.clone(),
+            config: cell.config.text.clone(),
+            stack: layer.map(|layer| layer.stack.name().to_owned()),
+            layer: layer.map(|layer| layer.index),
+            documents: cell.scores.len() as u64,
+            groups: self.groups(cell),
+            tokens: size.tokens,
+            bytes: size.bytes,
+            chars: size.chars,
+            base_nll_per_token: ratio(base_nll, size.tokens as f64),
+            nll_per_token: nll.and_then(|nll| ratio(nll, size.tokens as f64)),
+            delta_nll: delta_nll.value,
+            delta_nll_low: delta_nll.low(),
+            delta_nll_high: delta_nll.high(),
+            delta_nll_se: estimates.delta_nll_se,
+            delta_bits_per_byte: delta_bits_per_byte.value,
+            delta_bits_per_byte_low: delta_bits_per_byte.low(),
+            delta_bits_per_byte_high: delta_bits_per_byte.high(),
+            relative_perplexity: relative_perplexity.value,
+            relative_perplexity_low: relative_perplexity.low(),
+            relative_perplexity_high: relative_perplexity.high(),
+            kl: kl.value,
+            kl_low: kl.low(),
+            kl_high: kl.high(),
+            top1_agreement: top1_agreement.value,
+            top1_agreement_low: top1_agreement.low(),
+            top1_agreement_high: top1_agreement.high(),
+            reason: self.reasons(cell, estimates).column(),
+        }
+    }
+
+    fn reasons(&self, cell: &Cell, estimates: &Estimates) -> Reasons {
+        let mut reasons = Reasons::default();
+        let undefined = |value: fn(&Score) -> Option<f64>| {
+            cell.scores.iter().filter(|score| value(score).is_none()).count()
+        };
+        let (documents, nll, kl) = (cell.scores.len(), undefined(|score| score.nll), undefined(|score| score.kl));
+        reasons.add_where(self.scores.size(cell).tokens == 0, || "no scored token".to_owned());
+        reasons.add_where(nll > 0, || format!("NLL of {nll} of {documents} documents is not finite"));
+        reasons.add_where(kl == documents, || "KL was not measured".to_owned());
+        let some = (1..documents).contains(&kl);
+        reasons.add_where(some, || format!("KL of {kl} of {documents} documents is not finite"));
+        let Estimates { delta_nll, relative_perplexity, .. } = estimates;
+        let overflow = relative_perplexity.interval.is_none() && delta_nll.interval.is_some();
+        reasons.add_where(overflow, || "exp(ΔNLL) leaves the range of f64".to_owned());
+        if let Some(obstacle) = self.scores.groups.obstacle(self.analysis) {
+            reasons.add(obstacle);
+        }
+        reasons
+    }
+
+    /// Sum of a value over the documents; `None` where one has none.
+    fn defined_sum(&self, cell: &Cell, value: fn(&Score) -> Option<f64>) -> Option<f64> {
+        let defined = cell.scores.iter().all(|score| value(score).is_some());
+        defined.then(|| self.scores.sum(cell, |score, _| value(score).unwrap_or(0.0)))
+    }
+
+    fn groups(&self, cell: &Cell) -> u64 {
+        let members = self.scores.column(cell, |_, _| 1.0);
+        members.iter().filter(|&&members| members > 0.0).count() as u64
+    }
+}
+
+/// NLL − baseline NLL of a document, nat.
+fn delta(score: &Score) -> Option<f64> {
+    score.nll.map(|nll| nll - score.base_nll)
+}

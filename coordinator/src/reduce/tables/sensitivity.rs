@@ -1,0 +1,85 @@
+//! The table `sensitivity`: what one config at one scope does to one language.
+
+use crate::study::analysis::Outcome;
+
+babelquant_proto::table! {
+    /// A cell: one (model, language, scope, components, config) over all its documents. Columns `…_low` and `…_high` are the ends of the
+    /// paired bootstrap interval over groups of documents, at the confidence of the analysis.
+    SensitivityRow in "sensitivity" version 1 {
+        /// Model name as in the study.
+        model: String ["key"],
+        /// Language.
+        language: String ["key"],
+        /// Which layers are quantized.
+        scope: String ["key"],
+        /// Which tensors of those layers are quantized.
+        components: String ["key"],
+        /// How they are quantized.
+        config: String ["key"],
+        /// `dec` or `enc` where the scope is one layer alone, `only(layer)`; else null.
+        stack: Option<String> ["key"],
+        /// That layer's number from 0; else null.
+        layer: Option<u32> ["key"],
+        /// Documents scored.
+        documents: u64 ["documents"],
+        /// Groups of documents: the units that intervals and standard error resample.
+        groups: u64 ["groups"],
+        /// Scored tokens.
+        tokens: u64 ["tokens"],
+        /// UTF-8 bytes of the scored tokens.
+        bytes: u64 ["bytes"],
+        /// Unicode scalars of the scored tokens.
+        chars: u64 ["chars"],
+        /// Σ baseline NLL / Σ tokens.
+        base_nll_per_token: Option<f64> ["nat/token"],
+        /// Σ NLL / Σ tokens, quantized model.
+        nll_per_token: Option<f64> ["nat/token"],
+        /// ΔNLL: Σ (NLL − baseline NLL) / Σ tokens.
+        delta_nll: Option<f64> ["nat/token"],
+        /// Lower end.
+        delta_nll_low: Option<f64> ["nat/token"],
+        /// Upper end.
+        delta_nll_high: Option<f64> ["nat/token"],
+        /// Standard error of ΔNLL over G groups: sqrt(G/(G−1) · Σ(δ_g − ΔNLL·n_g)²) / Σn.
+        delta_nll_se: Option<f64> ["nat/token"],
+        /// Σ (NLL − baseline NLL) / (ln 2 · Σ bytes).
+        delta_bits_per_byte: Option<f64> ["bit/byte"],
+        /// Lower end.
+        delta_bits_per_byte_low: Option<f64> ["bit/byte"],
+        /// Upper end.
+        delta_bits_per_byte_high: Option<f64> ["bit/byte"],
+        /// exp(ΔNLL) − 1: relative increase of perplexity.
+        relative_perplexity: Option<f64> ["1"],
+        /// Lower end.
+        relative_perplexity_low: Option<f64> ["1"],
+        /// Upper end.
+        relative_perplexity_high: Option<f64> ["1"],
+        /// Σ KL(base ‖ quantized) / Σ tokens.
+        kl: Option<f64> ["nat/token"],
+        /// Lower end.
+        kl_low: Option<f64> ["nat/token"],
+        /// Upper end.
+        kl_high: Option<f64> ["nat/token"],
+        /// Share of scored tokens on which both models rank the same token first.
+        top1_agreement: Option<f64> ["1"],
+        /// Lower end.
+        top1_agreement_low: Option<f64> ["1"],
+        /// Upper end.
+        top1_agreement_high: Option<f64> ["1"],
+        /// Why a number is null.
+        reason: Option<String> ["text"],
+    }
+}
+
+impl SensitivityRow {
+    /// The outcome's value; null where it is undefined.
+    pub fn outcome(&self, outcome: Outcome) -> Option<f64> {
+        match outcome {
+            Outcome::DeltaNll => self.delta_nll,
+            Outcome::DeltaBitsPerByte => self.delta_bits_per_byte,
+            Outcome::RelativePerplexity => self.relative_perplexity,
+            Outcome::Kl => self.kl,
+            Outcome::Top1Agreement => self.top1_agreement,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The scheduler: a pure state machine that lends units to workers. No clock, no I/O, no async: `now` and every input are
+//! arguments, and what must outlive a restart leaves it as records. It never sees a result, only that there is one.
+//!
+//! A unit is free, held by a session, withheld (a record about it is not durable yet), done or quarantined. Capacity and
+//! liveness come from a worker's latest report and are never counted up and down, so whatever a lost message did is healed by
+//! the next one.
+
+mod bits;
+mod charges;
+mod geometry;
+mod pool;
+mod record;
+mod report;
+mod sessions;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use babelquant_proto::UnitIndex;
+use babelquant_proto::message::Session as SessionId;
+
+use charges::Charges;
+pub use geometry::{Block, Geometry};
+use pool::Pool;
+pub use record::{Fault, Record};
+use sessions::Sessions;
+pub use step::{Effects, Input, Report, Standing};
+
+/// Most units of one reply; a worker that wants more asks again.
+const GRANTS_MAX: u32 = 64;
+
+/// Lends units to workers.
+#[derive(Debug)]
+pub struct Scheduler {
+    pool: Pool,
+    sessions: Sessions,
+    charges: Charges,
+    /// Units with a record that is not durable yet.
+    withheld: BTreeSet<u64>,
+    quarantined: BTreeMap<u64, Fault>,
+    lease: Duration,
+}
+
+impl Scheduler {
+    /// A scheduler of all units of a study; a worker that is silent for longer than `lease` loses its grants.
+    pub fn new(geometry: Geometry, lease: Duration) -> Self {
+        Self {
+            pool: Pool::new(geometry),
+            sessions: Sessions::default(),
+            charges: Charges::default(),
+            withheld: BTreeSet::new(),
+            quarantined: BTreeMap::new(),
+            lease,
+        }
+    }
+
+    /// The next state and what follows from the input.
+    pub fn step(&mut self, now: Duration, input: Input) -> Effects {
+        match input {
+            Input::Join { session, worker } => {
+                self.sessions.join(session, worker, now);
+                Effects::default()
+            }
+            Input::Report(report) => self.report(now, &report),
+            Input::Ask { session, want } => {
+                Effects { grants: self.ask(session, want), ..Effects::default() }
+            }
+            Input::Tick => self.tick(now),
+            Input::Durable(record) => {
+                self.durable(record);
+                Effects::default()
+            }
+        }
+    }
+
+    /// How a unit stands.
+    pub fn standing(&self, UnitIndex(unit): UnitIndex) -> Standing {
+        if unit >= self.pool.units() {
+            return Standing::Unknown;
+        }
+        match (self.pool.is_closed(unit), self.quarantined.get(&unit)) {
+            (false, _) => Standing::Open,
+            (true, None) => Standing::Done,
+            (true, Some(&fault)) => Standing::Quarantined(fault),
+        }
+    }
+
+    /// True for a session that has joined and not been silent for too long.
+    pub fn knows(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some()
+    }
+
+    /// Units that are neither done nor quarantined.
+    pub fn open(&self) -> u64 {
+        self.pool.open()
+    }
+
+    /// Units with a durable result.
+    pub fn done(&self) -> u64 {
+        self.pool.units() - self.pool.open() - self.quarantined.len() as u64
+    }
+
+    /// Units lent to workers.
+    pub fn granted(&self) -> u64 {
+        self.sessions.granted()
+    }
+
+    /// Live sessions.
+    pub fn workers(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// The units that are given up.
+    pub fn quarantined(&self) -> &BTreeMap<u64, Fault> {
+        &self.quarantined
+    }
+
+    /// Takes the unit from its holder until a record about it is durable; false where it is withheld already.
+    fn withhold(&mut self, unit: u64) -> bool {
+        self.sessions.release(unit);
+        self.pool.take(unit);
+        self.withheld.insert(unit)
+    }
+
+    /// The record of one more charge, or of the quarantine that it leads to.
+    fn charge(&mut self, unit: UnitIndex, worker: String, fault: Fault) -> Record {
+        self.withhold(unit.0);
+        match self.charges.is_last(unit.0, &worker, self.sessions.alive().len()) {
+            true => Record::Quarantine { unit, fault },
+            false => Record::Charge { unit, worker, fault },
+        }
+    }
+
+    fn give_back(&mut self, unit: u64) {
+        self.sessions.release(unit);
+        if !self.charges.is_suspect(unit) {
+            self.pool.put_back(unit);
+        }
+    }
+
+    fn ask(&mut self, id: SessionId, want: u32) -> Vec<UnitIndex> {
+        let mut grants = Vec::new();
+        let Some(session) = self.sessions.get_mut(id) else { return grants };
+        let alone = session.held.iter().any(|&unit| self.charges.is_suspect(unit));
+        if session.draining || alone {
+            return grants;
+        }
+        for _ in 0..want.min(GRANTS_MAX) {
+            match self.pool.next(&mut session.seat, &session.missing) {
+                Some(unit) => grants.push(UnitIndex(unit)),
+                None => break,
+            }
+        }
+        for unit in &grants {
+            self.sessions.hold(id, unit.0);
+        }
+        if grants.is_empty() && want > 0 {
+            grants.extend(self.ask_suspect(id).map(UnitIndex));
+        }
+        grants
+    }
+
+    /// A suspect for a worker that holds nothing.
+    fn ask_suspect(&mut self, id: SessionId) -> Option<u64> {
+        let session = self.sessions.get(id).filter(|session| session.held.is_empty())?;
+        let others = self.sessions.alive().iter().any(|name| **name != session.worker);
+        let unit = self.charges.suspects_for(&session.worker, others).find(|&unit| {
+            let can = !session.missing.contains(&self.pool.model(unit));
+            can && self.sessions.holder(unit).is_none() && !self.withheld.contains(&unit)
+        });
+        self.sessions.hold(id, unit?);
+        unit
+    }
+
+    fn tick(&mut self, now: Duration) -> Effects {
+        let mut effects = Effects::default();
+        for id in self.sessions.silent(now, self.lease) {
+            let Some(session) = self.sessions.remove(id) else { continue };
+            self.pool.leave(session.seat);
+            for &unit in &session.held {
+                match session.draining {
+                    true => self.give_back(unit),
+                    false => effects.records.push(self.charge(
+                        UnitIndex(unit),
+                        session.worker.clone(),
+                        Fault::LeaseLost,
+                    )),
+                }
+            }
+        }
+        effects
+    }
+
+    fn durable(&mut self, record: Record) {
+        let unit = record.unit().0;
+        self.withheld.remove(&unit);
+        if self.standing(UnitIndex(unit)) != Standing::Open {
+            return;
+        }
+        self.sessions.release(unit);
+        match record {
+            Record::Done { .. } => {
+                self.pool.close(unit);
+                self.charges.forget(unit);
+            }
+            Record::Charge { worker, fault, .. } => match self.charges.add(unit, &worker, fault) {
+                true => self.pool.take(unit),
+                false => self.pool.put_back(unit),
+            },
+            Record::Quarantine { fault, .. } => {
+                self.pool.close(unit);
+                self.quarantined.insert(unit, fault);
+                self.charges.forget(unit);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

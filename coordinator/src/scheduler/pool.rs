@@ -1,0 +1,246 @@
+//! Which units are free, and which of them a worker gets next. Not who holds them (`sessions`), not why one is taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bits::Bits;
+use super::geometry::{Geometry, Lane};
+
+/// The free units, by lane.
+///
+/// Invariant: a lane with a free unit lies at or behind its block's frontier, or is seated, or is loose. So no free unit is
+/// ever forgotten.
+#[derive(Debug)]
+pub(super) struct Pool {
+    geometry: Geometry,
+    /// Done or quarantined: never free again.
+    closed: Bits,
+    /// Closed, granted, or withheld until a record about it is durable.
+    taken: Bits,
+    open: u64,
+    /// By block: the first lane that nobody has been seated at yet.
+    frontiers: Vec<u64>,
+    /// Lanes before the frontier that nobody is seated at and that have free units, or had some.
+    loose: BTreeSet<Lane>,
+    /// How many workers are seated at a lane.
+    seated: BTreeMap<Lane, u32>,
+}
+
+/// The lane that a worker likes to go on with, and the end that it takes from: whoever joins an occupied lane takes from its
+/// tail, so that both meet in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    lane: Lane,
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Front,
+    Tail,
+}
+
+impl Pool {
+    pub(super) fn new(geometry: Geometry) -> Self {
+        let units = geometry.units();
+        Self {
+            closed: Bits::new(units),
+            taken: Bits::new(units),
+            open: units,
+            frontiers: vec![0; geometry.blocks().len()],
+            loose: BTreeSet::new(),
+            seated: BTreeMap::new(),
+            geometry,
+        }
+    }
+
+    pub(super) fn units(&self) -> u64 {
+        self.geometry.units()
+    }
+
+    pub(super) fn model(&self, unit: u64) -> usize {
+        self.geometry.model(unit)
+    }
+
+    /// Units that are neither done nor quarantined.
+    pub(super) fn open(&self) -> u64 {
+        self.open
+    }
+
+    pub(super) fn is_closed(&self, unit: u64) -> bool {
+        self.closed.contains(unit)
+    }
+
+    pub(super) fn is_taken(&self, unit: u64) -> bool {
+        self.taken.contains(unit)
+    }
+
+    pub(super) fn take(&mut self, unit: u64) {
+        self.taken.insert(unit);
+    }
+
+    /// Closes the unit; true where it was open.
+    pub(super) fn close(&mut self, unit: u64) -> bool {
+        self.taken.insert(unit);
+        let was_open = self.closed.insert(unit);
+        self.open -= u64::from(was_open);
+        was_open
+    }
+
+    /// Frees the unit, unless it is closed.
+    pub(super) fn put_back(&mut self, unit: u64) {
+        if !self.is_closed(unit) {
+            self.taken.remove(unit);
+            self.loosen(self.geometry.lane(unit));
+        }
+    }
+
+    /// Seats a worker at the lane of a unit that it turned out to hold.
+    pub(super) fn seat_at(&mut self, unit: u64) -> Seat {
+        self.sit(self.geometry.lane(unit), End::Front)
+    }
+
+    /// The worker leaves its lane to others.
+    pub(super) fn leave(&mut self, seat: Option<Seat>) {
+        let Some(Seat { lane, .. }) = seat else { return };
+        let seated = self.seated.get_mut(&lane);
+        let left = seated.map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            self.seated.remove(&lane);
+            self.loosen(lane);
+        }
+    }
+
+    /// Takes the next unit for a worker with this seat that lacks these models: from its own lane, else from a loose one, else
+    /// from a fresh one, else from the tail of the fullest occupied one.
+    pub(super) fn next(
+        &mut self,
+        seat: &mut Option<Seat>,
+        missing: &BTreeSet<usize>,
+    ) -> Option<u64> {
+        let own = seat.filter(|seat| !missing.contains(&self.lane_model(seat.lane)));
+        let unit = match own.and_then(|seat| self.free(seat)) {
+            Some(unit) => unit,
+            None => {
+                self.leave(seat.take());
+                let new = self.find(missing)?;
+                *seat = Some(new);
+                self.free(new)?
+            }
+        };
+        self.take(unit);
+        Some(unit)
+    }
+
+    fn find(&mut self, missing: &BTreeSet<usize>) -> Option<Seat> {
+        if let Some(lane) = self.find_loose(missing).or_else(|| self.find_fresh(missing)) {
+            return Some(self.sit(lane, End::Front));
+        }
+        let occupied =
+            self.seated.keys().filter(|lane| !missing.contains(&self.lane_model(**lane)));
+        let counted =
+            occupied.map(|&lane| (self.taken.count_absent(self.geometry.range(lane)), lane));
+        let fullest = counted.filter(|&(free, _)| free > 0).max_by_key(|&(free, _)| free);
+        fullest.map(|(_, lane)| self.sit(lane, End::Tail))
+    }
+
+    /// The first loose lane with a free unit; loose lanes that have none any more are forgotten on the way.
+    fn find_loose(&mut self, missing: &BTreeSet<usize>) -> Option<Lane> {
+        let mut stale = Vec::new();
+        let mut found = None;
+        for &lane in &self.loose {
+            if missing.contains(&self.lane_model(lane)) {
+                continue;
+            }
+            if self.taken.first_absent(self.geometry.range(lane)).is_some() {
+                found = Some(lane);
+                break;
+            }
+            stale.push(lane);
+        }
+        for lane in stale.iter().chain(&found) {
+            self.loose.remove(lane);
+        }
+        found
+    }
+
+    /// The first lane past the frontier that has a free unit and that nobody is seated at.
+    fn find_fresh(&mut self, missing: &BTreeSet<usize>) -> Option<Lane> {
+        for block in 0..self.frontiers.len() {
+            let lanes = self.geometry.blocks()[block].lanes;
+            if missing.contains(&self.geometry.blocks()[block].model) {
+                continue;
+            }
+            while self.frontiers[block] < lanes {
+                let lane = Lane { block, index: self.frontiers[block] };
+                self.frontiers[block] += 1;
+                let free = self.taken.first_absent(self.geometry.range(lane)).is_some();
+                if free && !self.seated.contains_key(&lane) {
+                    return Some(lane);
+                }
+            }
+        }
+        None
+    }
+
+    fn sit(&mut self, lane: Lane, end: End) -> Seat {
+        *self.seated.entry(lane).or_insert(0) += 1;
+        self.loose.remove(&lane);
+        Seat { lane, end }
+    }
+
+    fn loosen(&mut self, lane: Lane) {
+        let fresh = lane.index >= self.frontiers[lane.block];
+        let free = self.taken.first_absent(self.geometry.range(lane)).is_some();
+        if free && !fresh && !self.seated.contains_key(&lane) {
+            self.loose.insert(lane);
+        }
+    }
+
+    fn free(&self, seat: Seat) -> Option<u64> {
+        let range = self.geometry.range(seat.lane);
+        match seat.end {
+            End::Front => self.taken.first_absent(range),
+            End::Tail => self.taken.last_absent(range),
+        }
+    }
+
+    fn lane_model(&self, lane: Lane) -> usize {
+        self.geometry.blocks()[lane.block].model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_lane_then_loose_then_fresh_then_the_tail_of_the_fullest() {
+        let mut pool = Pool::new(Geometry::new([(0, 4, 3)]));
+        let (mut a, mut b, mut c) = (None, None, None);
+        let none = BTreeSet::new();
+        assert_eq!([pool.next(&mut a, &none), pool.next(&mut a, &none)], [Some(0), Some(1)]);
+        assert_eq!([pool.next(&mut b, &none), pool.next(&mut b, &none)], [Some(4), Some(5)]);
+        pool.leave(a.take());
+        assert_eq!(pool.next(&mut c, &none), Some(2), "the loose lane comes before the fresh one");
+        assert_eq!(pool.next(&mut a, &none), Some(8));
+        let mut d = None;
+        assert_eq!([pool.next(&mut d, &none), pool.next(&mut d, &none)], [Some(11), Some(10)]);
+        pool.put_back(0);
+        pool.leave(c.take());
+        let rest: Vec<_> = std::iter::from_fn(|| pool.next(&mut d, &none)).collect();
+        assert_eq!(rest, [9, 0, 3, 7, 6]);
+    }
+
+    #[test]
+    fn lanes_of_a_missing_model_are_left_to_others() {
+        let mut pool = Pool::new(Geometry::new([(0, 2, 1), (1, 2, 1)]));
+        let (mut a, mut b) = (None, None);
+        let missing = BTreeSet::from([0]);
+        let units: Vec<_> = std::iter::from_fn(|| pool.next(&mut a, &missing)).collect();
+        assert_eq!(units, [2, 3]);
+        assert_eq!(pool.next(&mut b, &BTreeSet::new()), Some(0));
+    }
+}

@@ -1,0 +1,103 @@
+//! Sessions: who is there, since when silent, and what each holds. Not which unit is next (`pool`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use babelquant_proto::message::Session as SessionId;
+
+use super::pool::Seat;
+
+/// A worker's presence: everything here comes from its latest Sync.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Its name; two sessions of one name count as one worker.
+    pub(super) worker: String,
+    /// When it was last heard.
+    pub(super) seen: Duration,
+    /// The units lent to it.
+    pub(super) held: BTreeSet<u64>,
+    /// The lane that it likes to go on with.
+    pub(super) seat: Option<Seat>,
+    /// Models that it lacks.
+    pub(super) missing: BTreeSet<usize>,
+    /// It takes no more work and will leave.
+    pub(super) draining: bool,
+}
+
+/// All live sessions, and who holds each granted unit.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_id: BTreeMap<SessionId, Session>,
+    holders: BTreeMap<u64, SessionId>,
+}
+
+impl Sessions {
+    pub(super) fn join(&mut self, id: SessionId, worker: String, now: Duration) {
+        let session = Session {
+            worker,
+            seen: now,
+            held: BTreeSet::new(),
+            seat: None,
+            missing: BTreeSet::new(),
+            draining: false,
+        };
+        self.by_id.insert(id, session);
+    }
+
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_id.get_mut(&id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn granted(&self) -> u64 {
+        self.holders.len() as u64
+    }
+
+    pub(super) fn holder(&self, unit: u64) -> Option<SessionId> {
+        self.holders.get(&unit).copied()
+    }
+
+    pub(super) fn hold(&mut self, id: SessionId, unit: u64) {
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.held.insert(unit);
+            self.holders.insert(unit, id);
+        }
+    }
+
+    /// Takes the unit from whoever holds it; true where somebody did.
+    pub(super) fn release(&mut self, unit: u64) -> bool {
+        let Some(id) = self.holders.remove(&unit) else { return false };
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.held.remove(&unit);
+        }
+        true
+    }
+
+    /// The names of workers that still take work.
+    pub(super) fn alive(&self) -> BTreeSet<&str> {
+        let working = self.by_id.values().filter(|session| !session.draining);
+        working.map(|session| session.worker.as_str()).collect()
+    }
+
+    /// The sessions that have been silent for longer than `lease`.
+    pub(super) fn silent(&self, now: Duration, lease: Duration) -> Vec<SessionId> {
+        let late = |session: &Session| now.saturating_sub(session.seen) > lease;
+        self.by_id.iter().filter(|(_, session)| late(session)).map(|(&id, _)| id).collect()
+    }
+
+    /// Forgets the session; what it held is free of a holder.
+    pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.by_id.remove(&id)?;
+        for unit in &session.held {
+            self.holders.remove(unit);
+        }
+        Some(session)
+    }
+}

@@ -1,0 +1,273 @@
+//! The scheduler's rules, each under its name, and random histories. Not its speed and size (`tests/scheduler_scale.rs`).
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use babelquant_proto::FailureKind;
+
+use super::*;
+
+const LEASE: Duration = Duration::from_secs(15);
+
+fn at(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn units(numbers: impl IntoIterator<Item = u64>) -> Vec<UnitIndex> {
+    numbers.into_iter().map(UnitIndex).collect()
+}
+
+fn quiet(session: u64, holding: &[u64]) -> Report {
+    Report {
+        session: SessionId(session),
+        holding: units(holding.iter().copied()),
+        finished: Vec::new(),
+        failures: Vec::new(),
+        released: Vec::new(),
+        draining: false,
+    }
+}
+
+/// A scheduler in which every record is durable at once.
+struct Bench {
+    scheduler: Scheduler,
+    records: Vec<Record>,
+}
+
+impl Bench {
+    fn new(workers: &[&str], blocks: &[(usize, u64, u64)]) -> Self {
+        let scheduler = Scheduler::new(Geometry::new(blocks.iter().copied()), LEASE);
+        let mut bench = Self { scheduler, records: Vec::new() };
+        for (session, worker) in (0..).zip(workers) {
+            bench.join(session, worker);
+        }
+        bench
+    }
+
+    fn join(&mut self, session: u64, worker: &str) {
+        let worker = worker.to_owned();
+        self.step(0, Input::Join { session: SessionId(session), worker });
+    }
+
+    fn step(&mut self, seconds: u64, input: Input) -> Effects {
+        let effects = self.scheduler.step(at(seconds), input);
+        for record in &effects.records {
+            self.scheduler.step(at(seconds), Input::Durable(record.clone()));
+        }
+        self.records.extend(effects.records.iter().cloned());
+        effects
+    }
+
+    fn ask(&mut self, session: u64, want: u32) -> Vec<u64> {
+        let effects = self.step(0, Input::Ask { session: SessionId(session), want });
+        effects.grants.iter().map(|unit| unit.0).collect()
+    }
+
+    fn fail(&mut self, session: u64, unit: u64, kind: FailureKind) -> Vec<Record> {
+        let failures = vec![(UnitIndex(unit), kind)];
+        self.step(0, Input::Report(Report { failures, ..quiet(session, &[]) })).records
+    }
+
+    fn standing(&self, unit: u64) -> Standing {
+        self.scheduler.standing(UnitIndex(unit))
+    }
+}
+
+#[test]
+fn a_lost_grant_is_healed_by_the_next_report() {
+    let mut bench = Bench::new(&["a"], &[(0, 3, 1)]);
+    assert_eq!(bench.ask(0, 2), [0, 1]);
+    bench.step(1, Input::Report(quiet(0, &[0])));
+    assert_eq!(bench.ask(0, 2), [1, 2], "unit 1 was lost on the way");
+}
+
+#[test]
+fn a_unit_is_withheld_until_its_record_is_durable() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 1)]);
+    bench.ask(0, 1);
+    let failed = Report { failures: vec![(UnitIndex(0), FailureKind::Crash)], ..quiet(0, &[]) };
+    let effects = bench.scheduler.step(at(1), Input::Report(failed));
+    assert_eq!(bench.ask(1, 1), [0; 0]);
+    for record in effects.records {
+        bench.scheduler.step(at(1), Input::Durable(record));
+    }
+    assert_eq!(bench.ask(1, 1), [0]);
+}
+
+#[test]
+fn a_silent_worker_loses_its_grants_and_is_charged() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 2, 1)]);
+    bench.ask(0, 2);
+    bench.step(10, Input::Report(quiet(1, &[])));
+    assert_eq!(bench.step(15, Input::Tick).records, []);
+    let records = bench.step(16, Input::Tick).records;
+    let charge = |unit| Record::Charge {
+        unit: UnitIndex(unit),
+        worker: "a".to_owned(),
+        fault: Fault::LeaseLost,
+    };
+    assert_eq!(records, [charge(0), charge(1)]);
+    assert!(!bench.scheduler.knows(SessionId(0)));
+    assert_eq!(bench.ask(1, 2), [0, 1]);
+}
+
+#[test]
+fn a_draining_worker_is_never_charged() {
+    let mut bench = Bench::new(&["a"], &[(0, 2, 1)]);
+    bench.ask(0, 2);
+    let released = units([0]);
+    let leaving = Report { released, draining: true, ..quiet(0, &[1]) };
+    bench.step(1, Input::Report(leaving));
+    assert_eq!(bench.ask(0, 1), [0; 0]);
+    assert_eq!(bench.step(100, Input::Tick).records, []);
+    bench.join(1, "b");
+    assert_eq!(bench.ask(1, 2), [0, 1]);
+}
+
+#[test]
+fn an_invalid_unit_is_quarantined_at_once() {
+    let mut bench = Bench::new(&["a"], &[(0, 1, 1)]);
+    bench.ask(0, 1);
+    bench.fail(0, 0, FailureKind::InvalidUnit);
+    assert!(matches!(bench.standing(0), Standing::Quarantined(_)));
+    assert_eq!((bench.scheduler.open(), bench.scheduler.done()), (0, 0));
+}
+
+#[test]
+fn three_charges_quarantine_on_two_workers_where_two_are_alive() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 1)]);
+    for _ in 0..2 {
+        assert_eq!(bench.ask(0, 1), [0]);
+        bench.fail(0, 0, FailureKind::Crash);
+    }
+    assert_eq!(bench.ask(0, 1), [0; 0], "it broke on a twice, and b is alive");
+    assert_eq!(bench.ask(1, 1), [0]);
+    bench.fail(1, 0, FailureKind::Timeout);
+    assert!(matches!(bench.standing(0), Standing::Quarantined(_)));
+}
+
+#[test]
+fn three_charges_quarantine_where_one_worker_is_alive() {
+    let mut bench = Bench::new(&["a"], &[(0, 2, 1)]);
+    assert_eq!(bench.ask(0, 1), [0]);
+    bench.fail(0, 0, FailureKind::OutOfMemory);
+    assert_eq!(bench.ask(0, 5), [1], "what ran out of memory comes last and alone");
+    bench.step(1, Input::Report(Report { finished: units([1]), ..quiet(0, &[]) }));
+    for _ in 0..2 {
+        assert_eq!(bench.ask(0, 5), [0]);
+        assert_eq!(bench.ask(0, 5), [0; 0], "a suspect is alone");
+        bench.fail(0, 0, FailureKind::Crash);
+    }
+    assert!(matches!(bench.standing(0), Standing::Quarantined(_)));
+    assert_eq!(bench.scheduler.open(), 0);
+}
+
+#[test]
+fn a_missing_model_costs_the_worker_not_the_unit() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 2), (1, 1, 1)]);
+    assert_eq!(bench.ask(0, 1), [0]);
+    assert_eq!(bench.fail(0, 0, FailureKind::ModelUnavailable), []);
+    assert_eq!(bench.ask(0, 5), [2]);
+    assert_eq!(bench.ask(1, 5), [0, 1]);
+}
+
+#[test]
+fn a_returning_worker_keeps_what_it_holds() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 4, 1)]);
+    bench.scheduler.step(at(0), Input::Durable(Record::Done { unit: UnitIndex(0) }));
+    assert_eq!(bench.ask(1, 1), [1]);
+    let effects = bench.step(1, Input::Report(quiet(0, &[0, 1, 2, 99])));
+    assert_eq!(effects.revoked, units([0, 1, 99]), "done, another's, unknown");
+    assert_eq!(bench.ask(1, 5), [3]);
+}
+
+#[test]
+fn the_first_result_wins_whoever_sends_it() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 1)]);
+    assert_eq!(bench.ask(0, 1), [0]);
+    let finished = || units([0]);
+    let report = Report { finished: finished(), ..quiet(1, &[]) };
+    assert_eq!(bench.step(1, Input::Report(report)).records, [Record::Done { unit: UnitIndex(0) }]);
+    let late = Report { finished: finished(), ..quiet(0, &[0]) };
+    let effects = bench.step(2, Input::Report(late));
+    assert_eq!((effects.records, effects.revoked), (vec![], finished()));
+}
+
+/// A random history of four workers: results, failures, lost messages, silence, restarts. In the end every unit is done or
+/// quarantined exactly once, and no grant ever names a closed unit or one that a live session holds.
+fn history(seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let blocks = [(0, 1, 3), (1, 1, 2), (0, 5, 6), (1, 3, 7)];
+    let mut bench = Bench::new(&["a", "b", "c", "d"], &blocks);
+    let mut held: BTreeMap<u64, BTreeSet<u64>> = (0..4).map(|id| (id, BTreeSet::new())).collect();
+    let names = ["a", "b", "c", "d"];
+    let (mut now, mut next_session) = (0, 4);
+    while bench.scheduler.open() > 0 {
+        now += rng.random_range(0..3);
+        assert!(now < 100_000, "seed {seed}: no progress");
+        if rng.random_bool(0.01) {
+            let mut scheduler = Scheduler::new(Geometry::new(blocks), LEASE);
+            for record in &bench.records {
+                scheduler.step(at(now), Input::Durable(record.clone()));
+            }
+            bench.scheduler = scheduler;
+        }
+        let id = *held.keys().nth(rng.random_range(0..held.len())).unwrap();
+        if !bench.scheduler.knows(SessionId(id)) {
+            let units = held.remove(&id).unwrap();
+            let name = names[rng.random_range(0..4)];
+            bench.join(next_session, name);
+            held.insert(next_session, if rng.random_bool(0.5) { units } else { BTreeSet::new() });
+            next_session += 1;
+            continue;
+        }
+        if rng.random_bool(0.1) {
+            now += 10;
+            bench.step(now, Input::Tick);
+            continue;
+        }
+        let mine = held.get_mut(&id).unwrap();
+        let mut report = quiet(id, &mine.iter().copied().collect::<Vec<_>>());
+        if let Some(&unit) = mine.iter().next() {
+            match rng.random_range(0..20) {
+                0 => report.failures.push((UnitIndex(unit), FailureKind::Crash)),
+                1 => report.failures.push((UnitIndex(unit), FailureKind::OutOfMemory)),
+                2 => report.released.push(UnitIndex(unit)),
+                3 if bench.scheduler.model_is_spare(id, unit) => {
+                    report.failures.push((UnitIndex(unit), FailureKind::ModelUnavailable));
+                }
+                _ => report.finished.push(UnitIndex(unit)),
+            }
+            mine.remove(&unit);
+            report.holding.retain(|held| held.0 != unit);
+        }
+        for unit in bench.step(now, Input::Report(report)).revoked {
+            mine.remove(&unit.0);
+        }
+        let grants = bench.ask(id, rng.random_range(0..4));
+        for &unit in &grants {
+            assert_eq!(bench.standing(unit), Standing::Open, "seed {seed}");
+        }
+        let lost = rng.random_bool(0.05);
+        mine.extend(grants.into_iter().filter(|_| !lost));
+    }
+    let closing = bench.records.iter().filter(|record| !matches!(record, Record::Charge { .. }));
+    let closed: Vec<u64> = closing.map(|record| record.unit().0).collect();
+    assert_eq!(closed.len() as u64, bench.scheduler.pool.units(), "seed {seed}");
+    assert_eq!(closed.iter().collect::<BTreeSet<_>>().len(), closed.len(), "seed {seed}");
+}
+
+impl Scheduler {
+    /// True where another live worker could compute units of this unit's model, so that a history can end.
+    fn model_is_spare(&self, id: u64, unit: u64) -> bool {
+        let model = self.pool.model(unit);
+        (0..10_000).map(SessionId).filter(|other| other.0 != id).any(|other| {
+            self.sessions.get(other).is_some_and(|session| !session.missing.contains(&model))
+        })
+    }
+}
+
+#[test]
+fn every_unit_is_closed_exactly_once_in_any_history() {
+    (0..300).for_each(history);
+}

@@ -1,0 +1,165 @@
+//! Why a study cannot be run: each mistake with its file, its key or line, and its value. Not errors of a run.
+
+use std::io;
+use std::path::PathBuf;
+
+use babelquant_proto::{Language, ModelError, ParseError};
+use thiserror::Error;
+
+/// A mistake in a study, its models or its corpus.
+#[derive(Debug, Error)]
+pub enum StudyError {
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{file} is no TOML: {reason}")]
+    Toml {
+        /// The study file.
+        file: String,
+        /// What the parser says, with the line.
+        reason: String,
+    },
+    /// A key that no study has.
+    #[error("{file}: unknown key `{key}` in {section}: {hint}")]
+    UnknownKey {
+        /// The study file.
+        file: String,
+        /// The section, or the top level.
+        section: String,
+        /// The key.
+        key: String,
+        /// The nearest known key.
+        hint: String,
+    },
+    /// A value that its key cannot have.
+    #[error("{file}: {key} = {value}: {reason}")]
+    Value {
+        /// The study file.
+        file: String,
+        /// The key with its section.
+        key: String,
+        /// The value.
+        value: String,
+        /// Why not, and what is accepted.
+        reason: String,
+    },
+    /// A key that every study needs.
+    #[error("{file}: `{key}` is missing: give {expected}")]
+    Missing {
+        /// The study file.
+        file: String,
+        /// The key with its section.
+        key: String,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// Two models of one name.
+    #[error("two models are called {name}: give one of them another `name`")]
+    ModelTwice {
+        /// The name.
+        name: String,
+    },
+    /// A directory that is no model.
+    #[error("model {name}")]
+    Model {
+        /// The model's name.
+        name: String,
+        /// The cause.
+        source: ModelError,
+    },
+    /// A config at a scope that changes no weight.
+    #[error("config {config} at scope {scope} changes no weight of model {model}: {reason}")]
+    EmptyScope {
+        /// The config.
+        config: String,
+        /// The scope.
+        scope: String,
+        /// The model.
+        model: String,
+        /// Why.
+        reason: String,
+    },
+    /// The corpus is at fault.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// The spec cannot be written, which is a bug.
+    #[error("the spec cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A mistake in the corpus.
+#[derive(Debug, Error)]
+pub enum CorpusError {
+    /// The path pattern is no pattern.
+    #[error("corpus path {pattern:?}: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A file or folder cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Nothing matches the pattern.
+    #[error("no file matches corpus path {pattern:?}")]
+    NoFiles {
+        /// The pattern.
+        pattern: String,
+    },
+    /// A file name that holds no language code.
+    #[error("{path}: list the wanted `languages` to leave this file out")]
+    UnknownLanguage {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: ParseError,
+    },
+    /// A wanted language without a file.
+    #[error("language {language} has no file: {pattern:?} matches {found}")]
+    MissingLanguage {
+        /// The language.
+        language: Language,
+        /// The pattern.
+        pattern: String,
+        /// The codes that there are.
+        found: String,
+    },
+    /// Two files or two list entries for one language.
+    #[error("language {language} is there twice, as {first} and {second}: keep one of them")]
+    Twice {
+        /// The language.
+        language: Language,
+        /// One file.
+        first: PathBuf,
+        /// Another.
+        second: PathBuf,
+    },
+    /// A file without documents.
+    #[error("{path} holds no document")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line that cannot be used.
+    #[error("{path}, line {line}: {reason}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,267 @@
+//! Reads a study file (TOML). Every key is known here and nowhere else; what is absent comes from `Study::sensible`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use babelquant_proto::{Batch, Dtype, Metrics, Windows};
+use toml::{Table, Value};
+
+use super::error::StudyError;
+use super::section::{Known, Section};
+use super::{Analysis, CorpusSource, ModelSource, Study};
+
+const TOP: Known = Known {
+    name: "",
+    keys: &[
+        "name",
+        "models",
+        "dtype",
+        "components",
+        "scopes",
+        "configs",
+        "metrics",
+        "seed",
+        "corpus",
+        "windows",
+        "batch",
+        "analysis",
+    ],
+};
+const CORPUS: Known =
+    Known { name: "corpus", keys: &["path", "groups", "languages", "documents", "shard_bytes"] };
+const WINDOWS: Known = Known { name: "windows", keys: &["tokens", "stride"] };
+const BATCH: Known = Known { name: "batch", keys: &["tokens", "head_rows", "head_columns"] };
+const ANALYSIS: Known = Known {
+    name: "analysis",
+    keys: &["bootstrap_draws", "confidence", "seed", "predictors", "outcomes", "outlier_layers"],
+};
+const MODEL: Known = Known { name: "models", keys: &["name", "path"] };
+const ALL: &[Known] = &[TOP, CORPUS, WINDOWS, BATCH, ANALYSIS];
+
+impl Study {
+    /// Reads the study file at `path`; relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// The file is unreadable, or a key or value in it is wrong.
+    pub fn read(path: &Path) -> Result<Self, StudyError> {
+        let text = fs::read_to_string(path);
+        let text = text.map_err(|source| StudyError::Read { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, &path.display().to_string(), folder)
+    }
+
+    /// Reads the text of a study file called `file`; relative paths in it are relative to `folder`.
+    ///
+    /// # Errors
+    /// A key or value is wrong.
+    pub fn parse(text: &str, file: &str, folder: &Path) -> Result<Self, StudyError> {
+        let mut top = top(text, file)?;
+        let models = models(&mut top, file, folder)?;
+        let mut section = top.section(CORPUS, ALL)?;
+        let path: Option<String> = section.take("path")?;
+        let path =
+            path.ok_or_else(|| section.missing("path", "a path such as corpus/{language}.txt"))?;
+        let pattern = folder.join(path).to_string_lossy().into_owned();
+        let sensible = Self::sensible(models, pattern);
+        let mut study = sensible.map_err(|error| top.wrong("configs", &"default", error))?;
+        corpus(&mut section, &mut study.corpus, folder)?;
+        study.windows = windows(&mut top.section(WINDOWS, ALL)?, study.windows)?;
+        study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
+        study.analysis = analysis(&mut top)?;
+        set(&mut study.name, top.take("name")?);
+        set(&mut study.dtype, top.take::<Dtype>("dtype")?);
+        set(&mut study.components, top.spellings("components")?);
+        set(&mut study.scopes, top.spellings("scopes")?);
+        set(&mut study.configs, top.spellings("configs")?);
+        set(&mut study.seed, top.take("seed")?);
+        set(&mut study.metrics, metrics(&mut top)?);
+        Ok(study)
+    }
+
+    /// Reads only the analysis of a study file's text: the report needs no model and no corpus.
+    ///
+    /// # Errors
+    /// A key of the file or a value of its `[analysis]` is wrong.
+    pub fn parse_analysis(text: &str, file: &str) -> Result<Analysis, StudyError> {
+        analysis(&mut top(text, file)?)
+    }
+}
+
+fn top<'a>(text: &str, file: &'a str) -> Result<Section<'a>, StudyError> {
+    let table = text.parse::<Table>().map_err(|error| StudyError::Toml {
+        file: file.to_owned(),
+        reason: error.to_string().trim_end().to_owned(),
+    })?;
+    Section::new(file, TOP, table, ALL)
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}
+
+fn models(
+    top: &mut Section<'_>,
+    file: &str,
+    folder: &Path,
+) -> Result<Vec<ModelSource>, StudyError> {
+    const EXPECTED: &str = "a list of model directories, or of { name = …, path = … }";
+    let entries = match top.take::<Value>("models")? {
+        Some(Value::Array(entries)) if !entries.is_empty() => entries,
+        Some(Value::String(path)) => vec![Value::String(path)],
+        Some(value) => return Err(top.wrong("models", &value, format!("expected {EXPECTED}"))),
+        None => return Err(top.missing("models", EXPECTED)),
+    };
+    let model = |entry: Value| match entry {
+        Value::String(path) => Ok(ModelSource::at(&folder.join(path))),
+        Value::Table(table) => {
+            let mut entry = Section::new(file, MODEL, table, &[])?;
+            let path: Option<PathBuf> = entry.take("path")?;
+            let path = path.ok_or_else(|| entry.missing("path", "the model's directory"))?;
+            let source = ModelSource::at(&folder.join(path));
+            Ok(ModelSource { name: entry.take("name")?.unwrap_or(source.name), ..source })
+        }
+        value => Err(top.wrong("models", &value, format!("expected {EXPECTED}"))),
+    };
+    let models = entries.into_iter().map(model).collect::<Result<Vec<_>, _>>()?;
+    let twice = (1..models.len()).find(|&i| models[..i].iter().any(|m| m.name == models[i].name));
+    match twice {
+        Some(i) => Err(StudyError::ModelTwice { name: models[i].name.clone() }),
+        None => Ok(models),
+    }
+}
+
+fn corpus(
+    section: &mut Section<'_>,
+    corpus: &mut CorpusSource,
+    folder: &Path,
+) -> Result<(), StudyError> {
+    corpus.groups = section.take::<PathBuf>("groups")?.map(|path| folder.join(path));
+    set(&mut corpus.languages, section.spellings("languages")?);
+    corpus.documents = section.positive("documents")?;
+    set(&mut corpus.shard_bytes, section.positive("shard_bytes")?);
+    Ok(())
+}
+
+fn windows(section: &mut Section<'_>, default: Windows) -> Result<Windows, StudyError> {
+    let tokens = section.positive("tokens")?.unwrap_or(default.tokens);
+    if tokens < 2 {
+        return Err(section.wrong("tokens", &tokens, "a window of one token scores nothing"));
+    }
+    let stride = section.positive("stride")?.unwrap_or(default.stride.min(tokens));
+    match stride <= tokens {
+        true => Ok(Windows { tokens, stride }),
+        false => {
+            Err(section.wrong("stride", &stride, format!("it exceeds the window of {tokens}")))
+        }
+    }
+}
+
+fn batch(section: &mut Section<'_>, default: Batch) -> Result<Batch, StudyError> {
+    Ok(Batch {
+        tokens: section.positive("tokens")?.unwrap_or(default.tokens),
+        head_rows: section.positive("head_rows")?.unwrap_or(default.head_rows),
+        head_columns: section.positive("head_columns")?.unwrap_or(default.head_columns),
+    })
+}
+
+/// NLL and top-1 are always measured; naming them is allowed, so that a study file can say what it gets.
+fn metrics(top: &mut Section<'_>) -> Result<Option<Metrics>, StudyError> {
+    let Some(names) = top.take::<Vec<String>>("metrics")? else { return Ok(None) };
+    match names.iter().find(|name| !["nll", "top1", "kl"].contains(&name.as_str())) {
+        Some(name) => Err(top.wrong("metrics", name, "known are nll, top1 and kl")),
+        None => Ok(Some(Metrics { kl: names.iter().any(|name| name == "kl") })),
+    }
+}
+
+fn analysis(top: &mut Section<'_>) -> Result<Analysis, StudyError> {
+    let mut section = top.section(ANALYSIS, ALL)?;
+    let mut analysis = Analysis::default();
+    set(&mut analysis.bootstrap_draws, section.positive("bootstrap_draws")?);
+    set(&mut analysis.confidence, section.take("confidence")?);
+    set(&mut analysis.seed, section.take("seed")?);
+    set(&mut analysis.predictors, section.take("predictors")?);
+    set(&mut analysis.outcomes, section.take("outcomes")?);
+    set(&mut analysis.outlier_layers, section.positive("outlier_layers")?);
+    match analysis.confidence > 0.0 && analysis.confidence < 1.0 {
+        true => Ok(analysis),
+        false => {
+            Err(section.wrong("confidence", &analysis.confidence, "it must lie between 0 and 1"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "models = ['m']\ncorpus.path = 'c/{language}.txt'\n";
+
+    fn parse(text: &str) -> Result<Study, String> {
+        Study::parse(text, "s.toml", Path::new("/base")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_minimal_study_is_the_sensible_one() {
+        let study = parse(MINIMAL).unwrap();
+        let models = vec![ModelSource { name: "m".to_owned(), path: "/base/m".into() }];
+        assert_eq!(study, Study::sensible(models, "/base/c/{language}.txt".to_owned()).unwrap());
+    }
+
+    #[test]
+    fn a_study_round_trips_through_its_own_text() {
+        let full = "name = 'n'\nmodels = [{ name = 'a', path = '/m' }, '/k']\ndtype = 'bf16'\n\
+             components = ['mlp', 'attn.q+attn.k']\nscopes = ['all', 'each', 'all-but(each)', 'only(0..3)']\n\
+             configs = ['none', 'int4-asym-group128']\nmetrics = ['nll']\nseed = 7\n\
+             [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
+             documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
+             [batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\npredictors = ['fertility']\n";
+        for text in [MINIMAL, full] {
+            let study = parse(text).unwrap();
+            assert_eq!(parse(&study.to_toml()).unwrap(), study, "{}", study.to_toml());
+        }
+    }
+
+    #[test]
+    fn every_mistake_names_file_key_and_value() {
+        for (text, parts) in [
+            ("models = [", &["s.toml", "line 1"][..]),
+            ("corpus.path = 'x'", &["`models` is missing"]),
+            ("models = ['m']", &["`corpus.path` is missing"]),
+            ("models = []\n", &["models = []", "expected a list"]),
+            ("models = [{ pth = 'm' }]", &["`pth` in [models]", "did you mean `path`?"]),
+            ("models = ['a/m', 'b/m']", &["two models are called m"]),
+            (
+                "MINIMAL stride = 3",
+                &["unknown key `stride` in the top level", "belongs to [windows]"],
+            ),
+            ("MINIMAL congifs = ['int4-channel']", &["`congifs`", "did you mean `configs`?"]),
+            ("MINIMAL zzz = 1", &["`zzz`", "known are name, models"]),
+            ("MINIMAL windows.strid = 3", &["`strid` in [windows]", "did you mean `stride`?"]),
+            ("MINIMAL windows.stride = 3000", &["windows.stride = 3000", "window of 1024"]),
+            ("MINIMAL windows.tokens = 'x'", &["windows.tokens = \"x\"", "u32"]),
+            ("MINIMAL windows = 3", &["windows = 3", "expected a section"]),
+            ("MINIMAL batch.tokens = 0", &["batch.tokens = 0", "at least 1"]),
+            ("MINIMAL configs = ['int9-channel']", &["configs = int9-channel", "BITS 2 to 8"]),
+            ("MINIMAL scopes = 'some'", &["scopes = some", "all, only(LAYERS)"]),
+            ("MINIMAL scopes = []", &["scopes = []", "at least one"]),
+            ("MINIMAL dtype = 'f8'", &["dtype = \"f8\"", "f32"]),
+            ("MINIMAL metrics = ['acc']", &["metrics = acc", "nll, top1 and kl"]),
+            (
+                "MINIMAL corpus.languages = ['english']",
+                &["corpus.languages = english", "ISO 639-3"],
+            ),
+            (
+                "MINIMAL analysis.predictors = ['x']",
+                &["analysis.predictors", "unknown variant `x`"],
+            ),
+            ("MINIMAL analysis.confidence = 95", &["analysis.confidence = 95", "between 0 and 1"]),
+        ] {
+            let error = parse(&text.replace("MINIMAL ", MINIMAL)).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{text}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Studies: what a user asks, from TOML to the spec that workers get. Every mistake is named with its file, key and value
+//! here, so that everything after this room is well-typed. Nothing here measures anything or talks to a worker.
+
+mod analysis;
+mod documents;
+mod error;
+mod file;
+mod groups;
+mod pattern;
+pub mod plan;
+mod resolve;
+mod scopes;
+mod section;
+mod shards;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::{
+    Batch, Components, Dtype, LanguageTag, Layers, Metrics, ParseError, Windows,
+};
+
+pub use analysis::{Analysis, Outcome, Predictor};
+pub use error::{CorpusError, StudyError};
+pub use resolve::Resolved;
+pub use scopes::ScopePattern;
+pub use shards::{SHARD_BYTES, SHARD_DOCUMENTS_MAX, Texts};
+
+/// What a user asks: the measurement, and apart from it the analysis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Study {
+    /// Its name in reports.
+    pub name: String,
+    /// The models.
+    pub models: Vec<ModelSource>,
+    /// The texts.
+    pub corpus: CorpusSource,
+    /// How documents are cut into windows.
+    pub windows: Windows,
+    /// The shapes of the computation.
+    pub batch: Batch,
+    /// The dtype of the computation.
+    pub dtype: Dtype,
+    /// Which tensors of a scope's layers are quantized; each entry makes scopes of its own.
+    pub components: Vec<Components>,
+    /// Which layers are quantized.
+    pub scopes: Vec<ScopePattern>,
+    /// How they are quantized.
+    pub configs: Vec<QuantConfig>,
+    /// What is scored beyond NLL and top-1.
+    pub metrics: Metrics,
+    /// Seed of everything random in the measurement.
+    pub seed: u64,
+    /// How the rows are reduced; another analysis needs no new run.
+    pub analysis: Analysis,
+}
+
+/// A model of a study.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSource {
+    /// Its name in tables.
+    pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
+}
+
+/// The corpus of a study.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CorpusSource {
+    /// The path pattern with its `{language}`.
+    pub path: String,
+    /// The group file.
+    pub groups: Option<PathBuf>,
+    /// The languages; empty for all that match.
+    pub languages: Vec<LanguageTag>,
+    /// The first so many documents of each language (lines: missing units count).
+    pub documents: Option<u32>,
+    /// Byte budget of a shard.
+    pub shard_bytes: u64,
+}
+
+impl ModelSource {
+    /// The model in the directory `path`, called by its last component.
+    pub fn at(path: &Path) -> Self {
+        let name = path.canonicalize().ok();
+        let name = name.as_deref().unwrap_or(path).file_name();
+        let name =
+            name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
+        Self { name, path: path.to_owned() }
+    }
+}
+
+impl Study {
+    /// The study that `run --model DIR --corpus PATTERN` runs without a file.
+    ///
+    /// The scopes are the whole model and each layer alone. The configs are the two that bracket what is deployed: 4 bits per
+    /// channel, where a healthy language hardly changes, and 3 bits, where layers and languages come apart.
+    ///
+    /// # Errors
+    /// Never: the spellings of the default configs are covered by a test.
+    pub fn sensible(models: Vec<ModelSource>, corpus_path: String) -> Result<Self, ParseError> {
+        Ok(Self {
+            name: "study".to_owned(),
+            models,
+            corpus: CorpusSource {
+                path: corpus_path,
+                groups: None,
+                languages: Vec::new(),
+                documents: None,
+                shard_bytes: SHARD_BYTES,
+            },
+            windows: Windows { tokens: 1024, stride: 512 },
+            batch: Batch::default(),
+            dtype: Dtype::F32,
+            components: vec![Components::mlp()],
+            scopes: vec![ScopePattern::Layers(Layers::All), ScopePattern::OnlyEach],
+            configs: vec!["int4-channel".parse()?, "int3-channel".parse()?],
+            metrics: Metrics { kl: true },
+            seed: 1,
+            analysis: Analysis::default(),
+        })
+    }
+}

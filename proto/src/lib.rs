@@ -1,0 +1,52 @@
+//! What coordinator and workers share: the spec of a run, the units it generates, the rows that units return and the wire.
+//!
+//! Pure types and their spellings. Nothing here computes a measurement, opens a connection or reads a corpus; the one file
+//! that touches a disk is `model`, because both sides must agree on what a model directory is.
+
+mod digest;
+pub mod exit;
+mod language;
+mod layer;
+mod components;
+mod scope;
+pub mod quant;
+mod model;
+mod shard;
+mod spec;
+mod unit;
+mod engine_class;
+mod failure;
+pub mod rows;
+pub mod message;
+mod convert;
+mod moments;
+mod parse;
+
+pub use components::{Components, Role};
+pub use convert::ConvertError;
+pub use digest::Digest;
+pub use engine_class::EngineClass;
+pub use failure::FailureKind;
+pub use language::{Language, LanguageTag};
+pub use layer::{Layer, Stack};
+pub use model::{Model, ModelError, ModelFile, Shape};
+pub use moments::Moments;
+pub use parse::ParseError;
+pub use scope::{Layers, Scope};
+pub use shard::{Document, Shard, ShardId, ShardText};
+pub use spec::{Batch, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows};
+pub use unit::{Unit, UnitIndex};
+
+/// Generated wire types; named only here, in the worker's `client` and in the coordinator's `service`.
+#[expect(missing_docs, reason = "generated; the .proto documents each field")]
+#[expect(clippy::excessive_nesting, clippy::clone_on_ref_ptr, reason = "generated")]
+pub mod wire {
+    tonic::include_proto!("babelquant.v1");
+}
+
+/// Major version of the wire: both ends must agree.
+pub const WIRE_MAJOR: u32 = 1;
+/// Minor version of the wire: informative.
+pub const WIRE_MINOR: u32 = 0;
+/// Largest gRPC message that either side accepts, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;

@@ -1,0 +1,168 @@
+//! What coordinator and worker say to each other, in domain types. `convert` turns them into wire types and back.
+
+use bytes::Bytes;
+
+use crate::digest::Digest;
+use crate::engine_class::EngineClass;
+use crate::failure::FailureKind;
+use crate::shard::{ShardId, ShardText};
+use crate::spec::Spec;
+use crate::unit::UnitIndex;
+
+/// A session of one worker with one coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Session(pub u64);
+
+/// A worker's introduction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hello {
+    /// Major version of its wire.
+    pub wire_major: u32,
+    /// Its name for logs.
+    pub name: String,
+    /// What makes its numbers.
+    pub engine_class: EngineClass,
+}
+
+/// The coordinator's answer to a [`Hello`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Welcome {
+    /// The session.
+    pub session: Session,
+    /// The spec of the run.
+    pub spec: Spec,
+    /// A worker that is silent for this long loses its grants.
+    pub lease_ms: u32,
+    /// How often to Sync while computing.
+    pub sync_ms: u32,
+}
+
+/// A worker's whole state and its news.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncRequest {
+    /// The session.
+    pub session: Session,
+    /// Units wanted beyond those held.
+    pub want: u32,
+    /// Units granted and neither resolved nor given back.
+    pub holding: Vec<UnitIndex>,
+    /// Shards whose text the worker has.
+    pub shards: Vec<ShardId>,
+    /// Finished units.
+    pub results: Vec<UnitResult>,
+    /// Failed units.
+    pub failures: Vec<UnitFailure>,
+    /// Units given back uncomputed.
+    pub released: Vec<UnitIndex>,
+    /// The worker takes no more work.
+    pub draining: bool,
+}
+
+/// A finished unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnitResult {
+    /// The unit.
+    pub unit: UnitIndex,
+    /// BLAKE3 of `ipc`.
+    pub blake3: Digest,
+    /// Its rows as Arrow IPC.
+    pub ipc: Bytes,
+}
+
+/// A failed unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFailure {
+    /// The unit.
+    pub unit: UnitIndex,
+    /// Why, in one word.
+    pub kind: FailureKind,
+    /// Why, in a sentence.
+    pub detail: String,
+}
+
+/// The coordinator's answer to a [`SyncRequest`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncReply {
+    /// New work.
+    pub grants: Vec<Grant>,
+    /// Verdicts on results; durable ones are durable.
+    pub verdicts: Vec<Verdict>,
+    /// Held units that somebody else finished.
+    pub revoked: Vec<UnitIndex>,
+    /// How the run is.
+    pub state: RunState,
+    /// When to Sync again at the latest.
+    pub next_sync_ms: u32,
+}
+
+/// A unit lent to a worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// The unit.
+    pub unit: UnitIndex,
+    /// Its shard's text, if the worker does not have it.
+    pub text: Option<ShardText>,
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The unit.
+    pub unit: UnitIndex,
+    /// What became of it.
+    pub kind: VerdictKind,
+    /// Why it was rejected; else empty.
+    pub reason: String,
+}
+
+/// What became of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerdictKind {
+    /// It is on durable storage.
+    Durable,
+    /// An identical result was there already.
+    DuplicateSame,
+    /// A result with other bytes was there already: an incident; the first one is kept.
+    DuplicateDifferent,
+    /// It is no valid result of the unit.
+    Rejected,
+}
+
+/// How a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Units are granted.
+    Running,
+    /// Results cannot be made durable at present; nothing is granted.
+    Degraded,
+    /// The coordinator is leaving and will come back.
+    Draining,
+    /// Every unit is done.
+    Complete,
+    /// Every unit is done or quarantined.
+    CompleteWithQuarantine,
+}
+
+impl RunState {
+    /// True when no more work will come.
+    pub fn is_complete(self) -> bool {
+        matches!(self, Self::Complete | Self::CompleteWithQuarantine)
+    }
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// Units of the study.
+    pub units: u64,
+    /// Units with a durable result.
+    pub done: u64,
+    /// Units lent to workers.
+    pub granted: u64,
+    /// Units given up.
+    pub quarantined: u64,
+    /// Live workers.
+    pub workers: u32,
+    /// How the run is.
+    pub state: RunState,
+}

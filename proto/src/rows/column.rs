@@ -1,0 +1,176 @@
+//! Column types: how one Rust type becomes an Arrow array and back. Not the tables themselves.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, UInt32Array, UInt64Array};
+use arrow::datatypes::{DataType, Float64Type, UInt32Type, UInt64Type};
+use thiserror::Error;
+
+/// Why rows and arrays do not convert.
+#[derive(Debug, Error)]
+pub enum RowError {
+    /// A number that is neither finite nor null.
+    #[error("column {column}, row {row}: {value} is not finite")]
+    NotFinite {
+        /// The column.
+        column: &'static str,
+        /// The row in its batch.
+        row: usize,
+        /// The number.
+        value: f64,
+    },
+    /// A column is missing, of another type, or has a null where none may be.
+    #[error("table {table}: column {column} is missing, of another type or null")]
+    Column {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The batch has other columns than the table.
+    #[error("table {table}: the batch has {found} columns instead of {expected}")]
+    Width {
+        /// The table.
+        table: &'static str,
+        /// Columns of the batch.
+        found: usize,
+        /// Columns of the table.
+        expected: usize,
+    },
+    /// Arrow refused.
+    #[error("arrow refused the batch")]
+    Arrow(#[from] arrow::error::ArrowError),
+    /// IPC bytes that hold no batch, or more than one.
+    #[error("expected one record batch, found {0}")]
+    Batches(usize),
+    /// The decoder panicked over the bytes.
+    #[error("the bytes broke the decoder")]
+    Malformed,
+}
+
+/// A type that can be a column.
+pub trait Column: Sized {
+    /// Arrow type and nullability.
+    const TYPE: (DataType, bool);
+
+    /// The array of these values.
+    ///
+    /// # Errors
+    /// A float is not finite.
+    fn array<'a>(
+        name: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError>
+    where
+        Self: 'a;
+
+    /// Value `row` of `array`; `None` where the array has another type or an unexpected null.
+    fn value(array: &dyn Array, row: usize) -> Option<Self>;
+}
+
+impl Column for String {
+    const TYPE: (DataType, bool) = (DataType::Utf8, false);
+
+    fn array<'a>(
+        _: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        Ok(Arc::new(StringArray::from_iter_values(values)))
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        Option::<Self>::value(array, row)?
+    }
+}
+
+impl Column for Option<String> {
+    const TYPE: (DataType, bool) = (DataType::Utf8, true);
+
+    fn array<'a>(
+        _: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        Ok(Arc::new(values.map(Option::as_deref).collect::<StringArray>()))
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        let array = array.as_string_opt::<i32>()?;
+        Some(array.is_valid(row).then(|| array.value(row).to_owned()))
+    }
+}
+
+/// The two columns of an integer type: without and with nulls.
+macro_rules! integer_column {
+    ($type:ty, $data_type:expr, $array:ty, $arrow:ty) => {
+        impl Column for $type {
+            const TYPE: (DataType, bool) = ($data_type, false);
+
+            fn array<'a>(
+                _: &'static str,
+                values: impl Iterator<Item = &'a Self>,
+            ) -> Result<ArrayRef, RowError> {
+                Ok(Arc::new(<$array>::from_iter_values(values.copied())))
+            }
+
+            fn value(array: &dyn Array, row: usize) -> Option<Self> {
+                Option::<Self>::value(array, row)?
+            }
+        }
+
+        impl Column for Option<$type> {
+            const TYPE: (DataType, bool) = ($data_type, true);
+
+            fn array<'a>(
+                _: &'static str,
+                values: impl Iterator<Item = &'a Self>,
+            ) -> Result<ArrayRef, RowError> {
+                Ok(Arc::new(values.copied().collect::<$array>()))
+            }
+
+            fn value(array: &dyn Array, row: usize) -> Option<Self> {
+                let array = array.as_primitive_opt::<$arrow>()?;
+                Some(array.is_valid(row).then(|| array.value(row)))
+            }
+        }
+    };
+}
+
+integer_column!(u32, DataType::UInt32, UInt32Array, UInt32Type);
+integer_column!(u64, DataType::UInt64, UInt64Array, UInt64Type);
+
+impl Column for f64 {
+    const TYPE: (DataType, bool) = (DataType::Float64, false);
+
+    fn array<'a>(
+        name: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        let values: Vec<Option<Self>> = values.copied().map(Some).collect();
+        Option::<Self>::array(name, values.iter())
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        Option::<Self>::value(array, row)?
+    }
+}
+
+impl Column for Option<f64> {
+    const TYPE: (DataType, bool) = (DataType::Float64, true);
+
+    fn array<'a>(
+        name: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        let array: Float64Array = values.copied().collect();
+        let wrong = array.iter().position(|value| value.is_some_and(|value| !value.is_finite()));
+        match wrong {
+            None => Ok(Arc::new(array)),
+            Some(row) => Err(RowError::NotFinite { column: name, row, value: array.value(row) }),
+        }
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        let array = array.as_primitive_opt::<Float64Type>()?;
+        Some(array.is_valid(row).then(|| array.value(row)))
+    }
+}

@@ -1,0 +1,41 @@
+//! The table `documents`: the scores of one document with one scope quantized by one config, beside the baseline's.
+
+crate::table! {
+    /// Scores of one document, baseline and quantized on the same tokens.
+    DocumentRow in "documents" version 1 {
+        /// Model name as in the study.
+        model: String ["key"],
+        /// Language.
+        language: String ["key"],
+        /// Shard of the language.
+        shard: u32 ["key"],
+        /// Document of the language, from 0.
+        document: u32 ["key"],
+        /// Its name in the corpus.
+        document_id: String ["key"],
+        /// Documents of one group are resampled together.
+        group: String ["key"],
+        /// Which layers are quantized.
+        scope: String ["key"],
+        /// Which tensors of those layers are quantized.
+        components: String ["key"],
+        /// How they are quantized.
+        config: String ["key"],
+        /// Scored tokens: every token of the document but the first.
+        tokens: u64 ["tokens"],
+        /// UTF-8 bytes of the scored tokens.
+        bytes: u64 ["bytes"],
+        /// Unicode scalars whose first byte lies in a scored token.
+        chars: u64 ["chars"],
+        /// Negative log-likelihood of the scored tokens, quantized model; null where it is not finite.
+        nll_sum: Option<f64> ["nat"],
+        /// Negative log-likelihood of the scored tokens, baseline.
+        base_nll_sum: f64 ["nat"],
+        /// Sum over scored tokens of KL(base ‖ quantized); null where not measured or not finite.
+        kl_sum: Option<f64> ["nat"],
+        /// Scored tokens where both models rank the same token first (ties: the lowest index).
+        top1_count: u64 ["tokens"],
+        /// Why a number is null.
+        reason: Option<String> ["text"],
+    }
+}

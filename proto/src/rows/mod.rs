@@ -1,0 +1,18 @@
+//! Rows: one struct per table, its fields are the columns. Rows become Arrow batches and IPC bytes here and nowhere else.
+//!
+//! Undefined numbers are null; a NaN or infinity in a row is a bug of whoever made it and is refused by name.
+
+mod column;
+mod ipc;
+mod table;
+mod activations;
+mod documents;
+mod weights;
+
+pub use activations::{ActivationRow, Point};
+pub use column::{Column, RowError};
+pub use documents::DocumentRow;
+pub use ipc::{decode, encode};
+pub use arrow::array::RecordBatch;
+pub use table::{Field, Row, Table};
+pub use weights::WeightRow;

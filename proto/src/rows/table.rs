@@ -1,0 +1,142 @@
+//! Tables: the macro that makes a row struct, its schema and its conversions from one list of columns.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+
+use super::column::RowError;
+
+/// A table by name and schema version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Table {
+    /// Its name: the file or folder under `data/` or `analysis/`.
+    pub name: &'static str,
+    /// Changes when a column changes its meaning, name or type.
+    pub version: u32,
+}
+
+/// One column of a table as documentation and metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Column name.
+    pub name: &'static str,
+    /// Unit of its numbers, or what kind of thing it holds.
+    pub unit: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+    /// Arrow type.
+    pub data_type: DataType,
+    /// Whether it may be null.
+    pub nullable: bool,
+}
+
+/// A struct whose fields are the columns of one table.
+pub trait Row: Sized + Send + Sync {
+    /// The table.
+    const TABLE: Table;
+
+    /// The columns in order.
+    fn fields() -> Vec<Field>;
+
+    /// The batch of these rows.
+    ///
+    /// # Errors
+    /// A number is not finite.
+    fn to_batch(rows: &[Self]) -> Result<RecordBatch, RowError>;
+
+    /// The rows of a batch.
+    ///
+    /// # Errors
+    /// The batch does not have exactly this table's columns.
+    fn from_batch(batch: &RecordBatch) -> Result<Vec<Self>, RowError>;
+
+    /// The Arrow schema: units and docs in the fields' metadata, the version in the schema's.
+    fn schema() -> SchemaRef {
+        let fields: Vec<_> = Self::fields().into_iter().map(|field| field.to_arrow()).collect();
+        let metadata = [
+            ("babelquant.table", Self::TABLE.name.to_owned()),
+            ("babelquant.schema_version", Self::TABLE.version.to_string()),
+        ];
+        let metadata: HashMap<_, _> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
+        Arc::new(Schema::new_with_metadata(fields, metadata))
+    }
+}
+
+impl Field {
+    fn to_arrow(&self) -> arrow::datatypes::Field {
+        let metadata = [("unit", self.unit), ("doc", self.doc.trim())];
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        arrow::datatypes::Field::new(self.name, self.data_type.clone(), self.nullable)
+            .with_metadata(HashMap::from(metadata))
+    }
+}
+
+/// Declares a row struct and implements [`Row`] for it. Each column: a doc sentence, `name: type`, `[unit]`. The caller's crate
+/// depends on serde: a row is also an object of JSON reports.
+#[macro_export]
+macro_rules! table {
+    (
+        $(#[doc = $doc:literal])+
+        $row:ident in $name:literal version $version:literal {
+            $($(#[doc = $column_doc:literal])+ $column:ident: $type:ty [$unit:literal],)+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+        pub struct $row {
+            $($(#[doc = $column_doc])+ pub $column: $type,)+
+        }
+
+        impl $crate::rows::Row for $row {
+            const TABLE: $crate::rows::Table = $crate::rows::Table { name: $name, version: $version };
+
+            fn fields() -> Vec<$crate::rows::Field> {
+                vec![$({
+                    let (data_type, nullable) = <$type as $crate::rows::Column>::TYPE;
+                    $crate::rows::Field {
+                        name: stringify!($column),
+                        unit: $unit,
+                        doc: concat!($($column_doc),+),
+                        data_type,
+                        nullable,
+                    }
+                }),+]
+            }
+
+            fn to_batch(
+                rows: &[Self],
+            ) -> Result<$crate::rows::RecordBatch, $crate::rows::RowError> {
+                let arrays = vec![$(<$type as $crate::rows::Column>::array(
+                    stringify!($column),
+                    rows.iter().map(|row| &row.$column),
+                )?),+];
+                Ok($crate::rows::RecordBatch::try_new(<Self as $crate::rows::Row>::schema(), arrays)?)
+            }
+
+            fn from_batch(
+                batch: &$crate::rows::RecordBatch,
+            ) -> Result<Vec<Self>, $crate::rows::RowError> {
+                let table = <Self as $crate::rows::Row>::TABLE.name;
+                let (found, expected) = (batch.num_columns(), [$($unit),+].len());
+                if found != expected {
+                    return Err($crate::rows::RowError::Width { table, found, expected });
+                }
+                let columns = ($(batch.column_by_name(stringify!($column)).ok_or(
+                    $crate::rows::RowError::Column { table, column: stringify!($column) },
+                )?,)+);
+                (0..batch.num_rows())
+                    .map(|row| {
+                        let ($($column,)+) = &columns;
+                        Ok(Self {
+                            $($column: <$type as $crate::rows::Column>::value($column, row).ok_or(
+                                $crate::rows::RowError::Column { table, column: stringify!($column) },
+                            )?,)+
+                        })
+                    })
+                    .collect()
+            }
+        }
+    };
+}

@@ -1,0 +1,83 @@
+//! The command line of `babelquant-worker`. Flags and environment are read here and nowhere else.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use babelquant_proto::exit;
+use babelquant_proto::message::RunState;
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::engine::Device;
+use crate::options::Options;
+
+/// The program: flags, logs, signals, exit code.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if cli.log_json { logs.json().init() } else { logs.init() }
+    match crate::run(cli.options(), crate::termination()).await {
+        Ok(RunState::CompleteWithQuarantine) => exit::QUARANTINED.into(),
+        Ok(_) => exit::COMPLETE.into(),
+        Err(error) => {
+            let code = error.exit_code();
+            tracing::error!("{:#}", anyhow::Error::from(error));
+            code.into()
+        }
+    }
+}
+
+/// Computes units for a babelquant coordinator. Start as many as you like; each may join and leave at any time.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Cli {
+    /// Address of the coordinator
+    #[arg(long, value_name = "URL")]
+    coordinator: String,
+    /// Model directory, or a folder of model directories; may be given several times
+    #[arg(long = "models", value_name = "DIR", default_value = ".")]
+    models: Vec<PathBuf>,
+    /// What to compute on: cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: Device,
+    /// Refuse units that would need more memory than this, in GiB
+    #[arg(long, value_name = "GIB")]
+    memory: Option<f64>,
+    /// Units held at a time; more of one shard share the baseline's logits
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    slots: u16,
+    /// Name in the coordinator's logs
+    #[arg(long, value_name = "NAME", default_value = "worker")]
+    name: String,
+    /// Leave when the coordinator has been out of reach for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    give_up: u64,
+    /// Log lines as JSON
+    #[arg(long)]
+    log_json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  babelquant-worker --coordinator http://10.0.0.5:7070 --models /data/models
+  babelquant-worker --coordinator http://head:7070 --models /data/models --device cuda:0
+
+Exit codes: 0 the run is complete, 3 complete with quarantined units, 75 unfinished (start me again),
+77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.
+RUST_LOG sets the log level (default info).";
+
+impl Cli {
+    /// The options that the flags say.
+    fn options(&self) -> Options {
+        Options {
+            coordinator: self.coordinator.clone(),
+            models: self.models.clone(),
+            device: self.device,
+            memory_bytes: self.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
+            slots: self.slots.into(),
+            name: self.name.clone(),
+            give_up: Duration::from_secs(self.give_up),
+        }
+    }
+}

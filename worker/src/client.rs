@@ -1,0 +1,84 @@
+//! The two calls to the coordinator. Turns gRPC statuses into what the agent acts on; keeps no state of the run.
+
+use std::time::Duration;
+
+use babelquant_proto::message::{Hello, SyncReply, SyncRequest, Welcome};
+use babelquant_proto::wire::coordinator_client::CoordinatorClient;
+use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX};
+use thiserror::Error;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+/// How long a call may take: the coordinator holds a Sync open for some seconds when it has nothing to grant.
+const CALL_SECONDS: u64 = 40;
+
+/// A connection that is made when it is needed.
+#[derive(Debug)]
+pub(crate) struct Client {
+    inner: CoordinatorClient<Channel>,
+}
+
+/// What went wrong with a call.
+#[derive(Debug, Error)]
+pub(crate) enum CallError {
+    /// No answer: try again.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The session is unknown, as after a restart of the coordinator: register again.
+    #[error("the session is unknown")]
+    UnknownSession,
+    /// The coordinator will never take this worker.
+    #[error("{0}")]
+    Refused(String),
+    /// Not authorised.
+    #[error("{0}")]
+    Denied(String),
+}
+
+impl Client {
+    /// A client of the coordinator at `url`; connects at the first call.
+    pub(crate) fn new(url: &str) -> Result<Self, tonic::transport::Error> {
+        let channel = Endpoint::from_shared(url.to_owned())?
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_secs(CALL_SECONDS))
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        let inner = CoordinatorClient::new(channel)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        Ok(Self { inner })
+    }
+
+    /// Opens a session.
+    pub(crate) async fn register(&mut self, hello: Hello) -> Result<Welcome, CallError> {
+        let reply = self.inner.register(babelquant_proto::wire::Hello::from(hello)).await?;
+        Ok(reply.into_inner().try_into()?)
+    }
+
+    /// Tells everything, asks for more.
+    pub(crate) async fn sync(&mut self, request: SyncRequest) -> Result<SyncReply, CallError> {
+        let reply = self.inner.sync(babelquant_proto::wire::SyncRequest::from(request)).await?;
+        Ok(reply.into_inner().try_into()?)
+    }
+}
+
+impl From<Status> for CallError {
+    fn from(status: Status) -> Self {
+        let text = status.message().to_owned();
+        match status.code() {
+            Code::NotFound => Self::UnknownSession,
+            Code::FailedPrecondition | Code::InvalidArgument | Code::Unimplemented => Self::Refused(text),
+            Code::Unauthenticated | Code::PermissionDenied => Self::Denied(text),
+            code => Self::Unreachable(format!("{code:?}: {text}")),
+        }
+    }
+}
+
+impl From<ConvertError> for CallError {
+    fn from(error: ConvertError) -> Self {
+        Self::Refused(format!("its reply breaks the protocol: {error}"))
+    }
+}

@@ -1,0 +1,104 @@
+//! Devices by their spelling: `cpu`, `cuda:0`. The one feature switch of the GPU: without `cuda` a GPU is refused by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// What an engine computes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// All cores of this machine.
+    Cpu,
+    /// One GPU by its ordinal.
+    Cuda(usize),
+}
+
+/// Why a device cannot be used.
+#[derive(Debug, Error)]
+pub enum DeviceError {
+    /// Not a spelling of a device.
+    #[error("{0:?} is no device: expected cpu or cuda:N")]
+    Unknown(String),
+    /// The program was built without GPU support.
+    #[error("{0} cannot be used: this program was built without the cuda feature (cargo build --features cuda)")]
+    NotBuilt(Device),
+    /// The driver refused.
+    #[error("{device} cannot be opened")]
+    Open {
+        /// The device.
+        device: Device,
+        /// The cause.
+        source: candle_core::Error,
+    },
+}
+
+impl Device {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// There is no such device, or the program was built without support for it.
+    pub(crate) fn open(self) -> Result<candle_core::Device, DeviceError> {
+        match self {
+            Self::Cpu => Ok(candle_core::Device::Cpu),
+            Self::Cuda(_) if !cfg!(feature = "cuda") => Err(DeviceError::NotBuilt(self)),
+            Self::Cuda(ordinal) => candle_core::Device::new_cuda(ordinal)
+                .map_err(|source| DeviceError::Open { device: self, source }),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        if text == "cpu" {
+            return Ok(Self::Cpu);
+        }
+        let ordinal = text.strip_prefix("cuda:").and_then(|ordinal| ordinal.parse().ok());
+        ordinal.map(Self::Cuda).ok_or_else(|| DeviceError::Unknown(text.to_owned()))
+    }
+}
+
+/// The GPU's architecture, such as `sm90`.
+#[cfg(feature = "cuda")]
+pub(super) fn architecture(ordinal: usize) -> String {
+    use candle_core::cuda_backend::cudarc::driver::CudaContext;
+    let capability = CudaContext::new(ordinal).and_then(|context| context.compute_capability());
+    capability.map_or_else(|_| "unknown".to_owned(), |(major, minor)| format!("sm{major}{minor}"))
+}
+
+/// No GPU without the feature.
+#[cfg(not(feature = "cuda"))]
+pub(super) fn architecture(_: usize) -> String {
+    "unknown".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings() {
+        for text in ["cpu", "cuda:0", "cuda:7"] {
+            assert_eq!(text.parse::<Device>().unwrap().to_string(), text);
+        }
+        assert!("gpu".parse::<Device>().is_err() && "cuda".parse::<Device>().is_err());
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_gpu_is_refused_by_name() {
+        let error = Device::Cuda(1).open().unwrap_err().to_string();
+        assert!(error.contains("cuda:1") && error.contains("--features cuda"), "{error}");
+    }
+}

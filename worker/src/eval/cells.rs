@@ -1,0 +1,134 @@
+//! Cells: the shard with a scope quantized, resumed from the boundary before its first quantized layer, scored beside the
+//! baseline. The config `none` takes the same way as any other.
+
+use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::rows::DocumentRow;
+use babelquant_proto::{Layer, Scope, Spec, UnitIndex};
+use candle_core::Tensor;
+
+use super::head::Scores;
+use super::loaded::Loaded;
+use super::position::Position;
+use super::shard::ShardStates;
+use super::{Emit, EvalError, encoded};
+use crate::model::NoTap;
+
+/// One cell of a shard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cell<'a> {
+    pub(super) index: UnitIndex,
+    pub(super) model: usize,
+    pub(super) scope: &'a Scope,
+    pub(super) config: QuantConfig,
+}
+
+/// Evaluates cells that share a shard and emits their rows.
+pub(super) fn evaluate(
+    spec: &Spec,
+    loaded: &mut Loaded,
+    shard: &mut ShardStates,
+    cells: &[Cell<'_>],
+    emit: &mut Emit<'_>,
+) -> Result<(), EvalError> {
+    let mut resumed = Vec::with_capacity(cells.len());
+    let mut finals = Vec::with_capacity(cells.len());
+    for cell in cells {
+        match finals_of(loaded, shard, cell) {
+            Ok(states) => {
+                resumed.push(cell);
+                finals.push(states);
+            }
+            Err(error) => emit(cell.index, Err(error)),
+        }
+    }
+    let (base, scores) = shard.score(&loaded.decoder, spec, &finals)?;
+    for (cell, scores) in resumed.into_iter().zip(scores) {
+        emit(cell.index, encoded(&rows(spec, shard, cell, (&base, &scores))));
+    }
+    Ok(())
+}
+
+/// The cell's final states at scored positions. A layer is quantized once and run over all micro-batches.
+fn finals_of(
+    loaded: &mut Loaded,
+    shard: &ShardStates,
+    cell: &Cell<'_>,
+) -> Result<Option<Tensor>, EvalError> {
+    let first = loaded.first_layer(cell.scope)?;
+    let mut states = shard.boundary(first);
+    for layer in first..loaded.decoder.architecture().shape.layers {
+        if cell.scope.layers.contains(Layer::dec(layer)) {
+            let quantized = loaded.quantized_layer(layer, &cell.scope.components, cell.config)?;
+            for x in &mut states {
+                *x = quantized.forward(x, &mut NoTap)?;
+            }
+        } else {
+            for x in &mut states {
+                *x = loaded.decoder.layer(layer, x, &mut NoTap)?;
+            }
+        }
+    }
+    shard.finals(&loaded.decoder, &states)
+}
+
+/// Sums of one document over its scored positions.
+#[derive(Debug, Clone, Copy, Default)]
+struct DocumentSums {
+    nll: f64,
+    base_nll: f64,
+    kl: f64,
+    top1: u64,
+}
+
+fn rows(
+    spec: &Spec,
+    shard: &ShardStates,
+    cell: &Cell<'_>,
+    (base, scores): (&[Position], &Scores),
+) -> Vec<DocumentRow> {
+    let mut sums = vec![DocumentSums::default(); shard.tokens.documents.len()];
+    let places = shard.tokens.batches.iter().flat_map(|batch| &batch.scored);
+    for (index, place) in places.enumerate() {
+        let (base, other) = (&base[index], &scores.positions[index]);
+        let sums = &mut sums[place.document];
+        sums.nll += other.nll();
+        sums.base_nll += base.nll();
+        sums.top1 += u64::from(base.top == other.top);
+        if let Some(divergence) = &scores.divergence {
+            sums.kl += divergence[index].kl(base, other);
+        }
+    }
+    let id = shard.text.id;
+    let language = &spec.corpus[id.language as usize].language;
+    let documents = shard.text.documents.iter().zip(&shard.tokens.documents).zip(sums);
+    documents
+        .map(|((document, scored), sums)| {
+            let finite = |value: f64| value.is_finite().then_some(value);
+            let (nll_sum, kl_sum) = (finite(sums.nll), finite(sums.kl).filter(|_| spec.metrics.kl));
+            let reason = match (nll_sum, spec.metrics.kl) {
+                (None, _) => Some("the quantized model's logits are not finite".to_owned()),
+                (Some(_), false) => Some("kl was not measured".to_owned()),
+                (Some(_), true) => None,
+            };
+            DocumentRow {
+                model: spec.models[cell.model].model.name.clone(),
+                language: language.to_string(),
+                shard: id.shard,
+                document: document.index,
+                document_id: document.id.clone(),
+                group: document.group.clone(),
+                scope: cell.scope.layers.to_string(),
+                components: cell.scope.components.to_string(),
+                config: cell.config.to_string(),
+                tokens: scored.scored_tokens,
+                bytes: scored.scored_bytes,
+                chars: scored.scored_chars,
+                nll_sum,
+                base_nll_sum: sums.base_nll,
+                kl_sum,
+                top1_count: sums.top1,
+                reason,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,114 @@
+//! Why a unit cannot be computed, and what that means for the run.
+
+use std::path::PathBuf;
+
+use babelquant_proto::rows::RowError;
+use babelquant_proto::{FailureKind, UnitIndex};
+use thiserror::Error;
+
+use crate::corpus::CorpusError;
+use crate::model::ModelError;
+use crate::quant::QuantError;
+
+
+/// Why a unit cannot be computed.
+#[derive(Debug, Error)]
+pub enum EvalError {
+    /// No directory holds the model, to the byte.
+    #[error("no directory below {searched:?} holds model {model} with the files of the spec; give --models DIR{}", .nearest.as_deref().map(|n| format!(" ({n})")).unwrap_or_default())]
+    ModelUnavailable {
+        /// The model's name.
+        model: String,
+        /// Where it was looked for.
+        searched: Vec<PathBuf>,
+        /// What differs in the directory that comes nearest.
+        nearest: Option<String>,
+    },
+    /// The model cannot be loaded or run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The text cannot be tokenized.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// The config does not fit the weights.
+    #[error("layer {layer}, {tensor}")]
+    Quant {
+        /// The layer.
+        layer: u32,
+        /// The tensor.
+        tensor: &'static str,
+        /// The cause.
+        source: QuantError,
+    },
+    /// Rows cannot be written.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The unit would need more memory than the worker may use.
+    #[error("needs about {needed} MiB of memory, --memory allows {allowed} MiB")]
+    Memory {
+        /// Estimate for the unit, MiB.
+        needed: u64,
+        /// The worker's budget, MiB.
+        allowed: u64,
+    },
+    /// The unit is not in the spec, or its shard's text is missing.
+    #[error("unit {0} is not in the spec, or its text is missing")]
+    NoSuchUnit(UnitIndex),
+    /// A config other than `none` changes no weight.
+    #[error("{scope} with {components} holds none of the model's matrices")]
+    EmptyScope {
+        /// The scope.
+        scope: String,
+        /// Its components.
+        components: String,
+    },
+}
+
+impl EvalError {
+    /// The kind of failure and its text, causes included.
+    pub(crate) fn to_failure(&self) -> (FailureKind, String) {
+        let kind = match self {
+            Self::ModelUnavailable { .. } => FailureKind::ModelUnavailable,
+            Self::Memory { .. } => FailureKind::OutOfMemory,
+            Self::Model(ModelError::Candle(error)) if is_out_of_memory(error) => {
+                FailureKind::OutOfMemory
+            }
+            Self::Model(ModelError::Read { .. }) => FailureKind::ModelUnavailable,
+            Self::Model(_)
+            | Self::Corpus(_)
+            | Self::Quant { .. }
+           
+            | Self::Row(_)
+            | Self::NoSuchUnit(_)
+            | Self::EmptyScope { .. } => FailureKind::InvalidUnit,
+        };
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        (kind, text)
+    }
+}
+
+/// A device without memory left; the CPU's allocator does not return.
+#[cfg(feature = "cuda")]
+fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    use candle_core::cuda_backend::cudarc::driver::{DriverError, sys::CUresult};
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let driver = error.downcast_ref::<DriverError>();
+        if driver.is_some_and(|error| error.0 == CUresult::CUDA_ERROR_OUT_OF_MEMORY) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Without a device nothing reports its memory.
+#[cfg(not(feature = "cuda"))]
+fn is_out_of_memory(_: &candle_core::Error) -> bool {
+    false
+}

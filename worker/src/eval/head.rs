@@ -1,0 +1,104 @@
+//! The head: final states → scores, one tile of positions × vocabulary at a time, the baseline's tile shared by all cells.
+//!
+//! A tile's shape is fixed by the spec: a matmul's last bits depend on it, so no worker may choose another.
+
+use std::ops::Range;
+
+use babelquant_proto::Batch;
+use candle_core::{DType, Tensor};
+
+use super::position::{Divergence, Position};
+use super::tile::{Pair, Tile};
+use crate::model::{Decoder, ModelError};
+
+/// The head of one model over one shard's scored positions.
+pub(super) struct Head<'a> {
+    pub(super) decoder: &'a Decoder,
+    pub(super) batch: Batch,
+    /// The token that stands next, one a scored position.
+    pub(super) targets: &'a [u32],
+}
+
+/// Scores of one model over all positions, with the divergence from the baseline where it was asked for.
+#[derive(Debug)]
+pub(super) struct Scores {
+    pub(super) positions: Vec<Position>,
+    pub(super) divergence: Option<Vec<Divergence>>,
+}
+
+impl Head<'_> {
+    /// Scores the baseline alone; `states` [positions, width] are its final states.
+    pub(super) fn baseline(&self, states: &Tensor) -> Result<Vec<Position>, ModelError> {
+        let (_, mut scores) = self.cells(None, std::slice::from_ref(states))?;
+        Ok(scores.remove(0).positions)
+    }
+
+    /// Scores cells by their final states, each [positions, width]. With the baseline's states also the baseline's scores and
+    /// each cell's divergence from it.
+    pub(super) fn cells(
+        &self,
+        base: Option<&Tensor>,
+        cells: &[Tensor],
+    ) -> Result<(Option<Vec<Position>>, Vec<Scores>), ModelError> {
+        let start = || -> Vec<Position> { self.targets.iter().copied().map(Position::new).collect() };
+        let divergence = || base.map(|_| vec![Divergence::default(); self.targets.len()]);
+        let score = |_: &Tensor| Scores { positions: start(), divergence: divergence() };
+        let mut scores: Vec<Scores> = cells.iter().map(score).collect();
+        let mut base_positions = base.map(|_| start());
+        let rows_max = self.batch.head_rows as usize;
+        for first in (0..self.targets.len()).step_by(rows_max) {
+            let rows = first..self.targets.len().min(first + rows_max);
+            let narrow = |states: &Tensor| states.narrow(0, first, rows.len());
+            let base = match (base, &mut base_positions) {
+                (Some(states), Some(positions)) => {
+                    Some((narrow(states)?, &mut positions[rows.clone()]))
+                }
+                _ => None,
+            };
+            let cells = cells.iter().map(narrow).collect::<Result<Vec<_>, _>>()?;
+            self.chunk(base, &cells, (rows, &mut scores))?;
+        }
+        Ok((base_positions, scores))
+    }
+
+    /// Scores one chunk of rows over the whole vocabulary.
+    fn chunk(
+        &self,
+        mut base: Option<(Tensor, &mut [Position])>,
+        cells: &[Tensor],
+        (rows, scores): (Range<usize>, &mut [Scores]),
+    ) -> Result<(), ModelError> {
+        for first in (0..self.vocabulary()).step_by(self.batch.head_columns as usize) {
+            let shared = match &mut base {
+                Some((states, positions)) => {
+                    let tile = self.tile(states, first)?;
+                    let shrink = tile.score(positions)?;
+                    Some((tile, shrink, &**positions))
+                }
+                None => None,
+            };
+            for (states, scores) in cells.iter().zip(scores.iter_mut()) {
+                let tile = self.tile(states, first)?;
+                tile.score(&mut scores.positions[rows.clone()])?;
+                if let (Some((base_tile, shrink, base)), Some(divergence)) =
+                    (&shared, &mut scores.divergence)
+                {
+                    let divergence = &mut divergence[rows.clone()];
+                    tile.diverge(base_tile, Pair { base, shrink, divergence })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn vocabulary(&self) -> usize {
+        self.decoder.architecture().shape.vocabulary as usize
+    }
+
+    /// Logits [positions, columns] in f32 from vocabulary entry `first` on.
+    fn tile(&self, states: &Tensor, first: usize) -> Result<Tile, ModelError> {
+        let columns = (self.batch.head_columns as usize).min(self.vocabulary() - first);
+        let logits = self.decoder.head(states, first, columns)?.to_dtype(DType::F32)?;
+        Ok(Tile { logits, first: first as u32 })
+    }
+}

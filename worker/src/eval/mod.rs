@@ -1,0 +1,158 @@
+//! Evaluation: units → rows. The one room that names both the model and its quantization.
+
+mod activations;
+mod cells;
+mod error;
+mod head;
+mod loaded;
+mod memory;
+mod position;
+mod shard;
+mod tile;
+mod weights;
+
+use std::path::PathBuf;
+
+use babelquant_proto::rows::{Row, encode};
+use babelquant_proto::{Layer, ShardText, Spec, Unit, UnitIndex};
+use bytes::Bytes;
+
+use self::activations::ActivationTap;
+use self::loaded::Loaded;
+use self::shard::ShardStates;
+use crate::engine::Job;
+use crate::model::Checkpoint;
+
+pub use error::EvalError;
+pub use weights::weight_rows;
+
+/// Computes units of one spec; keeps the model and the shard that it needed last.
+#[derive(Debug)]
+pub struct Evaluator {
+    spec: Spec,
+    searched: Vec<PathBuf>,
+    device: candle_core::Device,
+    memory_bytes: Option<u64>,
+    directories: Vec<Option<PathBuf>>,
+    loaded: Option<(usize, Loaded)>,
+    shard: Option<ShardStates>,
+}
+
+/// Receives each unit's rows as Arrow IPC, or why there are none, as soon as they are known.
+pub(crate) type Emit<'a> = dyn FnMut(UnitIndex, Result<Bytes, EvalError>) + 'a;
+
+impl Evaluator {
+    /// An evaluator that looks for models in `searched`: model directories, or folders of them.
+    pub fn new(spec: Spec, searched: Vec<PathBuf>, device: candle_core::Device) -> Self {
+        let directories = vec![None; spec.models.len()];
+        Self { spec, searched, device, memory_bytes: None, directories, loaded: None, shard: None }
+    }
+
+    /// Refuses units whose estimate exceeds this.
+    #[must_use]
+    pub fn with_memory(self, memory_bytes: Option<u64>) -> Self {
+        Self { memory_bytes, ..self }
+    }
+
+    /// Drops what is kept, as after a failure.
+    pub(crate) fn forget(&mut self) {
+        self.loaded = None;
+        self.shard = None;
+    }
+
+    /// Computes units of one lane; every unit that is not emitted fails with the returned error.
+    ///
+    /// # Errors
+    /// The model or the shard cannot be prepared.
+    pub(crate) fn evaluate(&mut self, job: &Job, emit: &mut Emit<'_>) -> Result<(), EvalError> {
+        self.compute(&job.units, job.text.as_deref(), emit)
+    }
+
+    /// As `evaluate`, for callers without an engine: tests and benchmarks.
+    ///
+    /// # Errors
+    /// As `evaluate`.
+    pub fn compute(
+        &mut self,
+        units: &[UnitIndex],
+        text: Option<&ShardText>,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), EvalError> {
+        let spec = self.spec.clone();
+        let mut cells = Vec::new();
+        let mut baseline = None;
+        for &index in units {
+            match spec.unit(index).ok_or(EvalError::NoSuchUnit(index))? {
+                Unit::Weights { model, layer } => emit(index, self.weights(model, layer)),
+                Unit::Baseline { model, .. } => baseline = Some((index, model)),
+                Unit::Cell { model, scope, config, .. } => {
+                    cells.push(cells::Cell { index, model, scope, config });
+                }
+            }
+        }
+        let model = baseline.map(|(_, model)| model).or(cells.first().map(|cell| cell.model));
+        let Some(model) = model else { return Ok(()) };
+        let text = text.ok_or(EvalError::NoSuchUnit(units[0]))?;
+        self.load(model)?;
+        self.prepare(model, text, baseline.map(|(index, _)| index), emit)?;
+        let (Some((_, loaded)), Some(shard)) = (&mut self.loaded, &mut self.shard) else {
+            return Ok(());
+        };
+        cells::evaluate(&spec, loaded, shard, &cells, emit)
+    }
+
+    fn directory(&mut self, model: usize) -> Result<PathBuf, EvalError> {
+        if let Some(directory) = &self.directories[model] {
+            return Ok(directory.clone());
+        }
+        let directory = loaded::find(&self.spec.models[model].model, &self.searched)?;
+        self.directories[model] = Some(directory.clone());
+        Ok(directory)
+    }
+
+    fn weights(&mut self, model: usize, layer: Option<Layer>) -> Result<Bytes, EvalError> {
+        let checkpoint = Checkpoint::open(&self.directory(model)?)?;
+        let name = &self.spec.models[model].model.name;
+        encoded(&weights::rows(&checkpoint, name, layer.map(|layer| layer.index))?)
+    }
+
+    fn load(&mut self, model: usize) -> Result<(), EvalError> {
+        if self.loaded.as_ref().is_some_and(|(loaded, _)| *loaded == model) {
+            return Ok(());
+        }
+        self.forget();
+        let directory = self.directory(model)?;
+        memory::check(&self.spec, model, None, self.memory_bytes)?;
+        self.loaded = Some((model, Loaded::load(&directory, &self.device, self.spec.dtype)?));
+        Ok(())
+    }
+
+    /// Makes the shard's states current; emits the activation rows if the baseline unit asks for them.
+    fn prepare(
+        &mut self,
+        model: usize,
+        text: &ShardText,
+        baseline: Option<UnitIndex>,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), EvalError> {
+        let current = |shard: &ShardStates| shard.model == model && shard.text.id == text.id;
+        if baseline.is_none() && self.shard.as_ref().is_some_and(current) {
+            return Ok(());
+        }
+        let Some((_, loaded)) = &self.loaded else { return Ok(()) };
+        self.shard = None;
+        memory::check(&self.spec, model, Some(text), self.memory_bytes)?;
+        let mut tap = baseline.map(|_| ActivationTap::default());
+        let shard = ShardStates::run((model, loaded), text, &self.spec, tap.as_mut())?;
+        if let (Some(index), Some(tap)) = (baseline, tap) {
+            emit(index, encoded(&tap.into_rows(&self.spec, model, text)));
+        }
+        self.shard = Some(shard);
+        Ok(())
+    }
+}
+
+/// Rows as Arrow IPC.
+fn encoded<R: Row>(rows: &[R]) -> Result<Bytes, EvalError> {
+    Ok(encode(rows)?)
+}

@@ -1,0 +1,55 @@
+//! The worker: computes units. Loads the model, quantizes, evaluates, returns rows; decides nothing about the run.
+
+mod agent;
+mod client;
+mod engine;
+mod error;
+mod options;
+
+pub mod cli;
+pub mod corpus;
+pub mod eval;
+pub mod model;
+pub mod quant;
+pub mod statistics;
+
+use std::future::Future;
+
+use babelquant_proto::message::RunState;
+
+pub use engine::{CANDLE, Device, DeviceError, engine_class};
+pub use error::Error;
+pub use eval::weight_rows;
+pub use options::Options;
+
+/// Works for a coordinator until the run is complete or `shutdown` ends; gives back what is unfinished then.
+///
+/// # Errors
+/// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
+pub async fn run(
+    options: Options,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<RunState, Error> {
+    agent::Agent::join(options).await?.work(shutdown).await
+}
+
+/// Ends with the first SIGTERM, SIGUSR1 or Ctrl-C: what a launcher sends before it takes the machine away.
+pub async fn termination() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for a signal");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::user_defined1()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+}

@@ -1,0 +1,25 @@
+//! What a worker is told from outside. Not the study: that comes from the coordinator.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::engine::Device;
+
+/// How a worker runs.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The coordinator's address, `http://HOST:PORT`.
+    pub coordinator: String,
+    /// Model directories, or folders of model directories.
+    pub models: Vec<PathBuf>,
+    /// What to compute on.
+    pub device: Device,
+    /// Refuse units that need more memory than this, in bytes; no bound where absent.
+    pub memory_bytes: Option<u64>,
+    /// Units held at a time.
+    pub slots: usize,
+    /// Name in the coordinator's logs.
+    pub name: String,
+    /// Leave when the coordinator has been out of reach for so long.
+    pub give_up: Duration,
+}

@@ -1,0 +1,85 @@
+//! Uniform grids: a scale and perhaps a zero point over a range, and rounding to them. Not which weights share a grid.
+
+use babelquant_proto::quant::{Symmetry, Uniform};
+
+use super::QuantError;
+use super::range::Range;
+
+/// A uniform grid in f32. Ties round to even, weights are divided by the scale (not multiplied by its inverse).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Grid {
+    /// q = clamp(rne(w / scale), −top, top), ŵ = q · scale.
+    Symmetric {
+        /// Distance of two values.
+        scale: f32,
+        /// Largest code, 2^(b−1) − 1.
+        top: f32,
+    },
+    /// q = clamp(rne(w / scale) + zero, 0, top), ŵ = scale · (q − zero).
+    Asymmetric {
+        /// Distance of two values.
+        scale: f32,
+        /// The code of 0.
+        zero: f32,
+        /// Largest code, 2^b − 1.
+        top: f32,
+    },
+}
+
+impl Grid {
+    /// The grid of `config` over `range` (science C.1). Symmetric: scale = max|w| / (2^(b−1) − 1), or 1 where that is 0.
+    /// Asymmetric, the GPTQ form: scale = (high − low) / (2^b − 1), zero = rne(−low / scale), over [−1, 1] where the scale
+    /// would be 0.
+    pub(super) fn fit(config: Uniform, range: Range) -> Result<Self, QuantError> {
+        let grid = match config.symmetry {
+            Symmetry::Symmetric => Self::symmetric(config.bits.get(), range),
+            Symmetry::Asymmetric => Self::asymmetric(config.bits.get(), range),
+        };
+        if grid.extent().is_finite() {
+            return Ok(grid);
+        }
+        let reason = format!("a grid from {} to {} overflows f32", range.low, range.high);
+        Err(QuantError::Unsupported { config, reason })
+    }
+
+    fn symmetric(bits: u8, range: Range) -> Self {
+        let top = ((1_u32 << (bits - 1)) - 1) as f32;
+        let scale = range.magnitude() / top;
+        Self::Symmetric { scale: if scale == 0.0 { 1.0 } else { scale }, top }
+    }
+
+    fn asymmetric(bits: u8, range: Range) -> Self {
+        let top = ((1_u32 << bits) - 1) as f32;
+        let over = |low: f32, high: f32| (low, (high - low) / top);
+        let (low, scale) = match over(range.low, range.high) {
+            (_, 0.0) => over(-1.0, 1.0),
+            fitted => fitted,
+        };
+        Self::Asymmetric { scale, zero: (-low / scale).round_ties_even(), top }
+    }
+
+    /// Bound of the magnitudes on the grid.
+    fn extent(self) -> f32 {
+        match self {
+            Self::Symmetric { scale, top } | Self::Asymmetric { scale, top, .. } => scale * top,
+        }
+    }
+
+    /// Writes the nearest values of the grid to `output`; both slices have one length.
+    #[inline(always)]
+    pub(super) fn round(self, weights: &[f32], output: &mut [f32]) {
+        match self {
+            Self::Symmetric { scale, top } => {
+                for (value, weight) in output.iter_mut().zip(weights) {
+                    *value = (weight / scale).round_ties_even().clamp(-top, top) * scale;
+                }
+            }
+            Self::Asymmetric { scale, zero, top } => {
+                for (value, weight) in output.iter_mut().zip(weights) {
+                    let code = ((weight / scale).round_ties_even() + zero).clamp(0.0, top);
+                    *value = scale * (code - zero);
+                }
+            }
+        }
+    }
+}
