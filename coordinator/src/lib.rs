@@ -2,6 +2,8 @@
 //! which is the worker's.
 
 pub mod scheduler;
+pub mod store;
 pub mod study;
 #[cfg(test)]
 mod testing;
+pub mod verify;

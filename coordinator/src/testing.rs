@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, encode};
+
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{
-    Batch, Components, Digest, Dtype, LanguageCorpus, Layers, Metrics, Model, ModelPart, Scope,
-    Shape, Shard, Spec, Windows,
+    Batch, Components, Digest, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart,
+    Scope, Shape, Shard, ShardId, Spec, Unit, UnitIndex, Windows,
 };
+use bytes::Bytes;
 
 /// A spec with so many models of two layers and two cells, and two languages of two shards of two documents.
 pub(crate) fn spec(models: usize) -> Spec {
@@ -41,5 +44,101 @@ pub(crate) fn spec(models: usize) -> Spec {
         dtype: Dtype::F32,
         metrics: Metrics { kl: true },
         seed: 1,
+    }
+}
+
+/// Made-up rows of a unit's table: a function of the unit, like those of a worker.
+pub(crate) fn payload(spec: &Spec, unit: UnitIndex) -> Bytes {
+    match spec.unit(unit).unwrap() {
+        Unit::Weights { model, layer } => encode(&[weight_row(spec, model, layer)]).unwrap(),
+        Unit::Baseline { model, shard } => encode(&[activation_row(spec, model, shard)]).unwrap(),
+        Unit::Cell { .. } => encode(&document_rows(spec, unit)).unwrap(),
+    }
+}
+
+/// Made-up document rows of a `Cell` unit.
+pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
+    let Some(Unit::Cell { model, shard, scope, config }) = spec.unit(unit) else {
+        panic!("unit {unit} is no cell")
+    };
+    let corpus = &spec.corpus[shard.language as usize];
+    let documents = corpus.shards[shard.shard as usize].clone();
+    let documents = documents.first_document..documents.first_document + documents.documents;
+    documents
+        .map(|document| DocumentRow {
+            model: spec.models[model].model.name.clone(),
+            language: corpus.language.to_string(),
+            shard: shard.shard,
+            document,
+            document_id: format!("{}", document + 1),
+            group: format!("g{}", document / 2),
+            scope: scope.layers.to_string(),
+            components: scope.components.to_string(),
+            config: config.to_string(),
+            tokens: 5,
+            bytes: 20,
+            chars: 20,
+            nll_sum: Some(unit.0 as f64 + f64::from(document) / 8.0),
+            base_nll_sum: 1.5,
+            kl_sum: None,
+            top1_count: 4,
+            reason: None,
+        })
+        .collect()
+}
+
+fn weight_row(spec: &Spec, model: usize, layer: Option<Layer>) -> WeightRow {
+    WeightRow {
+        model: spec.models[model].model.name.clone(),
+        stack: layer.map(|layer| layer.stack.name().to_owned()),
+        layer: layer.map(|layer| layer.index),
+        kind: "tensor".to_owned(),
+        name: "w".to_owned(),
+        count: 1,
+        nonfinite: 0,
+        mean: Some(0.5),
+        std: None,
+        skewness: None,
+        kurtosis: None,
+        kurtosis_about_zero: None,
+        l_skewness: None,
+        l_kurtosis: None,
+        outliers_3std: 0,
+        outliers_3std_percent: None,
+        outliers_6std: 0,
+        max_abs: None,
+        mean_abs: None,
+        m4_share_top1: None,
+        m4_share_top8: None,
+        m4_share_top64: None,
+        abs_q50: None,
+        abs_q99: None,
+        abs_q999: None,
+        abs_q999_over_q50: None,
+        reason: None,
+    }
+}
+
+fn activation_row(spec: &Spec, model: usize, shard: ShardId) -> ActivationRow {
+    ActivationRow {
+        model: spec.models[model].model.name.clone(),
+        language: spec.corpus[shard.language as usize].language.to_string(),
+        shard: shard.shard,
+        document: None,
+        group: None,
+        stack: "dec".to_owned(),
+        layer: Some(0),
+        point: "block_out".to_owned(),
+        tokens: 5,
+        values: 40,
+        sum_abs: 1.0,
+        mean: 0.0,
+        m2: 1.0,
+        m3: 0.0,
+        m4: 1.0,
+        max_abs: 1.0,
+        outliers_6: 0,
+        first_values: 8,
+        first_sum_abs: 0.5,
     }
 }

@@ -136,7 +136,6 @@ fn ten_million_units_fit_in_64_megabytes() {
     assert_eq!(done + world.scheduler.quarantined().len() as u64, units);
     assert!(world.faults.len() > 90_000, "{} failures", world.faults.len());
     let peak = peak_resident_bytes();
-    println!("{units} units, {} faults, peak {:.1} MB", world.faults.len(), peak as f64 / 1e6);
     assert!(peak < BYTES_MAX, "{peak} bytes resident");
 }
 

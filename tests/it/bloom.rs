@@ -177,3 +177,73 @@ fn quantized_cells_equal_an_independent_quantizer_in_transformers() {
     }
     assert!(cells >= 20);
 }
+
+/// A copy of a case whose single checkpoint file and config were changed.
+fn planted(
+    case: &Path,
+    tensors: impl FnOnce(&mut BTreeMap<String, Tensor>),
+    config: impl FnOnce(&mut Value),
+) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let file = case.join("model.safetensors");
+    let mut all: BTreeMap<String, Tensor> =
+        candle_core::safetensors::load(file, &Device::Cpu).unwrap().into_iter().collect();
+    tensors(&mut all);
+    let all = all.into_iter().collect();
+    candle_core::safetensors::save(&all, copy.path().join("model.safetensors")).unwrap();
+    let mut json = json(&case.join("config.json"));
+    config(&mut json);
+    std::fs::write(copy.path().join("config.json"), json.to_string()).unwrap();
+    copy
+}
+
+#[test]
+fn each_dropped_bias_and_gain_breaks_the_comparison() {
+    let case = folder().join("bloom/four_heads_f32");
+    let golden = case.join("expected.safetensors");
+    let unchanged = planted(&case, |_| (), |_| ());
+    assert!(worst_state(unchanged.path(), &golden).0 < FROBENIUS);
+    let checkpoint = candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
+    let vectors: Vec<&String> =
+        checkpoint.iter().filter(|(_, tensor)| tensor.rank() == 1).map(|(name, _)| name).collect();
+    assert!(vectors.len() > 20);
+    for name in vectors {
+        let drop = |all: &mut BTreeMap<String, Tensor>| {
+            let dropped = if name.ends_with("bias") { all[name].zeros_like() } else { all[name].ones_like() };
+            all.insert(name.clone(), dropped.unwrap());
+        };
+        let copy = planted(&case, drop, |_| ());
+        let (distance, state) = worst_state(copy.path(), &golden);
+        assert!(distance > 100.0 * FROBENIUS, "without {name}, {state} is off by {distance:e} only");
+    }
+}
+
+#[test]
+fn each_wrong_rule_breaks_the_comparison() {
+    type Plant = (&'static str, fn(&mut Value));
+    let plants: [Plant; 4] = [
+        ("four_heads_f32", |config| config["layer_norm_epsilon"] = 1e-3.into()),
+        ("four_heads_f32", |config| config["apply_residual_connection_post_layernorm"] = true.into()),
+        ("four_heads_f32", |config| config["n_head"] = 2.into()),
+        ("three_heads_bf16_wide", |config| config["n_head"] = 6.into()),
+    ];
+    for (case, plant) in plants {
+        let case = folder().join("bloom").join(case);
+        let copy = planted(&case, |_| (), plant);
+        let (distance, _) = worst_state(copy.path(), &case.join("expected.safetensors"));
+        assert!(distance > 100.0 * FROBENIUS, "{distance:e}");
+    }
+}
+
+#[test]
+fn the_wrong_gelu_would_break_the_comparison() {
+    let case = folder().join("bloom/four_heads_f32");
+    let expected = candle_core::safetensors::load(case.join("expected.safetensors"), &Device::Cpu).unwrap();
+    let checkpoint = candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
+    let part = |part: &str| &checkpoint[&format!("transformer.h.0.mlp.dense_h_to_4h.{part}")];
+    let product = expected["point.0.mlp_in"].matmul(&part("weight").t().unwrap()).unwrap();
+    let up = product.broadcast_add(part("bias")).unwrap();
+    let act = &expected["point.0.mlp_act"];
+    assert!(relative_frobenius(&up.gelu().unwrap(), act) < FROBENIUS);
+    assert!(relative_frobenius(&up.gelu_erf().unwrap(), act) > 10.0 * FROBENIUS);
+}

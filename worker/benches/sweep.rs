@@ -64,7 +64,7 @@ fn borrow(model: &Path, folder: &Path, tokens: &[Vec<u32>]) -> Result<()> {
 
 fn documents(tokens: &[Vec<u32>]) -> Vec<Document> {
     let text = |ids: &Vec<u32>| ids.iter().map(|id| format!("<{id}>")).collect::<String>();
-    let document = |(index, ids)| {
+    let document = |(index, ids): (usize, &Vec<u32>)| {
         let (index, id) = (index as u32, index.to_string());
         Document { index, group: id.clone(), id, text: text(ids) }
     };

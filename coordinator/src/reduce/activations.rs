@@ -63,7 +63,8 @@ pub(super) struct Pooled {
 impl Activations {
     /// Takes the row if its point is one of those kept per document and inside a layer.
     pub(super) fn push(&mut self, row: &ActivationRow) {
-        let point = Point::ALL.into_iter().find(|point| point.per_document() && point.name() == row.point);
+        let point =
+            Point::ALL.into_iter().find(|point| point.per_document() && point.name() == row.point);
         let layer = row.layer.and_then(|index| layer_of(&row.stack, index));
         let (Some(point), Some(layer)) = (point, layer) else { return };
         let key = [&row.model, &row.language].map(|name| self.names.number(name));
@@ -80,7 +81,9 @@ impl Activations {
     /// The activations by model and language.
     pub(super) fn finish(self) -> ByLanguage<LanguageActivations> {
         let Self { names, languages } = self;
-        let named = |([model, language], activations): ([u32; 2], _)| (names.pair(model, language), activations);
+        let named = |([model, language], activations): ([u32; 2], _)| {
+            (names.pair(model, language), activations)
+        };
         languages.into_iter().map(named).collect()
     }
 }

@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn draws_depend_on_seed_and_labels_alone() {
         let column: Vec<f64> = (0..50).map(|i| f64::from(i * i % 17)).collect();
-        let of = |resampling: Resampling, columns: &[Vec<f64>]| resampling.totals(columns)[0].clone();
+        let of =
+            |resampling: Resampling, columns: &[Vec<f64>]| resampling.totals(columns)[0].clone();
         let alone = of(resampling(1, 50, 100), std::slice::from_ref(&column));
         assert_eq!(alone, of(resampling(1, 50, 100), &[column.clone(), vec![0.0; 50]]));
         assert_eq!(alone[..10], of(resampling(1, 50, 10), std::slice::from_ref(&column)));

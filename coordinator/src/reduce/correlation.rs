@@ -68,7 +68,11 @@ pub(super) struct Pearson {
 /// r = Σ(x−x̄)(y−ȳ) / √(Σ(x−x̄)²·Σ(y−ȳ)²), two-pass in f64, with its p and Fisher's interval (science §E.1).
 pub(super) fn pearson(pairs: &Pairs, confidence: f64) -> Pearson {
     let r = product_moment(&pairs.x, &pairs.y);
-    Pearson { r, p: correlation_p(r, pairs.count()), interval: fisher(r, pairs.count(), confidence) }
+    Pearson {
+        r,
+        p: correlation_p(r, pairs.count()),
+        interval: fisher(r, pairs.count(), confidence),
+    }
 }
 
 /// Spearman's rho.
@@ -135,7 +139,10 @@ mod tests {
         let mut checked = 0;
         for golden in goldens::correlations() {
             let Ok(pairs) = Pairs::new(&golden.pairs) else {
-                assert_eq!((golden.number("pearson_r"), golden.number("spearman_rho")), (None, None));
+                assert_eq!(
+                    (golden.number("pearson_r"), golden.number("spearman_rho")),
+                    (None, None)
+                );
                 continue;
             };
             let (pearson, spearman) = (pearson(&pairs, 0.95), spearman(&pairs));
@@ -153,8 +160,14 @@ mod tests {
     fn undefined_says_why() {
         let check = |pairs: &[(f64, f64)]| Pairs::new(pairs).err().map(|why| why.to_string());
         assert_eq!(check(&[(1.0, 2.0), (2.0, 3.0)]).unwrap(), "2 languages: a correlation needs 3");
-        assert_eq!(check(&[(0.1, 2.0), (0.1, 3.0), (0.1, 4.0)]).unwrap(), "the predictor is constant");
-        assert_eq!(check(&[(1.0, 0.1), (2.0, 0.1), (3.0, 0.1)]).unwrap(), "the outcome is constant");
+        assert_eq!(
+            check(&[(0.1, 2.0), (0.1, 3.0), (0.1, 4.0)]).unwrap(),
+            "the predictor is constant"
+        );
+        assert_eq!(
+            check(&[(1.0, 0.1), (2.0, 0.1), (3.0, 0.1)]).unwrap(),
+            "the outcome is constant"
+        );
         assert_eq!(check(&[(1.0, 1.0), (2.0, 1.0), (3.0, 2.0)]), None);
     }
 
@@ -162,7 +175,8 @@ mod tests {
     fn the_order_of_pairs_and_the_scale_of_columns_do_not_matter() {
         let pairs: Vec<(f64, f64)> =
             (0..20).map(|i| (f64::from(i * 7 % 20), f64::from(i * i % 13))).collect();
-        let mut moved: Vec<(f64, f64)> = pairs.iter().map(|&(x, y)| (x * 1e200, -y * 1e-200)).collect();
+        let mut moved: Vec<(f64, f64)> =
+            pairs.iter().map(|&(x, y)| (x * 1e200, -y * 1e-200)).collect();
         moved.reverse();
         let of = |pairs: &[(f64, f64)]| pearson(&Pairs::new(pairs).unwrap(), 0.95);
         assert!((of(&pairs).r + of(&moved).r).abs() < 1e-14);
@@ -175,6 +189,8 @@ mod tests {
         let pairs = Pairs::new(&[(1.0, -1.0), (2.0, -2.0), (3.0, -3.0), (4.0, -4.0)]).unwrap();
         let found = pearson(&pairs, 0.95);
         assert!(found.r + 1.0 < 1e-15 && found.p < 1e-15, "{found:?}");
-        assert!(found.interval.is_some_and(|interval| interval.low >= -1.0 && interval.high <= 1.0));
+        assert!(
+            found.interval.is_some_and(|interval| interval.low >= -1.0 && interval.high <= 1.0)
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::correlation::{Pairs, pearson, spearman};
 use super::kendall::kendall;
 use super::power::detectable_r;
 use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
-use crate::study::analysis::{Analysis, Outcome, Predictor};
+use crate::study::{Analysis, Outcome, Predictor};
 
 /// The table, ordered as the cells are. The config `none` is left out: its outcomes are constant.
 pub(super) fn rows(
@@ -16,12 +16,14 @@ pub(super) fn rows(
     languages: &[LanguageRow],
     cells: &[SensitivityRow],
 ) -> Vec<CorrelationRow> {
-    let languages = languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
+    let languages =
+        languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
     let mut rows = Vec::new();
     let mut detectable = Detectable::default();
     for cells in grouped(cells) {
         for (&predictor, outcome) in product(&analysis.predictors, &analysis.outcomes) {
-            let question = Question { predictor, outcome: *outcome, languages: &languages, cells: &cells };
+            let question =
+                Question { predictor, outcome: *outcome, languages: &languages, cells: &cells };
             rows.push(question.row(analysis.confidence, &mut detectable));
         }
     }
@@ -97,10 +99,16 @@ impl Question<'_> {
         self.cells.iter().filter_map(pair).collect()
     }
 
-    fn reason(&self, pairs: &Result<Pairs, super::correlation::Undefined>, n: usize) -> Option<String> {
+    fn reason(
+        &self,
+        pairs: &Result<Pairs, super::correlation::Undefined>,
+        n: usize,
+    ) -> Option<String> {
         match pairs {
             Err(why) => Some(why.to_string()),
-            Ok(_) if n == 3 => Some("3 languages: Fisher's interval and the power need 4".to_owned()),
+            Ok(_) if n == 3 => {
+                Some("3 languages: Fisher's interval and the power need 4".to_owned())
+            }
             Ok(_) => None,
         }
     }

@@ -32,9 +32,10 @@ pub(super) fn normal_quantile_two_sided(confidence: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
+    /// statrs's `erfc` is accurate to 1e-10 relative, its `beta_reg` to 1e-10 up to n = 10,000 (compared with mpmath).
     #[track_caller]
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() <= 1e-12 * expected.abs(), "{found} {expected}");
+        assert!((found - expected).abs() <= 2e-10 * expected.abs(), "{found} {expected}");
     }
 
     /// Expected values: mpmath with 40 digits.
@@ -45,7 +46,10 @@ mod tests {
         close(normal_quantile_two_sided(0.95).unwrap(), 1.959_963_984_540_054_2);
         close(normal_p(1.959_963_984_540_054_2), 0.05);
         close(normal_cdf(-3.0), 0.001_349_898_031_630_094_5);
-        assert_eq!((correlation_p(1.0, 9), correlation_p(-1.0, 9), correlation_p(0.0, 9)), (0.0, 0.0, 1.0));
+        assert_eq!(
+            (correlation_p(1.0, 9), correlation_p(-1.0, 9), correlation_p(0.0, 9)),
+            (0.0, 0.0, 1.0)
+        );
         assert_eq!((normal_quantile_two_sided(1.0), normal_quantile_two_sided(0.0)), (None, None));
     }
 }

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::iter::Sum;
 
-use babelquant_proto::rows::DocumentRow;
 use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::rows::DocumentRow;
 
 use super::groups::Groups;
 use super::names::{ByLanguage, Names};
@@ -108,7 +108,9 @@ impl Documents {
         let cell = [&row.scope, &row.components, &row.config].map(|name| self.names.number(name));
         let pushed = self.languages.entry(language).or_default();
         let slot = pushed.slot(row);
-        let DocumentRow { base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, .. } = *row;
+        let DocumentRow {
+            base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, ..
+        } = *row;
         pushed.cells.entry(cell).or_default().push(Score { slot, base_nll, nll, kl, top1 });
     }
 
@@ -145,8 +147,12 @@ impl Pushed {
             }
         };
         let mut cells: Vec<Cell> = cells.into_iter().map(named).collect();
-        cells.sort_by(|a, b| (&a.scope, &a.components, &a.config).cmp(&(&b.scope, &b.components, &b.config)));
-        let groups = Groups::new(documents.iter().map(|document| (document.number, document.group.as_str())));
+        cells.sort_by(|a, b| {
+            (&a.scope, &a.components, &a.config).cmp(&(&b.scope, &b.components, &b.config))
+        });
+        let groups = Groups::new(
+            documents.iter().map(|document| (document.number, document.group.as_str())),
+        );
         LanguageScores { documents, groups, cells }
     }
 }

@@ -4,11 +4,12 @@ use babelquant_proto::Moments;
 use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
 
 use super::{Reducer, Summary};
-use crate::study::analysis::Analysis;
+use crate::study::Analysis;
 
 /// The languages of the demo.
 pub(crate) const LANGUAGES: [&str; 14] = [
-    "ara", "deu", "eng", "fin", "fra", "heb", "hin", "jpn", "kor", "rus", "tha", "tur", "vie", "zho",
+    "ara", "deu", "eng", "fin", "fra", "heb", "hin", "jpn", "kor", "rus", "tha", "tur", "vie",
+    "zho",
 ];
 /// Scope and config of each cell.
 pub(crate) const CELLS: [(&str, &str); 10] = [
@@ -76,7 +77,8 @@ impl Rows {
                 let documents = (0..DOCUMENTS).filter(|document| shard_of(*document) == shard);
                 let values = |document: u32| {
                     let scale = 1.0 + f64::from(layer) + f64::from(point == "mlp_out");
-                    [1, 2, 3, 4].map(|i| scale * (noise(&format!("{language}{document}{layer}{i}")) - 0.4))
+                    [1, 2, 3, 4]
+                        .map(|i| scale * (noise(&format!("{language}{document}{layer}{i}")) - 0.4))
                 };
                 let all: Vec<f64> = documents.clone().flat_map(values).collect();
                 let row = |document: Option<u32>, values: &[f64]| ActivationRow {
@@ -89,7 +91,8 @@ impl Rows {
                     ..activation_row(values)
                 };
                 self.activations.push(row(None, &all));
-                self.activations.extend(documents.map(|document| row(Some(document), &values(document))));
+                self.activations
+                    .extend(documents.map(|document| row(Some(document), &values(document))));
             }
         }
     }

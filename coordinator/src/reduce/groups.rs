@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bootstrap::Resampling;
-use crate::study::analysis::Analysis;
+use crate::study::Analysis;
 
 /// Groups by their labels in order, and the group of each document.
 #[derive(Debug)]

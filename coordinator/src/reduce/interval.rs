@@ -14,7 +14,10 @@ pub(super) struct Interval {
 impl Interval {
     /// The percentile interval of a statistic's draws: its (1∓confidence)/2 quantiles, type 7 (science §E.3). Draws in which
     /// the statistic is undefined are left out; `None` where none is left.
-    pub(super) fn percentile(draws: impl Iterator<Item = Option<f64>>, confidence: f64) -> Option<Self> {
+    pub(super) fn percentile(
+        draws: impl Iterator<Item = Option<f64>>,
+        confidence: f64,
+    ) -> Option<Self> {
         let mut defined: Vec<f64> = draws.flatten().collect();
         defined.sort_by(f64::total_cmp);
         let tail = (1.0 - confidence) / 2.0;

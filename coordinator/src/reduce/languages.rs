@@ -14,7 +14,7 @@ use super::predictors::{Profile, recipe};
 use super::ratio::{estimate, ratio};
 use super::reasons::Reasons;
 use super::tables::LanguageRow;
-use crate::study::analysis::{Analysis, Predictor};
+use crate::study::{Analysis, Predictor};
 
 /// Everything a language's row is made of.
 #[derive(Debug)]
@@ -132,13 +132,15 @@ impl Sources<'_> {
             });
             scores.groups.column(values)
         };
-        let columns = [column(|size| size.tokens), column(|size| size.chars), column(|size| size.bytes)];
+        let columns =
+            [column(|size| size.tokens), column(|size| size.chars), column(|size| size.bytes)];
         let draws = scores.groups.resampling(self.analysis).totals(&columns);
         let mut add = |predictor, above: usize, below: usize| {
             let sum = |index: usize| columns[index].iter().sum();
             let value = ratio(sum(above), sum(below));
             found.reasons.add_where(value.is_none(), || "no scored token".to_owned());
-            let estimate = estimate(value, (&draws[above], &draws[below]), self.analysis.confidence);
+            let estimate =
+                estimate(value, (&draws[above], &draws[below]), self.analysis.confidence);
             found.predictors.insert(predictor, estimate);
         };
         add(Predictor::Fertility, 0, 1);

@@ -17,7 +17,8 @@ pub(super) struct Weights {
 impl Weights {
     /// Takes the row if it is a layer's `mlp` group.
     pub(super) fn push(&mut self, row: &WeightRow) {
-        let layer = row.stack.as_deref().zip(row.layer).and_then(|(stack, index)| layer_of(stack, index));
+        let layer =
+            row.stack.as_deref().zip(row.layer).and_then(|(stack, index)| layer_of(stack, index));
         if let (Some(layer), "group", "mlp") = (layer, row.kind.as_str(), row.name.as_str()) {
             self.models.entry(row.model.clone()).or_default().insert(layer, row.clone());
         }
@@ -133,7 +134,8 @@ mod tests {
             weights.push(&WeightRow { kind: "tensor".to_owned(), ..row });
         }
         let rows = weights.layer_rows();
-        let notes: Vec<_> = rows.iter().map(|row| (row.layer, row.note.as_deref().unwrap())).collect();
+        let notes: Vec<_> =
+            rows.iter().map(|row| (row.layer, row.note.as_deref().unwrap())).collect();
         assert_eq!(notes, [(0, "moderate"), (2, "near-Gaussian"), (4, "high"), (10, "extreme")]);
         assert_eq!(weights.kurtosis("m").len(), 4);
         assert!(weights.kurtosis("other").is_empty());

@@ -3,27 +3,27 @@
 //! Invariant: the Summary depends on the set of rows alone, never on the order or the batches in which they are pushed. Everything is kept by
 //! ordered keys, documents are sorted before any sum, and every sum of f64 runs in a fixed order for any number of threads.
 
-mod quantile;
-mod interval;
-mod distribution;
-mod correlation;
-mod kendall;
-mod power;
+mod activations;
 mod bootstrap;
+mod correlation;
+mod correlations;
+mod distribution;
+mod documents;
+mod groups;
+mod interval;
+mod kendall;
+mod languages;
+mod layers;
+mod names;
+mod power;
+mod predictors;
+mod quantile;
 mod ratio;
 mod reasons;
-mod names;
-mod spelled;
-mod groups;
-mod tables;
-mod layers;
-mod activations;
-mod shares;
-mod documents;
 mod sensitivity;
-mod predictors;
-mod languages;
-mod correlations;
+mod shares;
+mod spelled;
+mod tables;
 
 #[cfg(test)]
 pub(crate) mod example;
@@ -37,7 +37,7 @@ use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
 pub(crate) use spelled::Spelled;
 pub use tables::{CorrelationRow, LanguageRow, LayerRow, ModelRow, SensitivityRow, ShareRow};
 
-use crate::study::analysis::Analysis;
+use crate::study::Analysis;
 
 /// Takes the rows of a run, part by part, and makes their Summary.
 #[derive(Debug)]

@@ -18,7 +18,8 @@ impl Names {
         if let Some(&number) = self.numbers.get(text) {
             return number;
         }
-        let number = u32::try_from(self.texts.len()).expect("fewer names than 2^32 fit into memory");
+        let number =
+            u32::try_from(self.texts.len()).expect("fewer names than 2^32 fit into memory");
         self.numbers.insert(text.to_owned(), number);
         self.texts.push(text.to_owned());
         number

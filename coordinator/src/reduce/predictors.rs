@@ -9,7 +9,7 @@ use super::activations::{LanguageActivations, LayerActivations};
 use super::groups::Groups;
 use super::interval::{Estimate, Interval};
 use super::ratio::ratio;
-use crate::study::analysis::{Analysis, Predictor};
+use crate::study::{Analysis, Predictor};
 
 /// κ by layer; `None` where a layer's is undefined.
 pub(super) type Kurtosis = BTreeMap<Layer, Option<f64>>;
@@ -52,7 +52,9 @@ impl Factor {
         let kurtosis = || layers.iter().map(known).collect::<Result<Vec<f64>, String>>();
         match self {
             Self::Kurtosis => kurtosis(),
-            Self::LogKurtosis => Ok(kurtosis()?.into_iter().map(|kurtosis| (kurtosis + 3.0).ln()).collect()),
+            Self::LogKurtosis => {
+                Ok(kurtosis()?.into_iter().map(|kurtosis| (kurtosis + 3.0).ln()).collect())
+            }
             Self::MostKurtotic => Ok(indicator_of_largest(&kurtosis()?, most as usize)),
             Self::Early => Ok(layers.iter().map(|&layer| early(layer, layers)).collect()),
         }
@@ -91,12 +93,15 @@ impl Profile {
         analysis: &Analysis,
     ) -> Self {
         let at = activations.points.get(&point).into_iter().flatten();
-        let (layers, at): (Vec<Layer>, Vec<&LayerActivations>) = at.map(|(layer, at)| (*layer, at)).unzip();
+        let (layers, at): (Vec<Layer>, Vec<&LayerActivations>) =
+            at.map(|(layer, at)| (*layer, at)).unzip();
         let columns: Vec<Vec<f64>> = at.iter().flat_map(|at| columns(at, groups)).collect();
         let totals = groups.resampling(analysis).totals(&columns);
         let (totals, _) = totals.as_chunks::<2>();
         let count = totals.first().map_or(0, |[sums, _]| sums.len());
-        let mean = |draw: usize| totals.iter().map(|[sums, values]| ratio(sums[draw], values[draw])).collect();
+        let mean = |draw: usize| {
+            totals.iter().map(|[sums, values]| ratio(sums[draw], values[draw])).collect()
+        };
         let mean_abs = at.iter().map(|at| at.pooled().sums.mean_abs()).collect();
         Self { layers, mean_abs, draws: (0..count).map(mean).collect() }
     }
@@ -118,7 +123,8 @@ impl Profile {
 
 /// Σ|x| and values of a layer by group.
 fn columns(at: &LayerActivations, groups: &Groups) -> [Vec<f64>; 2] {
-    let documents = || at.documents.iter().filter_map(|(&document, sums)| Some((groups.of(document)?, sums)));
+    let documents =
+        || at.documents.iter().filter_map(|(&document, sums)| Some((groups.of(document)?, sums)));
     [
         groups.column(documents().map(|(group, sums)| (group, sums.sum_abs))),
         groups.column(documents().map(|(group, sums)| (group, sums.values))),
@@ -141,7 +147,8 @@ mod tests {
     #[test]
     fn factors_of_layers() {
         let layers = layers(4);
-        let kurtosis: Kurtosis = layers.iter().copied().zip([1.0, 9.0, 2.0, 9.0].map(Some)).collect();
+        let kurtosis: Kurtosis =
+            layers.iter().copied().zip([1.0, 9.0, 2.0, 9.0].map(Some)).collect();
         let check = |factor: Factor, most, expected: [f64; 4]| {
             assert_eq!(factor.of(&layers, &kurtosis, most).unwrap(), expected, "{factor:?}");
         };
@@ -164,7 +171,9 @@ mod tests {
     /// The earlier study's first third of 24 layers ends before layer 8.
     #[test]
     fn the_first_third() {
-        let sum = |depth| Factor::Early.of(&layers(depth), &Kurtosis::new(), 0).unwrap().iter().sum::<f64>();
+        let sum = |depth| {
+            Factor::Early.of(&layers(depth), &Kurtosis::new(), 0).unwrap().iter().sum::<f64>()
+        };
         assert_eq!([24, 6, 4, 1].map(sum), [8.0, 2.0, 2.0, 1.0]);
     }
 }

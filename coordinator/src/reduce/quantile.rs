@@ -17,7 +17,8 @@ mod tests {
     #[test]
     fn type_7_interpolates_linearly() {
         let sample = [1.0, 2.0, 4.0, 8.0];
-        for (p, value) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0), (2.0, 8.0)] {
+        for (p, value) in [(0.0, 1.0), (0.25, 1.75), (0.5, 3.0), (0.9, 6.8), (1.0, 8.0), (2.0, 8.0)]
+        {
             let found = quantile(&sample, p).unwrap();
             assert!((found - value).abs() < 1e-12, "{p}: {found} {value}");
         }

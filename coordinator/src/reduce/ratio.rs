@@ -9,7 +9,8 @@ pub(super) fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
 
 /// The ratio's value beside the percentile interval of the same ratio in each draw; without a value there is no interval.
 pub(super) fn estimate(value: Option<f64>, draws: (&[f64], &[f64]), confidence: f64) -> Estimate {
-    let ratios = draws.0.iter().zip(draws.1).map(|(&numerator, &denominator)| ratio(numerator, denominator));
+    let ratios =
+        draws.0.iter().zip(draws.1).map(|(&numerator, &denominator)| ratio(numerator, denominator));
     let interval = value.and_then(|_| Interval::percentile(ratios, confidence));
     Estimate { value, interval }
 }
@@ -36,13 +37,21 @@ mod tests {
                 documents.iter().map(|document| document[name].as_f64().unwrap()).collect()
             };
             let (tokens, before, after) = (column("tokens"), column("base_nll"), column("nll"));
-            let deltas: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+            let deltas: Vec<f64> =
+                after.iter().zip(before).map(|(after, before)| after - before).collect();
             let value = ratio(deltas.iter().sum(), tokens.iter().sum());
-            goldens::close(value.unwrap(), golden["delta_nll_per_token"].as_f64().unwrap(), "ratio");
+            goldens::close(
+                value.unwrap(),
+                golden["delta_nll_per_token"].as_f64().unwrap(),
+                "ratio",
+            );
             let error = standard_error(value, &deltas, &tokens);
             let expected = golden["delta_nll_per_token_se"].as_f64();
             assert_eq!(error.is_some(), expected.is_some());
-            error.zip(expected).into_iter().for_each(|(a, b)| goldens::close(a, b, "standard error"));
+            error
+                .zip(expected)
+                .into_iter()
+                .for_each(|(a, b)| goldens::close(a, b, "standard error"));
         }
     }
 

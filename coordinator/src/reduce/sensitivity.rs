@@ -11,7 +11,7 @@ use super::names::ByLanguage;
 use super::ratio::{estimate, ratio, standard_error};
 use super::reasons::Reasons;
 use super::tables::SensitivityRow;
-use crate::study::analysis::Analysis;
+use crate::study::Analysis;
 
 /// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
 const CELLS_TOGETHER: usize = 32;
@@ -19,7 +19,10 @@ const CELLS_TOGETHER: usize = 32;
 const COLUMNS: usize = 5;
 
 /// The table.
-pub(super) fn rows(languages: &ByLanguage<LanguageScores>, analysis: &Analysis) -> Vec<SensitivityRow> {
+pub(super) fn rows(
+    languages: &ByLanguage<LanguageScores>,
+    analysis: &Analysis,
+) -> Vec<SensitivityRow> {
     let mut rows = Vec::new();
     for ((model, language), scores) in languages {
         let resampling = scores.groups.resampling(analysis);
@@ -100,7 +103,14 @@ impl Cells<'_> {
         let size = self.scores.size(cell);
         let nll = self.defined_sum(cell, |score| score.nll);
         let base_nll = self.scores.sum(cell, |score, _| score.base_nll);
-        let Estimates { delta_nll, delta_bits_per_byte, relative_perplexity, kl, top1_agreement, .. } = estimates;
+        let Estimates {
+            delta_nll,
+            delta_bits_per_byte,
+            relative_perplexity,
+            kl,
+            top1_agreement,
+            ..
+        } = estimates;
         SensitivityRow {
             model: self.model.to_owned(),
             language: self.language.to_owned(),
@@ -141,9 +151,11 @@ impl Cells<'_> {
         let undefined = |value: fn(&Score) -> Option<f64>| {
             cell.scores.iter().filter(|score| value(score).is_none()).count()
         };
-        let (documents, nll, kl) = (cell.scores.len(), undefined(|score| score.nll), undefined(|score| score.kl));
+        let (documents, nll, kl) =
+            (cell.scores.len(), undefined(|score| score.nll), undefined(|score| score.kl));
         reasons.add_where(self.scores.size(cell).tokens == 0, || "no scored token".to_owned());
-        reasons.add_where(nll > 0, || format!("NLL of {nll} of {documents} documents is not finite"));
+        reasons
+            .add_where(nll > 0, || format!("NLL of {nll} of {documents} documents is not finite"));
         reasons.add_where(kl == documents, || "KL was not measured".to_owned());
         let some = (1..documents).contains(&kl);
         reasons.add_where(some, || format!("KL of {kl} of {documents} documents is not finite"));

@@ -35,7 +35,8 @@ impl Key<'_> {
     fn rows(&self, layers: &BTreeMap<Layer, LayerActivations>) -> Vec<ShareRow> {
         let pooled: Vec<(Layer, Pooled)> =
             layers.iter().map(|(&layer, activations)| (layer, activations.pooled())).collect();
-        let means: Option<Vec<f64>> = pooled.iter().map(|(_, pooled)| pooled.sums.mean_abs()).collect();
+        let means: Option<Vec<f64>> =
+            pooled.iter().map(|(_, pooled)| pooled.sums.mean_abs()).collect();
         let total = means.map(|means| means.iter().sum());
         pooled.iter().map(|(layer, pooled)| self.row(*layer, pooled, total)).collect()
     }
@@ -47,7 +48,9 @@ impl Key<'_> {
         let share = mean_abs.zip(total).and_then(|(mean, total)| ratio(mean, total));
         let kurtosis = moments.kurtosis().filter(|kurtosis| kurtosis.is_finite());
         let mut reasons = Reasons::default();
-        reasons.add_where(share.is_none(), || "mean |x| is undefined in a layer or 0 in all".to_owned());
+        reasons.add_where(share.is_none(), || {
+            "mean |x| is undefined in a layer or 0 in all".to_owned()
+        });
         reasons.add_where(kurtosis.is_none(), || "no values, or all the same".to_owned());
         ShareRow {
             model: self.model.to_owned(),

@@ -26,7 +26,8 @@ mod tests {
 
     #[test]
     fn scopes_sort_by_layer() {
-        let mut scopes = ["only(10)", "all-but(1)", "all", "only(9)", "???", "only(2)"].map(Spelled::<Layers>::new);
+        let mut scopes = ["only(10)", "all-but(1)", "all", "only(9)", "???", "only(2)"]
+            .map(Spelled::<Layers>::new);
         scopes.sort();
         assert_eq!(
             scopes.map(|scope| scope.text),

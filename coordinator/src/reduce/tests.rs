@@ -4,7 +4,7 @@ use babelquant_proto::rows::{DocumentRow, Row};
 
 use super::example::{CELLS, LANGUAGES, Rows, document_row, summary};
 use super::{Reducer, SensitivityRow, Summary};
-use crate::study::analysis::{Analysis, Outcome, Predictor};
+use crate::study::{Analysis, Outcome, Predictor};
 
 fn few_draws() -> Analysis {
     Analysis { bootstrap_draws: 50, ..Analysis::default() }
@@ -34,7 +34,11 @@ fn the_summary_does_not_depend_on_the_order_of_pushes() {
     let whole = rows.reduce(few_draws());
     let mut reducer = Reducer::new(few_draws());
     for step in [7, 3, 1] {
-        let part = |count: usize| (0..count).rev().filter(move |i| [7, 3, 1].into_iter().find(|k| i % k == 0) == Some(step));
+        let part = |count: usize| {
+            (0..count)
+                .rev()
+                .filter(move |i| [7, 3, 1].into_iter().find(|k| i % k == 0) == Some(step))
+        };
         for i in part(rows.documents.len()) {
             reducer.push_documents(&rows.documents[i..=i]);
         }
@@ -94,7 +98,8 @@ fn a_cell_by_hand() {
     let delta: f64 = rows.iter().map(|row| row.nll_sum.unwrap() - row.base_nll_sum).sum();
     let bytes: u64 = rows.iter().map(|row| row.bytes).sum();
     assert_eq!((found.documents, found.groups, found.tokens, found.bytes), (6, 3, tokens, bytes));
-    let check = |found: Option<f64>, expected: f64| assert!((found.unwrap() - expected).abs() < 1e-14);
+    let check =
+        |found: Option<f64>, expected: f64| assert!((found.unwrap() - expected).abs() < 1e-14);
     check(found.delta_nll, delta / tokens as f64);
     check(found.delta_bits_per_byte, delta / bytes as f64 / std::f64::consts::LN_2);
     check(found.relative_perplexity, (delta / tokens as f64).exp() - 1.0);
@@ -131,7 +136,8 @@ fn undefined_cells_say_why() {
     let row = check(|rows| rows[3].nll_sum = None, "NLL of 1 of 6 documents is not finite");
     assert_eq!((row.delta_nll, row.delta_nll_low, row.delta_nll_se), (None, None, None));
     assert!(row.kl_low.is_some() && row.base_nll_per_token.is_some());
-    let row = check(|rows| rows.iter_mut().for_each(|row| row.kl_sum = None), "KL was not measured");
+    let row =
+        check(|rows| rows.iter_mut().for_each(|row| row.kl_sum = None), "KL was not measured");
     assert!(row.kl.is_none() && row.delta_nll.is_some());
     let row = check(|rows| rows.truncate(2), "fewer than 2 groups: no interval");
     assert!(row.delta_nll.is_some() && row.delta_nll_low.is_none() && row.delta_nll_se.is_none());
@@ -148,8 +154,10 @@ fn undefined_cells_say_why() {
 fn cells_are_ordered_by_meaning_and_know_their_layer() {
     let summary = Rows::new(&["eng"]).reduce(few_draws());
     assert_eq!(summary.sensitivity.len(), CELLS.len());
-    let scopes: Vec<_> = summary.sensitivity.iter().map(|row| (row.scope.as_str(), row.layer)).collect();
-    let single = [("only(0)", Some(0)), ("only(0,2)", None), ("only(2)", Some(2)), ("only(10)", Some(10))];
+    let scopes: Vec<_> =
+        summary.sensitivity.iter().map(|row| (row.scope.as_str(), row.layer)).collect();
+    let single =
+        [("only(0)", Some(0)), ("only(0,2)", None), ("only(2)", Some(2)), ("only(10)", Some(10))];
     assert_eq!(scopes[3..7], single);
     assert_eq!(scopes[9], ("all-but(10)", None));
 }
@@ -163,9 +171,13 @@ fn predictors_by_hand() {
         summary.activation_shares.iter().filter(|row| row.point == "block_out").collect();
     let share = |i: usize| shares[i].share.unwrap();
     let kurtosis = |i: usize| summary.layers[i].kurtosis.unwrap();
-    let close = |found: Option<f64>, expected: f64| assert!((found.unwrap() - expected).abs() < 1e-12);
+    let close =
+        |found: Option<f64>, expected: f64| assert!((found.unwrap() - expected).abs() < 1e-12);
     close(row.weighted_kurtosis_block_out, (0..3).map(|i| share(i) * kurtosis(i)).sum());
-    close(row.weighted_log_kurtosis_block_out, (0..3).map(|i| share(i) * (kurtosis(i) + 3.0).ln()).sum());
+    close(
+        row.weighted_log_kurtosis_block_out,
+        (0..3).map(|i| share(i) * (kurtosis(i) + 3.0).ln()).sum(),
+    );
     close(row.outlier_share_block_out, 1.0);
     close(row.early_share_block_out, share(0));
     close(row.bytes_per_token, row.bytes as f64 / row.tokens as f64);
@@ -194,7 +206,10 @@ fn correlations_join_languages_with_cells() {
     let cells = CELLS.len() - 1;
     assert_eq!(summary.correlations.len(), cells * Predictor::ALL.len() * Outcome::ALL.len());
     let first = &summary.correlations[0];
-    assert_eq!((first.predictor.as_str(), first.outcome.as_str()), ("weighted_kurtosis_block_out", "delta_nll"));
+    assert_eq!(
+        (first.predictor.as_str(), first.outcome.as_str()),
+        ("weighted_kurtosis_block_out", "delta_nll")
+    );
     assert_eq!((first.scope.as_str(), first.config.as_str(), first.n), ("all", "int3-tensor", 14));
     assert!((first.detectable_r.unwrap() - 0.675_762_153).abs() < 1e-8);
     let two = Rows::new(&["eng", "hin"]).reduce(few_draws());

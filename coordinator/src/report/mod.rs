@@ -1,1 +1,141 @@
-//! Report.
+//! Report: a Summary → text for the terminal, Markdown and JSON. Pure; computes no statistic and writes no file.
+//!
+//! Sections build blocks once; `terminal` and `markdown` differ in how blocks are written, how wide a table may be, and in how many of the
+//! correlations are shown.
+
+mod block;
+mod correlations;
+mod languages;
+mod degradation;
+mod markdown;
+mod columns;
+mod matrix;
+mod number;
+mod sensitivity;
+mod shares;
+mod terminal;
+mod weights;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use block::Block;
+use number::fixed;
+
+use crate::reduce::{SensitivityRow, Summary};
+use crate::study::Analysis;
+
+/// The report for a terminal of 120 columns; long tables are cut into parts and only the main correlations are shown.
+pub fn terminal(summary: &Summary) -> String {
+    terminal::write(&blocks(summary, Medium::Terminal))
+}
+
+/// The whole report as Markdown.
+pub fn markdown(summary: &Summary) -> String {
+    markdown::write(&blocks(summary, Medium::Markdown))
+}
+
+/// The Summary as JSON: the caller's provenance (digests, engine class: no time, host or path) beside the analysis and every table, each an
+/// array of rows under the table's name.
+///
+/// # Errors
+/// The provenance does not serialize.
+pub fn json(summary: &Summary, provenance: &impl Serialize) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Document<'a, P> {
+        provenance: &'a P,
+        #[serde(flatten)]
+        summary: &'a Summary,
+    }
+    serde_json::to_string_pretty(&Document { provenance, summary })
+}
+
+/// Where a report is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Medium {
+    /// 120 columns.
+    Terminal,
+    /// As wide and long as it gets.
+    Markdown,
+}
+
+impl Medium {
+    /// How many columns of `width` characters, one space apart, fit beside labels of `label` characters; at least one.
+    fn columns(self, label: usize, width: usize) -> usize {
+        match self {
+            Self::Terminal => (TERMINAL_WIDTH.saturating_sub(label) / (width + 1)).max(1),
+            Self::Markdown => usize::MAX,
+        }
+    }
+}
+
+/// Characters in a line of the terminal.
+const TERMINAL_WIDTH: usize = 120;
+
+/// One model's part of the Summary, as a section sees it.
+#[derive(Debug, Clone, Copy)]
+struct View<'a> {
+    summary: &'a Summary,
+    model: &'a str,
+    medium: Medium,
+}
+
+impl<'a> View<'a> {
+    /// The cells of the model.
+    fn cells(self) -> impl Iterator<Item = &'a SensitivityRow> {
+        self.summary.sensitivity.iter().filter(move |row| row.model == self.model)
+    }
+
+    /// What the intervals of this report are.
+    fn interval_in_words(self) -> String {
+        let Analysis { confidence, bootstrap_draws, .. } = self.summary.analysis;
+        format!(
+            "{} % bootstrap over groups of documents, {bootstrap_draws} draws",
+            fixed(100.0 * confidence, 0)
+        )
+    }
+}
+
+fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for model in models(summary) {
+        let view = View { summary, model, medium };
+        blocks.push(Block::Title(format!("Model {model}")));
+        blocks.extend(weights::blocks(view));
+        blocks.extend(languages::blocks(view));
+        blocks.extend(degradation::blocks(view));
+        blocks.extend(shares::blocks(view));
+        blocks.extend(sensitivity::blocks(view));
+        blocks.extend(correlations::blocks(view));
+    }
+    if blocks.is_empty() {
+        blocks.push(Block::Text("No rows: nothing has been measured yet.".to_owned()));
+    }
+    blocks
+}
+
+fn models(summary: &Summary) -> BTreeSet<&str> {
+    let weights = summary.models.iter().map(|row| row.model.as_str());
+    let languages = summary.languages.iter().map(|row| row.model.as_str());
+    weights.chain(languages).collect()
+}
+
+/// Why numbers of these rows are undefined, each reason with how often it came up; `None` where every number is there.
+fn reasons<'a>(reasons: impl Iterator<Item = &'a Option<String>>) -> Option<Block> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    reasons.flatten().for_each(|reason| *counts.entry(reason).or_default() += 1);
+    let words: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason} (rows: {count})")).collect();
+    (!words.is_empty()).then(|| Block::Text(format!("Undefined numbers: {}.", words.join("; "))))
+}
+
+/// A layer as tables label it: its number, after `enc.` in an encoder.
+fn layer_label(stack: &str, layer: u32) -> String {
+    match stack {
+        "dec" => layer.to_string(),
+        other => format!("{other}.{layer}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

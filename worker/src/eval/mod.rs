@@ -21,7 +21,7 @@ use self::activations::ActivationTap;
 use self::loaded::Loaded;
 use self::shard::ShardStates;
 use crate::engine::Job;
-use crate::model::Checkpoint;
+use crate::model::{Architecture, Checkpoint};
 
 pub use error::EvalError;
 pub use weights::weight_rows;
@@ -111,9 +111,10 @@ impl Evaluator {
     }
 
     fn weights(&mut self, model: usize, layer: Option<Layer>) -> Result<Bytes, EvalError> {
-        let checkpoint = Checkpoint::open(&self.directory(model)?)?;
+        let directory = self.directory(model)?;
+        let (checkpoint, architecture) = (Checkpoint::open(&directory)?, Architecture::read(&directory)?);
         let name = &self.spec.models[model].model.name;
-        encoded(&weights::rows(&checkpoint, name, layer.map(|layer| layer.index))?)
+        encoded(&weights::rows(&checkpoint, &architecture, (name, layer.map(|layer| layer.index))))
     }
 
     fn load(&mut self, model: usize) -> Result<(), EvalError> {

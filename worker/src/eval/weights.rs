@@ -1,30 +1,98 @@
-//! Weight statistics of a checkpoint: one row per tensor and per layer group. TEMPORARY body until statistics lands.
+//! Weight statistics of a checkpoint: a row per tensor of a layer and one for the layer's group, read once. Not the
+//! statistics themselves (`statistics`).
 
 use std::path::Path;
 
 use babelquant_proto::rows::WeightRow;
+use babelquant_proto::{Layer, Role};
+use rayon::prelude::*;
 
-use super::error::EvalError;
-use crate::error::Error;
-use crate::model::{Architecture, Checkpoint, ModelError};
+use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTensor};
+use crate::statistics::{StoredValues, WeightKey, of_group, of_tensor};
 
-/// The statistics of every tensor and layer group.
+/// The layer group of the earlier study: both matrices of the MLP taken together.
+const GROUP: &str = "mlp";
+
+/// The rows of a model in `directory`, called `name` in them: layer by layer, then the tensors outside the layers.
 ///
 /// # Errors
-/// unreadable
-pub fn weight_rows(_directory: &Path, _name: &str) -> Result<Vec<WeightRow>, Error> {
-    Ok(Vec::new())
+/// The directory holds no supported checkpoint.
+pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, ModelError> {
+    let architecture = Architecture::read(directory)?;
+    let checkpoint = Checkpoint::open(directory)?;
+    let layers = (0..architecture.shape.layers).map(Some).chain([None]);
+    let layers: Vec<Option<u32>> = layers.collect();
+    let rows = layers.into_par_iter().map(|layer| rows(&checkpoint, &architecture, (name, layer)));
+    Ok(rows.collect::<Vec<_>>().concat())
 }
 
-pub(super) fn rows(_: &Checkpoint, _: &str, _: Option<u32>) -> Result<Vec<WeightRow>, EvalError> {
-    Ok(Vec::new())
+/// The rows of one layer (`None`: of the tensors outside the layers) of the model called `name`.
+pub(super) fn rows(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+    (name, layer): (&str, Option<u32>),
+) -> Vec<WeightRow> {
+    let key = |kind, tensor: &str| WeightKey {
+        model: name.to_owned(),
+        layer: layer.map(Layer::dec),
+        kind,
+        name: tensor.to_owned(),
+    };
+    let tensors = tensors_of(checkpoint, architecture, layer);
+    let (grouped, others): (Vec<_>, Vec<_>) =
+        tensors.into_iter().partition(|(tensor, _)| layer.is_some() && in_group(architecture, tensor));
+    let values: Vec<StoredValues<'_>> = grouped.iter().map(|(_, stored)| values_of(stored)).collect();
+    let mut rows: Vec<WeightRow> = others
+        .par_iter()
+        .map(|(tensor, stored)| of_tensor(values_of(stored)).into_row(key("tensor", tensor)))
+        .collect();
+    if !values.is_empty() {
+        let statistics = of_group(&values);
+        let each = grouped.iter().zip(statistics.tensors);
+        rows.extend(each.map(|((tensor, _), one)| one.into_row(key("tensor", tensor))));
+        rows.push(statistics.group.into_row(key("group", GROUP)));
+    }
+    rows.sort_by(|a, b| (&a.kind, &a.name).cmp(&(&b.kind, &b.name)));
+    rows
 }
 
+/// Excess kurtosis of a layer's group; `None` where it is undefined.
 pub(super) fn group_kurtosis(
     checkpoint: &Checkpoint,
     architecture: &Architecture,
     layer: u32,
-) -> Result<Option<f64>, ModelError> {
-    let _ = (checkpoint, architecture, layer);
-    Ok(None)
+) -> Option<f64> {
+    let rows = rows(checkpoint, architecture, ("", Some(layer)));
+    rows.into_iter().find(|row| row.kind == "group").and_then(|row| row.kurtosis)
+}
+
+/// The layer's tensors by their names in it, or (`None`) those of no layer.
+fn tensors_of<'a>(
+    checkpoint: &'a Checkpoint,
+    architecture: &Architecture,
+    layer: Option<u32>,
+) -> Vec<(&'a str, StoredTensor<'a>)> {
+    let place = |(name, stored): (&'a str, StoredTensor<'a>)| match architecture.split_name(name) {
+        Some((number, rest)) => (Some(number), rest, stored),
+        None => (None, name, stored),
+    };
+    let tensors = checkpoint.tensors().map(place).filter(|(number, _, _)| *number == layer);
+    tensors.map(|(_, name, stored)| (name, stored)).collect()
+}
+
+/// True for a weight matrix of the MLP.
+fn in_group(architecture: &Architecture, tensor: &str) -> bool {
+    let Some(name) = tensor.strip_suffix(".weight") else { return false };
+    let mlp = |role: &Role| role.is_mlp();
+    architecture.matrices.iter().filter(|matrix| matrix.name == name).any(|matrix| {
+        Role::ALL.iter().filter(|role| mlp(role)).any(|&role| !matrix.role_rows(role).is_empty())
+    })
+}
+
+fn values_of<'a>(stored: &StoredTensor<'a>) -> StoredValues<'a> {
+    match stored.dtype {
+        StoredDtype::F32 => StoredValues::F32(stored.bytes),
+        StoredDtype::F16 => StoredValues::F16(stored.bytes),
+        StoredDtype::Bf16 => StoredValues::Bf16(stored.bytes),
+    }
 }

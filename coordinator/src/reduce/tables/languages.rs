@@ -1,6 +1,6 @@
 //! The table `languages`: the predictors of one language under one model.
 
-use crate::study::analysis::Predictor;
+use crate::study::Predictor;
 
 babelquant_proto::table! {
     /// A (model, language): size of its corpus, the baseline's score, and each predictor with its interval over groups of documents.
@@ -89,17 +89,56 @@ babelquant_proto::table! {
 impl LanguageRow {
     /// The predictor's value; null where it is undefined.
     pub fn predictor(&self, predictor: Predictor) -> Option<f64> {
+        self.estimate(predictor)[0]
+    }
+
+    /// The predictor's value and the lower and upper end of its interval.
+    pub fn estimate(&self, predictor: Predictor) -> [Option<f64>; 3] {
         match predictor {
-            Predictor::WeightedKurtosisBlockOut => self.weighted_kurtosis_block_out,
-            Predictor::WeightedKurtosisMlpOut => self.weighted_kurtosis_mlp_out,
-            Predictor::WeightedLogKurtosisBlockOut => self.weighted_log_kurtosis_block_out,
-            Predictor::WeightedLogKurtosisMlpOut => self.weighted_log_kurtosis_mlp_out,
-            Predictor::OutlierShareBlockOut => self.outlier_share_block_out,
-            Predictor::OutlierShareMlpOut => self.outlier_share_mlp_out,
-            Predictor::EarlyShareBlockOut => self.early_share_block_out,
-            Predictor::EarlyShareMlpOut => self.early_share_mlp_out,
-            Predictor::Fertility => self.fertility,
-            Predictor::BytesPerToken => self.bytes_per_token,
+            Predictor::WeightedKurtosisBlockOut => [
+                self.weighted_kurtosis_block_out,
+                self.weighted_kurtosis_block_out_low,
+                self.weighted_kurtosis_block_out_high,
+            ],
+            Predictor::WeightedKurtosisMlpOut => [
+                self.weighted_kurtosis_mlp_out,
+                self.weighted_kurtosis_mlp_out_low,
+                self.weighted_kurtosis_mlp_out_high,
+            ],
+            Predictor::WeightedLogKurtosisBlockOut => [
+                self.weighted_log_kurtosis_block_out,
+                self.weighted_log_kurtosis_block_out_low,
+                self.weighted_log_kurtosis_block_out_high,
+            ],
+            Predictor::WeightedLogKurtosisMlpOut => [
+                self.weighted_log_kurtosis_mlp_out,
+                self.weighted_log_kurtosis_mlp_out_low,
+                self.weighted_log_kurtosis_mlp_out_high,
+            ],
+            Predictor::OutlierShareBlockOut => [
+                self.outlier_share_block_out,
+                self.outlier_share_block_out_low,
+                self.outlier_share_block_out_high,
+            ],
+            Predictor::OutlierShareMlpOut => [
+                self.outlier_share_mlp_out,
+                self.outlier_share_mlp_out_low,
+                self.outlier_share_mlp_out_high,
+            ],
+            Predictor::EarlyShareBlockOut => [
+                self.early_share_block_out,
+                self.early_share_block_out_low,
+                self.early_share_block_out_high,
+            ],
+            Predictor::EarlyShareMlpOut => [
+                self.early_share_mlp_out,
+                self.early_share_mlp_out_low,
+                self.early_share_mlp_out_high,
+            ],
+            Predictor::Fertility => [self.fertility, self.fertility_low, self.fertility_high],
+            Predictor::BytesPerToken => {
+                [self.bytes_per_token, self.bytes_per_token_low, self.bytes_per_token_high]
+            }
         }
     }
 }

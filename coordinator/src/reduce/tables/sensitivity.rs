@@ -1,6 +1,6 @@
 //! The table `sensitivity`: what one config at one scope does to one language.
 
-use crate::study::analysis::Outcome;
+use crate::study::Outcome;
 
 babelquant_proto::table! {
     /// A cell: one (model, language, scope, components, config) over all its documents. Columns `…_low` and `…_high` are the ends of the

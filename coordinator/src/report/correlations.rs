@@ -1,0 +1,138 @@
+//! The section on correlations: lines for the main ones, in Markdown a table of all.
+
+use babelquant_proto::Layers;
+
+use super::block::{Block, Table};
+use super::number::{UNDEFINED, fixed, or_undefined, p};
+use super::sensitivity::label;
+use super::{Medium, View};
+use crate::reduce::CorrelationRow;
+
+/// Lines shown where no scope is `all`.
+const STRONGEST: usize = 10;
+
+/// The section; empty without correlations.
+pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
+    let rows: Vec<&CorrelationRow> =
+        view.summary.correlations.iter().filter(|row| row.model == view.model).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let (shown, choice) = main_rows(&rows, view);
+    let heading =
+        "Correlations over languages: do weights and activations predict the damage?".to_owned();
+    let mut blocks = vec![Block::Heading(heading)];
+    blocks.push(Block::Lines(shown.iter().flat_map(|row| lines(row)).collect()));
+    blocks.push(Block::Text(words(&rows, shown.len(), choice, view.medium)));
+    if view.medium == Medium::Markdown {
+        blocks.push(Block::Table(table(&rows)));
+    }
+    blocks
+}
+
+/// The rows that get a line, and how they were chosen: scope `all` and the analysis's first outcome, or else the strongest.
+fn main_rows<'a>(rows: &[&'a CorrelationRow], view: View<'_>) -> (Vec<&'a CorrelationRow>, String) {
+    let outcome = view.summary.analysis.outcomes.first().map_or("", |outcome| outcome.name());
+    let all = Layers::All.to_string();
+    let of_outcome = || rows.iter().copied().filter(|row| row.outcome == outcome);
+    let mut shown: Vec<&CorrelationRow> = of_outcome().filter(|row| row.scope == all).collect();
+    if !shown.is_empty() {
+        return (shown, format!("outcome {outcome} at scope all"));
+    }
+    shown = of_outcome().filter(|row| row.pearson_r.is_some()).collect();
+    shown.sort_by(|a, b| magnitude(b).total_cmp(&magnitude(a)));
+    shown.truncate(STRONGEST);
+    (
+        shown,
+        format!("the {STRONGEST} largest |r| of outcome {outcome}, which chance alone makes large"),
+    )
+}
+
+fn magnitude(row: &CorrelationRow) -> f64 {
+    row.pearson_r.map_or(0.0, f64::abs)
+}
+
+/// What stands above and what does not, in words.
+fn words(rows: &[&CorrelationRow], shown: usize, choice: String, medium: Medium) -> String {
+    let rest = match medium {
+        Medium::Terminal => {
+            format!("left out: {} more, all of them in report.md", rows.len() - shown)
+        }
+        Medium::Markdown => format!("all {} follow", rows.len()),
+    };
+    format!(
+        "Shown: {choice} ({shown} lines); {rest} and in correlations.parquet. In brackets: Fisher's interval. p is two-sided and not \
+         corrected for the number of correlations looked at. visible |r|: the smallest that a test at 5 % sees with 80 % power at this n."
+    )
+}
+
+/// `pearson(predictor, outcome @ scope config) r = …, p = …, n = …`, then the rank correlations on a line of their own.
+fn lines(row: &CorrelationRow) -> Vec<String> {
+    let what = label(&row.components, &row.config);
+    let question = format!("({}, {} @ {} {what})", row.predictor, row.outcome, row.scope);
+    let (Some(_), Some(pearson_p)) = (row.pearson_r, row.pearson_p) else {
+        let reason = row.reason.as_deref().unwrap_or(UNDEFINED);
+        return vec![format!("pearson{question} undefined: {reason}, n = {}", row.n)];
+    };
+    let two = |value| or_undefined(value, |value| fixed(value, 2));
+    let rank_p = |value| or_undefined(value, p);
+    vec![
+        format!("pearson{question} r = {}, p = {}, n = {}", pearson(row), p(pearson_p), row.n),
+        format!(
+            "    spearman ρ = {}, p = {}; kendall τ = {}, p = {}; visible |r| ≥ {}",
+            two(row.spearman_rho),
+            rank_p(row.spearman_p),
+            two(row.kendall_tau),
+            rank_p(row.kendall_p),
+            two(row.detectable_r),
+        ),
+    ]
+}
+
+/// `−0.77 [−0.92, −0.40]`
+fn pearson(row: &CorrelationRow) -> String {
+    let two = |value| or_undefined(value, |value| fixed(value, 2));
+    match row.pearson_low.is_some() {
+        true => {
+            format!("{} [{}, {}]", two(row.pearson_r), two(row.pearson_low), two(row.pearson_high))
+        }
+        false => two(row.pearson_r),
+    }
+}
+
+const HEADER: [&str; 12] = [
+    "predictor",
+    "outcome",
+    "scope",
+    "config",
+    "n",
+    "pearson r",
+    "p",
+    "spearman ρ",
+    "p",
+    "kendall τ",
+    "p",
+    "visible |r|",
+];
+
+fn table(rows: &[&CorrelationRow]) -> Table {
+    let mut table = Table::new(&HEADER);
+    let two = |value| or_undefined(value, |value| fixed(value, 2));
+    for row in rows {
+        table.rows.push(vec![
+            row.predictor.clone(),
+            row.outcome.clone(),
+            row.scope.clone(),
+            label(&row.components, &row.config),
+            row.n.to_string(),
+            pearson(row),
+            or_undefined(row.pearson_p, p),
+            two(row.spearman_rho),
+            or_undefined(row.spearman_p, p),
+            two(row.kendall_tau),
+            or_undefined(row.kendall_p, p),
+            two(row.detectable_r),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,264 @@
+//! The one writer of a run: claims an epoch, commits results to the journal, turns finished parts into Parquet files, and ends
+//! with the manifest.
+//!
+//! Invariants: a result is acknowledged only after `commit` returned; a journal object is deleted only when every unit in it
+//! stands in a file under `data/`; a file under `data/` is a function of the spec and the rows alone.
+
+mod ledger;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
+
+use babelquant_proto::rows::{ActivationRow, DocumentRow, Row, WeightRow, decode, encode};
+use babelquant_proto::{Digest, Spec, Unit, UnitIndex};
+use bytes::Bytes;
+
+use super::error::StoreError;
+use super::journal::{self, Entry};
+use super::manifest::{DataFile, Manifest, QuarantinedUnit};
+use super::objects::Objects;
+use super::output::Output;
+use super::part::Part;
+use super::{manifest, parquet};
+use crate::scheduler::Record;
+use crate::verify;
+use ledger::{CommitName, Ledger};
+
+/// The writer of a run.
+#[derive(Debug)]
+pub struct Store {
+    objects: Objects,
+    spec: Arc<Spec>,
+    /// The next commit.
+    next: CommitName,
+    ledger: Ledger,
+}
+
+impl Store {
+    /// Opens the output for writing: claims an epoch and rebuilds what is done. The records are those of the journal; what
+    /// stands under `data/` is in `done`.
+    ///
+    /// # Errors
+    /// The storage refuses, or an object is damaged.
+    pub async fn open(output: &Output, spec: Arc<Spec>) -> Result<(Self, Vec<Record>), StoreError> {
+        let objects = output.objects.clone();
+        objects.sweep();
+        let epoch = claim_epoch(&objects).await?;
+        let mut ledger = Ledger::new(Arc::clone(&spec));
+        let data = objects.list("data").await?;
+        for (part, first) in Part::all(&spec) {
+            if data.binary_search(&part.path(&spec)).is_ok() {
+                ledger.found(part, first);
+            }
+        }
+        let mut store = Self { objects, spec, next: CommitName { epoch, number: 0 }, ledger };
+        let records = store.replay().await?;
+        Ok((store, records))
+    }
+
+    /// The units that stand under `data/`, as ranges; quarantined units lie in them too.
+    pub fn done(&self) -> impl Iterator<Item = Range<u64>> + '_ {
+        self.ledger.written()
+    }
+
+    /// Makes the entries durable as one object. On an error they may or may not be durable: commit them again.
+    ///
+    /// # Errors
+    /// The storage refuses, or another coordinator has taken over.
+    pub async fn commit(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let successor = self.next.epoch + 1;
+        if self.objects.get(&epoch_path(successor)).await?.is_some() {
+            return Err(StoreError::Superseded { epoch: successor });
+        }
+        let name = self.next;
+        self.next.number += 1;
+        let path = name.path();
+        let content = journal::encode(&entries).map_err(|error| StoreError::Damaged {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
+        self.objects.put_new(&path, content).await?;
+        for entry in entries {
+            self.ledger.add(name, entry);
+        }
+        Ok(())
+    }
+
+    /// Writes every part whose units are all done or quarantined, and deletes the journal objects that it makes superfluous.
+    ///
+    /// # Errors
+    /// The storage refuses, or a part is there with other content.
+    pub async fn compact(&mut self) -> Result<(), StoreError> {
+        while let Some((part, first)) = self.ledger.ready() {
+            let mut payloads = Vec::new();
+            for unit in part.units(&self.spec, first) {
+                payloads.extend(self.payload(unit).await?);
+            }
+            if !payloads.is_empty() {
+                let path = part.path(&self.spec);
+                let name = path.clone();
+                let write = move || write_part(part, &name, &payloads);
+                let content = tokio::task::spawn_blocking(write).await??;
+                self.objects.put_new(&path, content).await?;
+            }
+            for name in self.ledger.finish(part, first) {
+                if let Err(error) = self.objects.delete(&name.path()).await {
+                    tracing::warn!(%error, "a journal object stays until the run is complete");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The digest of a unit's durable result, to tell a harmless duplicate from an incident.
+    ///
+    /// # Errors
+    /// The storage refuses, or the unit's file is damaged.
+    pub async fn digest(&self, unit: UnitIndex) -> Result<Option<Digest>, StoreError> {
+        if let Some(digest) = self.ledger.digest(unit) {
+            return Ok(Some(digest));
+        }
+        let Some(part) = Part::of(&self.spec, unit) else { return Ok(None) };
+        let path = part.path(&self.spec);
+        let Some(content) = self.objects.get(&path).await? else { return Ok(None) };
+        let spec = Arc::clone(&self.spec);
+        let find = move || digest_in_part(&spec, unit, &path, content);
+        tokio::task::spawn_blocking(find).await?
+    }
+
+    /// Writes the manifest and deletes the journal. Every part must have been compacted.
+    ///
+    /// # Errors
+    /// The storage refuses, or another manifest is there.
+    pub async fn finish(&mut self) -> Result<Manifest, StoreError> {
+        let mut files = Vec::new();
+        for (part, _) in Part::all(&self.spec) {
+            let path = part.path(&self.spec);
+            if let Some(content) = self.objects.get(&path).await? {
+                files.push(DataFile::of(&path, content)?);
+            }
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let spec_digest = self.spec.digest().expect("a spec is JSON: workers get it as such");
+        let quarantined = self.ledger.quarantined();
+        let quarantined =
+            quarantined.map(|(unit, fault)| QuarantinedUnit::of(&self.spec, unit, fault)).collect();
+        let manifest = Manifest { spec_digest, files, quarantined };
+        self.objects.put_new(Manifest::PATH, manifest.to_json()).await?;
+        for path in self.objects.list("journal").await? {
+            self.objects.delete(&path).await?;
+        }
+        Ok(manifest)
+    }
+
+    /// Reads the journal: enters every entry in the ledger, and deletes commits that hold nothing that is still needed.
+    async fn replay(&mut self) -> Result<Vec<Record>, StoreError> {
+        let mut records = Vec::new();
+        for path in self.objects.list("journal").await? {
+            let Some(name) = CommitName::parse(&path) else { continue };
+            let Some(content) = self.objects.get(&path).await? else { continue };
+            for entry in journal::decode(&path, &content)? {
+                records.push(entry.record());
+                self.ledger.add(name, entry);
+            }
+            if self.ledger.is_superfluous(name) {
+                self.objects.delete(&path).await?;
+            }
+        }
+        Ok(records)
+    }
+
+    /// The payload of a unit's result, from memory or the journal; `None` where the unit is quarantined.
+    async fn payload(&self, unit: u64) -> Result<Option<Bytes>, StoreError> {
+        let Some((name, payload)) = self.ledger.payload(unit) else { return Ok(None) };
+        if payload.is_some() {
+            return Ok(payload);
+        }
+        let path = name.path();
+        let missing = || StoreError::Damaged {
+            path: path.clone(),
+            reason: format!("{} is gone", manifest::describe(&self.spec, UnitIndex(unit))),
+        };
+        let content = self.objects.get(&path).await?.ok_or_else(missing)?;
+        let found = journal::decode(&path, &content)?.into_iter().find_map(|entry| match entry {
+            Entry::Result { unit: UnitIndex(other), payload, .. } if other == unit => Some(payload),
+            Entry::Result { .. } | Entry::Charge { .. } | Entry::Quarantine { .. } => None,
+        });
+        found.map(Some).ok_or_else(missing)
+    }
+}
+
+fn epoch_path(epoch: u32) -> String {
+    format!("journal/epoch-{epoch:08}.json")
+}
+
+/// Claims the first free epoch: commits are named by it, so that two coordinators never write one name.
+async fn claim_epoch(objects: &Objects) -> Result<u32, StoreError> {
+    let parse = |path: &String| {
+        path.strip_prefix("journal/epoch-")?.strip_suffix(".json")?.parse::<u32>().ok()
+    };
+    let mut epoch = objects.list("journal").await?.iter().filter_map(parse).max().unwrap_or(0) + 1;
+    loop {
+        let claim =
+            format!("{{\"claim\":\"{:016x}\"}}\n", RandomState::new().build_hasher().finish());
+        match objects.put_new(&epoch_path(epoch), claim.into()).await {
+            Err(StoreError::Conflict { .. }) => epoch += 1,
+            outcome => return outcome.map(|()| epoch),
+        }
+    }
+}
+
+/// The Parquet file of a part, from the payloads of its units in order.
+fn write_part(part: Part, path: &str, payloads: &[Bytes]) -> Result<Bytes, StoreError> {
+    match part {
+        Part::Weights => write_rows::<WeightRow>(path, payloads),
+        Part::Activations(_) => write_rows::<ActivationRow>(path, payloads),
+        Part::Documents(_) => write_rows::<DocumentRow>(path, payloads),
+    }
+}
+
+fn write_rows<R: Row>(path: &str, payloads: &[Bytes]) -> Result<Bytes, StoreError> {
+    let mut rows = Vec::new();
+    for payload in payloads {
+        let decoded = decode::<R>(payload);
+        rows.extend(decoded.map_err(|source| StoreError::Rows { path: path.to_owned(), source })?);
+    }
+    parquet::write(path, &rows)
+}
+
+/// The digest of the IPC bytes that the rows of `unit` in a written part were made of.
+fn digest_in_part(
+    spec: &Spec,
+    unit: UnitIndex,
+    path: &str,
+    content: Bytes,
+) -> Result<Option<Digest>, StoreError> {
+    let Some(unit) = spec.unit(unit) else { return Ok(None) };
+    let digest = match unit {
+        Unit::Weights { .. } => {
+            digest_of(path, content, |row: &WeightRow| verify::weights(spec, unit, row))
+        }
+        Unit::Baseline { .. } => digest_of(path, content, |_: &ActivationRow| true),
+        Unit::Cell { .. } => {
+            digest_of(path, content, |row: &DocumentRow| verify::documents(spec, unit, row))
+        }
+    };
+    digest.map(Some)
+}
+
+fn digest_of<R: Row>(
+    path: &str,
+    content: Bytes,
+    is_of_unit: impl Fn(&R) -> bool,
+) -> Result<Digest, StoreError> {
+    let mut rows = parquet::read::<R>(path, content)?;
+    rows.retain(is_of_unit);
+    let encoded =
+        encode(&rows).map_err(|source| StoreError::Rows { path: path.to_owned(), source })?;
+    Ok(Digest::of(&encoded))
+}

@@ -1,0 +1,94 @@
+//! What can go wrong with the output, by what the caller may do about it.
+
+use babelquant_proto::rows::RowError;
+use thiserror::Error;
+
+/// An error of the store.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// `--out` is no place that this build can write to.
+    #[error("cannot use {location} as output: {reason}")]
+    Location {
+        /// What was given.
+        location: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The storage refused: full, unreachable, not permitted. Trying again may help.
+    #[error("cannot {action} {path}")]
+    Unavailable {
+        /// `write`, `read`, `list` or `delete`.
+        action: &'static str,
+        /// The object.
+        path: String,
+        /// The cause.
+        source: object_store::Error,
+    },
+    /// An object that must never change has other content: two runs wrote different results under one name.
+    #[error(
+        "{path} is there already with other content: results differ between runs of one engine class; keep both and report it"
+    )]
+    Conflict {
+        /// The object.
+        path: String,
+    },
+    /// An object is not what its name says.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The object.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The output belongs to another measurement.
+    #[error(
+        "the output holds another study: {difference}; choose another --out, or go back to the study that it was started with"
+    )]
+    OtherStudy {
+        /// Where the specs differ first.
+        difference: String,
+    },
+    /// The output was measured by another engine class.
+    #[error("the run uses engine class {run}, this worker has {worker}: their last bits differ")]
+    OtherEngine {
+        /// The run's.
+        run: String,
+        /// The worker's.
+        worker: String,
+    },
+    /// Another coordinator took the output over.
+    #[error("another coordinator has taken over this output (epoch {epoch}): this one stops")]
+    Superseded {
+        /// Its epoch.
+        epoch: u32,
+    },
+    /// There is no run to read.
+    #[error("{location} holds no run: there is no run.json")]
+    NoRun {
+        /// The output.
+        location: String,
+    },
+    /// Rows do not convert.
+    #[error("rows of {path}")]
+    Rows {
+        /// The object.
+        path: String,
+        /// The cause.
+        source: RowError,
+    },
+    /// A task of the runtime broke: a bug.
+    #[error("a background task broke")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl StoreError {
+    /// True where trying again may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
+    /// True where nothing but other arguments can help.
+    pub fn is_mismatch(&self) -> bool {
+        matches!(self, Self::OtherStudy { .. } | Self::OtherEngine { .. })
+    }
+}

@@ -1,0 +1,159 @@
+//! The journal's format: group commits as Arrow IPC files, one line an entry. Not when they are written or deleted (`commits`).
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, BinaryArray, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
+use arrow::error::ArrowError;
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use babelquant_proto::{Digest, UnitIndex};
+use bytes::Bytes;
+
+use super::error::StoreError;
+use crate::scheduler::{Fault, Record};
+
+/// What a group commit keeps about one unit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// A verified result.
+    Result {
+        /// The unit.
+        unit: UnitIndex,
+        /// BLAKE3 of the payload.
+        digest: Digest,
+        /// Its rows as Arrow IPC.
+        payload: Bytes,
+    },
+    /// A charge.
+    Charge {
+        /// The unit.
+        unit: UnitIndex,
+        /// The worker's name.
+        worker: String,
+        /// How it broke.
+        fault: Fault,
+    },
+    /// The unit is given up.
+    Quarantine {
+        /// The unit.
+        unit: UnitIndex,
+        /// How it broke last.
+        fault: Fault,
+    },
+}
+
+impl Entry {
+    /// The unit.
+    pub fn unit(&self) -> UnitIndex {
+        match self {
+            Self::Result { unit, .. }
+            | Self::Charge { unit, .. }
+            | Self::Quarantine { unit, .. } => *unit,
+        }
+    }
+
+    /// What the scheduler needs to know of it.
+    pub fn record(&self) -> Record {
+        match self.clone() {
+            Self::Result { unit, .. } => Record::Done { unit },
+            Self::Charge { unit, worker, fault } => Record::Charge { unit, worker, fault },
+            Self::Quarantine { unit, fault } => Record::Quarantine { unit, fault },
+        }
+    }
+
+    /// The columns `kind` and `payload`.
+    fn kind_and_payload(&self) -> (String, &[u8]) {
+        match self {
+            Self::Result { payload, .. } => ("result".to_owned(), payload),
+            Self::Charge { worker, fault, .. } => (format!("charge {fault}"), worker.as_bytes()),
+            Self::Quarantine { fault, .. } => (format!("quarantine {fault}"), &[]),
+        }
+    }
+}
+
+/// The IPC file of a group commit.
+pub(super) fn encode(entries: &[Entry]) -> Result<Bytes, ArrowError> {
+    let columns: Vec<(String, &[u8])> = entries.iter().map(Entry::kind_and_payload).collect();
+    let digests: Vec<Digest> = columns.iter().map(|(_, payload)| Digest::of(payload)).collect();
+    let batch = RecordBatch::try_new(
+        schema(),
+        vec![
+            Arc::new(UInt64Array::from_iter_values(entries.iter().map(|entry| entry.unit().0))),
+            Arc::new(StringArray::from_iter_values(columns.iter().map(|(kind, _)| kind))),
+            Arc::new(BinaryArray::from_iter_values(digests.iter().map(Digest::as_bytes))),
+            Arc::new(BinaryArray::from_iter_values(columns.iter().map(|(_, payload)| payload))),
+        ],
+    )?;
+    let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;
+    writer.write(&batch)?;
+    writer.into_inner().map(Bytes::from)
+}
+
+/// The entries of a group commit, each payload checked against its digest.
+pub(super) fn decode(path: &str, content: &[u8]) -> Result<Vec<Entry>, StoreError> {
+    let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
+    let reader = FileReader::try_new(std::io::Cursor::new(content), None);
+    let batches = reader.and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut entries = Vec::new();
+    for batch in batches.map_err(|error| damaged(error.to_string()))? {
+        for row in 0..batch.num_rows() {
+            let entry = entry(&batch, row).ok_or_else(|| damaged(format!("entry {row}")))?;
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
+}
+
+fn entry(batch: &RecordBatch, row: usize) -> Option<Entry> {
+    let column = |name| batch.column_by_name(name);
+    let unit = UnitIndex(column("unit")?.as_primitive_opt::<UInt64Type>()?.value(row));
+    let payload = column("payload")?.as_binary_opt::<i32>()?.value(row);
+    let digest = Digest::from_slice(column("blake3")?.as_binary_opt::<i32>()?.value(row))?;
+    if Digest::of(payload) != digest {
+        return None;
+    }
+    match column("kind")?.as_string_opt::<i32>()?.value(row).split_once(' ') {
+        None => Some(Entry::Result { unit, digest, payload: Bytes::copy_from_slice(payload) }),
+        Some(("charge", fault)) => {
+            let worker = std::str::from_utf8(payload).ok()?.to_owned();
+            Some(Entry::Charge { unit, worker, fault: fault.parse().ok()? })
+        }
+        Some(("quarantine", fault)) => Some(Entry::Quarantine { unit, fault: fault.parse().ok()? }),
+        Some(_) => None,
+    }
+}
+
+fn schema() -> Arc<Schema> {
+    Arc::new(Schema::new(vec![
+        Field::new("unit", DataType::UInt64, false),
+        Field::new("kind", DataType::Utf8, false),
+        Field::new("blake3", DataType::Binary, false),
+        Field::new("payload", DataType::Binary, false),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use babelquant_proto::FailureKind;
+
+    use super::*;
+
+    #[test]
+    fn entries_round_trip_and_damage_is_found() {
+        let payload = Bytes::from_static(b"rows of a unit");
+        let fault = Fault::Reported(FailureKind::Crash);
+        let worker = "w".to_owned();
+        let entries = [
+            Entry::Result { unit: UnitIndex(3), digest: Digest::of(&payload), payload },
+            Entry::Charge { unit: UnitIndex(4), worker, fault },
+            Entry::Quarantine { unit: UnitIndex(5), fault: Fault::LeaseLost },
+        ];
+        let content = encode(&entries).unwrap();
+        assert_eq!(decode("x", &content).unwrap(), entries);
+        let at = content.windows(4).position(|bytes| bytes == b"rows").unwrap();
+        let mut broken = content.to_vec();
+        broken[at] ^= 1;
+        assert!(matches!(decode("x", &broken), Err(StoreError::Damaged { .. })));
+    }
+}

@@ -1,0 +1,24 @@
+//! The output is the database: immutable objects, written once each, from which everything else is rebuilt on a restart.
+//!
+//! `Output` is the place and what anyone may read; `Store` is the one writer of a run: group commits to the journal, then
+//! parts under `data/`, then the manifest. Nothing here decides which unit is next or what a row means.
+
+mod commits;
+mod error;
+mod journal;
+mod manifest;
+mod objects;
+mod output;
+mod parquet;
+mod part;
+mod run_file;
+
+pub use commits::Store;
+pub use error::StoreError;
+pub use journal::Entry;
+pub use manifest::{DataFile, Manifest, QuarantinedUnit};
+pub use output::{AnalysisFile, Output};
+pub use run_file::RunFile;
+
+#[cfg(test)]
+mod tests;

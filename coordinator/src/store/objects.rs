@@ -1,0 +1,166 @@
+//! Immutable objects under one root, a local directory or a bucket. Decides what a doubtful write was; knows no content.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use babelquant_proto::Digest;
+use bytes::Bytes;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use tokio_stream::StreamExt;
+use url::Url;
+
+use super::error::StoreError;
+
+/// The root of an output.
+#[derive(Debug, Clone)]
+pub(super) struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    /// The directory, where it is a local one.
+    directory: Option<PathBuf>,
+    location: String,
+}
+
+impl Objects {
+    /// The root at `location`, a directory or a URL; `options` are the keys of a bucket, such as `aws_region`.
+    pub(super) fn open(location: &str, options: &[(String, String)]) -> Result<Self, StoreError> {
+        match location.contains("://") {
+            true => Self::open_url(location, options),
+            false => Self::open_directory(location),
+        }
+    }
+
+    /// A root in a given store: memory and faulty stores in tests.
+    pub(super) fn of(store: Arc<dyn ObjectStore>) -> Self {
+        let location = store.to_string();
+        Self { store, prefix: Path::default(), directory: None, location }
+    }
+
+    fn open_directory(location: &str) -> Result<Self, StoreError> {
+        let error = |reason: String| StoreError::Location { location: location.to_owned(), reason };
+        std::fs::create_dir_all(location).map_err(|cause| error(cause.to_string()))?;
+        let directory = FilePath::new(location).canonicalize().map_err(|e| error(e.to_string()))?;
+        let store =
+            LocalFileSystem::new_with_prefix(&directory).map_err(|e| error(e.to_string()))?;
+        Ok(Self {
+            store: Arc::new(store.with_fsync(true).with_automatic_cleanup(true)),
+            prefix: Path::default(),
+            directory: Some(directory),
+            location: location.to_owned(),
+        })
+    }
+
+    fn open_url(location: &str, options: &[(String, String)]) -> Result<Self, StoreError> {
+        let error = |reason: String| StoreError::Location { location: location.to_owned(), reason };
+        let url = Url::parse(location).map_err(|cause| error(cause.to_string()))?;
+        if url.scheme() == "file" {
+            let path =
+                url.to_file_path().map_err(|()| error("it names no local path".to_owned()))?;
+            return Self::open_directory(&path.to_string_lossy());
+        }
+        if url.scheme().starts_with("s3") && cfg!(not(feature = "s3")) {
+            return Err(error("this build lacks S3; build it with `--features s3`".to_owned()));
+        }
+        let options = options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let (store, prefix) = object_store::parse_url_opts(&url, options)
+            .map_err(|cause| error(cause.to_string()))?;
+        Ok(Self { store: store.into(), prefix, directory: None, location: location.to_owned() })
+    }
+
+    pub(super) fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// Writes an object that must not change. Whatever the storage answers, the object is read back in doubt: the same content
+    /// means written, by this call or an earlier one.
+    pub(super) async fn put_new(&self, path: &str, content: Bytes) -> Result<(), StoreError> {
+        let location = self.path(path);
+        let put = self.store.put_opts(&location, content.clone().into(), PutMode::Create.into());
+        let Err(source) = put.await else { return Ok(()) };
+        match self.get(path).await {
+            Ok(Some(found)) if Digest::of(&found) == Digest::of(&content) => Ok(()),
+            Ok(Some(_)) => Err(StoreError::Conflict { path: path.to_owned() }),
+            Ok(None) | Err(_) => Err(unavailable("write", path, source)),
+        }
+    }
+
+    /// Writes an object that may be replaced.
+    pub(super) async fn put_over(&self, path: &str, content: Bytes) -> Result<(), StoreError> {
+        let location = self.path(path);
+        let put = self.store.put_opts(&location, content.into(), PutMode::Overwrite.into());
+        put.await.map(drop).map_err(|source| unavailable("write", path, source))
+    }
+
+    /// The content of an object, if it is there.
+    pub(super) async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        let read = async { self.store.get(&self.path(path)).await?.bytes().await };
+        match read.await {
+            Ok(content) => Ok(Some(content)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(unavailable("read", path, source)),
+        }
+    }
+
+    /// The names of the objects in a folder and below, in order.
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let prefix = self.path(folder);
+        let found = self.store.list(Some(&prefix)).collect::<Result<Vec<_>, _>>().await;
+        let found = found.map_err(|source| unavailable("list", folder, source))?;
+        let strip = |path: Path| {
+            let path = path.to_string();
+            match self.prefix.as_ref() {
+                "" => path,
+                prefix => path[prefix.len() + 1..].to_owned(),
+            }
+        };
+        let mut names: Vec<String> = found.into_iter().map(|meta| strip(meta.location)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Deletes an object; one that is not there is deleted.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), StoreError> {
+        match self.store.delete(&self.path(path)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(unavailable("delete", path, source)),
+        }
+    }
+
+    /// Removes what a killed process left half-written in a local directory: files whose name ends in `#` and digits, which no
+    /// reader of the store sees.
+    pub(super) fn sweep(&self) {
+        let mut folders: Vec<PathBuf> = self.directory.iter().cloned().collect();
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if is_half_written(&path) && std::fs::remove_file(&path).is_ok() {
+                    tracing::info!(path = %path.display(), "removed a half-written file");
+                }
+            }
+        }
+    }
+
+    /// The store itself.
+    #[cfg(test)]
+    pub(super) fn store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.store)
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from_iter(self.prefix.parts().chain(Path::from(name).parts()))
+    }
+}
+
+fn unavailable(action: &'static str, path: &str, source: object_store::Error) -> StoreError {
+    StoreError::Unavailable { action, path: path.to_owned(), source }
+}
+
+fn is_half_written(path: &FilePath) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.rsplit_once('#').is_some_and(|(_, suffix)| digits(suffix))
+}

@@ -1,0 +1,194 @@
+//! An output as anyone may read it: the run it belongs to, its rows, its manifest; and the replaceable analysis beside them.
+
+use std::sync::Arc;
+
+use babelquant_proto::rows::Row;
+use babelquant_proto::{Digest, EngineClass, Spec};
+use bytes::Bytes;
+use object_store::ObjectStore;
+use serde::Serialize;
+
+use super::error::StoreError;
+use super::manifest::Manifest;
+use super::objects::Objects;
+use super::parquet;
+use super::run_file::RunFile;
+
+/// The study as it was run, for people and for `report`.
+const STUDY: &str = "study.toml";
+
+/// A place for results: a local directory or a bucket.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub(super) objects: Objects,
+}
+
+/// A file of `analysis/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalysisFile {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its content.
+    pub content: Bytes,
+}
+
+/// A file of `analysis/` in its manifest.
+#[derive(Serialize)]
+struct Listed {
+    path: String,
+    blake3: Digest,
+}
+
+impl AnalysisFile {
+    /// The Parquet file of a table's rows.
+    ///
+    /// # Errors
+    /// A number is not finite.
+    pub fn table<R: Row>(rows: &[R]) -> Result<Self, StoreError> {
+        let name = format!("{}.parquet", R::TABLE.name);
+        let content = parquet::write(&format!("analysis/{name}"), rows)?;
+        Ok(Self { name, content })
+    }
+
+    /// A text file.
+    pub fn text(name: &str, text: String) -> Self {
+        Self { name: name.to_owned(), content: text.into() }
+    }
+}
+
+impl Output {
+    /// The output at `location`, a directory (made if absent) or a URL; `options` are the keys of a bucket, such as
+    /// `aws_region`.
+    ///
+    /// # Errors
+    /// The location cannot be used.
+    pub fn open(location: &str, options: &[(String, String)]) -> Result<Self, StoreError> {
+        Objects::open(location, options).map(|objects| Self { objects })
+    }
+
+    /// The output in a given store.
+    pub fn of(store: Arc<dyn ObjectStore>) -> Self {
+        Self { objects: Objects::of(store) }
+    }
+
+    /// Where it is, as it was given.
+    pub fn location(&self) -> &str {
+        self.objects.location()
+    }
+
+    /// The run that it belongs to, if a worker has ever registered.
+    ///
+    /// # Errors
+    /// `run.json` cannot be read.
+    pub async fn run(&self) -> Result<Option<RunFile>, StoreError> {
+        let Some(content) = self.objects.get(RunFile::PATH).await? else { return Ok(None) };
+        let run = serde_json::from_slice(&content).map_err(|error| StoreError::Damaged {
+            path: RunFile::PATH.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Some(run))
+    }
+
+    /// Refuses a spec other than that of the run that is there.
+    ///
+    /// # Errors
+    /// Another spec, or `run.json` cannot be read.
+    pub async fn check(&self, spec: &Spec) -> Result<Option<RunFile>, StoreError> {
+        let run = self.run().await?;
+        run.as_ref().map_or(Ok(()), |run| run.check(spec))?;
+        Ok(run)
+    }
+
+    /// Makes the output this run's, with the engine class of its first worker.
+    ///
+    /// # Errors
+    /// It is another run's by now, or the storage refuses.
+    pub async fn claim(&self, run: &RunFile) -> Result<(), StoreError> {
+        let content = serde_json::to_vec(run).expect("a spec is JSON: its digest was made of it");
+        match self.objects.put_new(RunFile::PATH, content.into()).await {
+            Err(StoreError::Conflict { .. }) => match self.check(&run.spec).await? {
+                Some(there) => check_engine(&there, &run.engine_class),
+                None => Ok(()),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// The manifest of a finished run.
+    ///
+    /// # Errors
+    /// It is damaged, or the storage refuses.
+    pub async fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
+        let Some(content) = self.objects.get(Manifest::PATH).await? else { return Ok(None) };
+        let manifest = serde_json::from_slice(&content).map_err(|error| StoreError::Damaged {
+            path: Manifest::PATH.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Some(manifest))
+    }
+
+    /// Visits the rows of a table file by file, in the order of the files' names; finished parts only. Returns the count.
+    ///
+    /// # Errors
+    /// A file is damaged, or the storage refuses.
+    pub async fn read<R: Row>(&self, mut visit: impl FnMut(&[R])) -> Result<u64, StoreError> {
+        let table = R::TABLE.name;
+        let single = format!("data/{table}.parquet");
+        let folder = format!("data/{table}");
+        let mut count = 0;
+        for path in std::iter::once(single).chain(self.objects.list(&folder).await?) {
+            let Some(content) = self.objects.get(&path).await? else { continue };
+            let rows = parquet::read::<R>(&path, content)?;
+            count += rows.len() as u64;
+            visit(&rows);
+        }
+        Ok(count)
+    }
+
+    /// Keeps the study as TOML.
+    ///
+    /// # Errors
+    /// The storage refuses.
+    pub async fn put_study(&self, text: String) -> Result<(), StoreError> {
+        self.objects.put_over(STUDY, text.into()).await
+    }
+
+    /// The study as it was run.
+    ///
+    /// # Errors
+    /// The storage refuses, or the file is no text.
+    pub async fn study(&self) -> Result<Option<String>, StoreError> {
+        let Some(content) = self.objects.get(STUDY).await? else { return Ok(None) };
+        let text = String::from_utf8(content.to_vec()).map_err(|error| StoreError::Damaged {
+            path: STUDY.to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Some(text))
+    }
+
+    /// Replaces the analysis: the files, then their manifest.
+    ///
+    /// # Errors
+    /// The storage refuses.
+    pub async fn put_analysis(&self, files: &[AnalysisFile]) -> Result<(), StoreError> {
+        let mut listed = Vec::new();
+        for file in files {
+            let path = format!("analysis/{}", file.name);
+            self.objects.put_over(&path, file.content.clone()).await?;
+            listed.push(Listed { path, blake3: Digest::of(&file.content) });
+        }
+        let manifest = serde_json::to_vec_pretty(&listed).expect("paths and digests are texts");
+        self.objects.put_over("analysis/manifest.json", manifest.into()).await
+    }
+}
+
+/// Refuses a worker whose engine class is not the run's.
+pub(crate) fn check_engine(run: &RunFile, worker: &EngineClass) -> Result<(), StoreError> {
+    match run.engine_class == *worker {
+        true => Ok(()),
+        false => Err(StoreError::OtherEngine {
+            run: run.engine_class.to_string(),
+            worker: worker.to_string(),
+        }),
+    }
+}

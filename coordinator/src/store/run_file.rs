@@ -1,0 +1,100 @@
+//! `run.json`: which measurement an output belongs to, and the engine class that makes its last bits. Written once.
+
+use babelquant_proto::{Digest, EngineClass, Spec};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::StoreError;
+
+/// The content of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// The study's name.
+    pub study: String,
+    /// The digest of the spec: it guards the output.
+    pub spec_digest: Digest,
+    /// What makes the run's numbers.
+    pub engine_class: EngineClass,
+    /// The spec.
+    pub spec: Spec,
+}
+
+impl RunFile {
+    /// Its name in the output.
+    pub(super) const PATH: &'static str = "run.json";
+
+    /// Refuses a spec that is not the run's.
+    pub(super) fn check(&self, spec: &Spec) -> Result<(), StoreError> {
+        if self.spec == *spec {
+            return Ok(());
+        }
+        let values = (serde_json::to_value(&self.spec), serde_json::to_value(spec));
+        let difference = match values {
+            (Ok(there), Ok(here)) => difference("", &there, &here),
+            (Err(_), _) | (_, Err(_)) => None,
+        };
+        let difference = difference.unwrap_or_else(|| "the specs differ".to_owned());
+        Err(StoreError::OtherStudy { difference })
+    }
+}
+
+/// The first place where two values differ, with both values.
+fn difference(at: &str, there: &Value, here: &Value) -> Option<String> {
+    if there == here {
+        return None;
+    }
+    match (there, here) {
+        (Value::Object(there), Value::Object(here)) => {
+            let keys = there.keys().chain(here.keys());
+            keys.filter(|key| there.get(*key) != here.get(*key)).find_map(|key| {
+                let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                let null = &Value::Null;
+                difference(&at, there.get(key).unwrap_or(null), here.get(key).unwrap_or(null))
+            })
+        }
+        (Value::Array(there), Value::Array(here)) if there.len() == here.len() => {
+            let mut pairs = there.iter().zip(here).enumerate();
+            pairs.find_map(|(i, (there, here))| difference(&format!("{at}[{i}]"), there, here))
+        }
+        (Value::Array(there), Value::Array(here)) => {
+            Some(format!("{at} has {} entries there, {} here", there.len(), here.len()))
+        }
+        _ => Some(format!("{at} is {there} there, {here} here")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_measurement_is_refused_by_its_first_difference() {
+        let spec = crate::testing::spec(1);
+        let run = RunFile {
+            study: "s".to_owned(),
+            spec_digest: spec.digest().unwrap(),
+            engine_class: "cpu-test".parse().unwrap(),
+            spec: spec.clone(),
+        };
+        assert!(run.check(&spec).is_ok());
+        for (change, expected) in [
+            (
+                Box::new(|s: &mut Spec| s.windows.stride = 4) as Box<dyn Fn(&mut Spec)>,
+                "windows.stride is 8 there, 4 here",
+            ),
+            (
+                Box::new(|s: &mut Spec| s.models[0].cells.truncate(1)),
+                "models[0].cells has 2 entries there, 1 here",
+            ),
+            (
+                Box::new(|s: &mut Spec| s.corpus[1].language = "fra".parse().unwrap()),
+                "corpus[1].language is \"deu\" there, \"fra\" here",
+            ),
+        ] {
+            let mut other = spec.clone();
+            change(&mut other);
+            let error = run.check(&other).unwrap_err();
+            assert!(error.is_mismatch() && error.to_string().contains(expected), "{error}");
+        }
+    }
+}

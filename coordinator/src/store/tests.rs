@@ -1,0 +1,283 @@
+//! One conformance suite for every storage: memory, a local directory, and memory that fails before or after it applies a
+//! write. Whatever the order of results and restarts, `data/` and `_SUCCESS.json` are the same bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
+use babelquant_proto::{Digest, Spec, UnitIndex};
+use futures_core::stream::BoxStream;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::scheduler::{Fault, Record};
+use crate::testing::{payload, spec};
+
+fn entry(spec: &Spec, unit: u64) -> Entry {
+    let payload = payload(spec, UnitIndex(unit));
+    Entry::Result { unit: UnitIndex(unit), digest: Digest::of(&payload), payload }
+}
+
+/// Runs the study on `output`: commits the units in a random order and groups, with restarts; two units are quarantined.
+/// Transient failures are answered as the owner does: by trying again.
+async fn run(output: &Output, seed: u64) -> Manifest {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let spec = Arc::new(spec(2));
+    let quarantined = [1, 9];
+    loop {
+        let Ok((mut store, records)) = Store::open(output, Arc::clone(&spec)).await else {
+            continue;
+        };
+        let mut closed: Vec<u64> = store.done().flatten().collect();
+        let closing = records.iter().filter(|record| !matches!(record, Record::Charge { .. }));
+        closed.extend(closing.map(|record| record.unit().0));
+        let mut open: Vec<u64> = (0..spec.units()).filter(|unit| !closed.contains(unit)).collect();
+        open.shuffle(&mut rng);
+        while !open.is_empty() && rng.random_bool(0.9) {
+            let group: Vec<u64> = open.drain(..open.len().min(rng.random_range(1..5))).collect();
+            let entries = group.iter().map(|&unit| match quarantined.contains(&unit) {
+                true => Entry::Quarantine { unit: UnitIndex(unit), fault: Fault::LeaseLost },
+                false => entry(&spec, unit),
+            });
+            let entries: Vec<_> = entries.collect();
+            while store.commit(entries.clone()).await.is_err() {}
+            while store.compact().await.is_err() {}
+        }
+        if open.is_empty() {
+            let manifest = loop {
+                if let Ok(manifest) = store.finish().await {
+                    break manifest;
+                }
+            };
+            return manifest;
+        }
+    }
+}
+
+/// Every object but the run's own study, by name.
+async fn contents(output: &Output) -> BTreeMap<String, bytes::Bytes> {
+    let mut contents = BTreeMap::new();
+    for path in output.objects.list("").await.unwrap() {
+        contents.insert(path.clone(), output.objects.get(&path).await.unwrap().unwrap());
+    }
+    contents
+}
+
+#[tokio::test]
+async fn every_storage_and_every_order_gives_the_same_bytes() {
+    let memory = Output::of(Arc::new(InMemory::new()));
+    let manifest = run(&memory, 0).await;
+    let expected = contents(&memory).await;
+    assert_eq!(manifest.files.len() + 1, expected.len(), "{:?}", expected.keys());
+    assert_eq!(manifest.quarantined.len(), 2);
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 1..12 {
+        let faulty = Faulty { inner: InMemory::new(), calls: AtomicU32::new(seed as u32) };
+        let faulty = Output::of(Arc::new(faulty));
+        run(&faulty, seed).await;
+        let healthy = Output { objects: objects::Objects::of(faulty_inner(&faulty).await) };
+        assert_eq!(contents(&healthy).await, expected, "faulty, seed {seed}");
+        let directory = folder.path().join(seed.to_string());
+        let directory = Output::open(directory.to_str().unwrap(), &[]).unwrap();
+        run(&directory, seed).await;
+        assert_eq!(contents(&directory).await, expected, "directory, seed {seed}");
+    }
+}
+
+/// A copy of what a faulty store holds, in a healthy one.
+async fn faulty_inner(output: &Output) -> Arc<dyn ObjectStore> {
+    let copy = Output::of(Arc::new(InMemory::new()));
+    let names = loop {
+        if let Ok(names) = output.objects.list("").await {
+            break names;
+        }
+    };
+    for name in names {
+        let content = output.objects.get(&name).await.unwrap().unwrap();
+        copy.objects.put_new(&name, content).await.unwrap();
+    }
+    copy.objects.store()
+}
+
+#[tokio::test]
+async fn rows_come_back_in_unit_order() {
+    let output = Output::of(Arc::new(InMemory::new()));
+    run(&output, 5).await;
+    let mut numbers = Vec::new();
+    let documents = output.read(|rows: &[DocumentRow]| {
+        numbers.extend(rows.iter().filter_map(|row| row.nll_sum));
+    });
+    let documents = documents.await.unwrap();
+    let mut weights = 0;
+    output.read(|rows: &[WeightRow]| weights += rows.len()).await.unwrap();
+    let activations = output.read(|_: &[ActivationRow]| ()).await.unwrap();
+    assert_eq!((weights, activations, documents), (6 - 1, 8 - 1, 2 * 16));
+    let by_part = numbers.chunks(4).all(|part| part.is_sorted());
+    assert!(by_part, "{numbers:?}");
+}
+
+#[tokio::test]
+async fn duplicates_are_told_apart_before_and_after_compaction() {
+    let output = Output::of(Arc::new(InMemory::new()));
+    let spec = Arc::new(spec(1));
+    let (mut store, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    let lane = spec.lane(UnitIndex(3));
+    for unit in lane.clone() {
+        let digest = Digest::of(&payload(&spec, UnitIndex(unit)));
+        assert_eq!(store.digest(UnitIndex(unit)).await.unwrap(), None);
+        store.commit(vec![entry(&spec, unit)]).await.unwrap();
+        assert_eq!(store.digest(UnitIndex(unit)).await.unwrap(), Some(digest));
+    }
+    store.compact().await.unwrap();
+    assert_eq!(output.objects.list("journal").await.unwrap(), ["journal/epoch-00000001.json"]);
+    for unit in lane {
+        let digest = Digest::of(&payload(&spec, UnitIndex(unit)));
+        assert_eq!(store.digest(UnitIndex(unit)).await.unwrap(), Some(digest), "unit {unit}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_coordinator_stops_the_first() {
+    let output = Output::of(Arc::new(InMemory::new()));
+    let spec = Arc::new(spec(1));
+    let (mut first, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    let (mut second, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    let error = first.commit(vec![entry(&spec, 0)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Superseded { epoch: 2 }));
+    second.commit(vec![entry(&spec, 0)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_output_belongs_to_one_measurement_and_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Output::open(folder.path().to_str().unwrap(), &[]).unwrap();
+    let spec = spec(1);
+    let run = |spec: &Spec, engine: &str, study: &str| RunFile {
+        study: study.to_owned(),
+        spec_digest: spec.digest().unwrap(),
+        engine_class: engine.parse().unwrap(),
+        spec: spec.clone(),
+    };
+    output.claim(&run(&spec, "cpu-a", "one")).await.unwrap();
+    output.claim(&run(&spec, "cpu-a", "another name")).await.unwrap();
+    let error = output.claim(&run(&spec, "cpu-b", "one")).await.unwrap_err();
+    assert!(error.to_string().contains("cpu-a") && error.to_string().contains("cpu-b"), "{error}");
+    let other = Spec { seed: 2, ..spec.clone() };
+    let error = output.check(&other).await.unwrap_err();
+    assert!(
+        error.is_mismatch() && error.to_string().contains("seed is 1 there, 2 here"),
+        "{error}"
+    );
+    assert_eq!(output.run().await.unwrap().unwrap().study, "one");
+}
+
+#[tokio::test]
+async fn half_written_files_of_a_killed_process_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data/documents/language=eng");
+    std::fs::create_dir_all(&data).unwrap();
+    std::fs::write(data.join("model-0-shard-00000.parquet#1"), "half").unwrap();
+    let output = Output::open(folder.path().to_str().unwrap(), &[]).unwrap();
+    Store::open(&output, Arc::new(spec(1))).await.unwrap();
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+}
+
+#[test]
+fn locations_that_cannot_be_used_are_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let below = format!("{}/x", file.path().display());
+    let mut locations = vec![below.as_str(), "ftp://host/x", "s3:/"];
+    locations.retain(|location| location.contains("//") || location.starts_with('/'));
+    if cfg!(not(feature = "s3")) {
+        locations.push("s3://bucket/prefix");
+    }
+    for location in locations {
+        let error = Output::open(location, &[]).unwrap_err();
+        assert!(error.to_string().contains(location), "{error}");
+    }
+}
+
+/// Memory that fails one write in four: in turn before it is applied and after.
+#[derive(Debug)]
+struct Faulty {
+    inner: InMemory,
+    calls: AtomicU32,
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("faulty memory")
+    }
+}
+
+fn fault() -> object_store::Error {
+    object_store::Error::Generic { store: "faulty", source: "no space left on device".into() }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        if call % 8 == 3 {
+            return Err(fault());
+        }
+        let done = self.inner.put_opts(location, payload, options).await;
+        if call % 8 == 7 { Err(fault()) } else { done }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> object_store::Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

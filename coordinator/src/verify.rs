@@ -1,0 +1,169 @@
+//! Is this a result of this unit? Checks bytes, table, keys and completeness before anything is accepted. Judges no number.
+
+use babelquant_proto::rows::{ActivationRow, DocumentRow, Row, WeightRow, decode};
+use babelquant_proto::{Digest, Shard, ShardId, Spec, Unit};
+use thiserror::Error;
+
+/// Why a result is refused.
+#[derive(Debug, Error)]
+pub enum Rejection {
+    /// The bytes are not those that were hashed.
+    #[error("the bytes have digest {found}, not {claimed}")]
+    Digest {
+        /// Of the bytes.
+        found: Digest,
+        /// As sent.
+        claimed: Digest,
+    },
+    /// The bytes are no batch of the unit's table.
+    #[error("the bytes are no batch of table {table}: {source}")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// The cause.
+        source: babelquant_proto::rows::RowError,
+    },
+    /// A row has the keys of another unit.
+    #[error("row {row} of table {table} belongs to another unit")]
+    Foreign {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        row: usize,
+    },
+    /// There is no row.
+    #[error("table {table} has no row")]
+    Empty {
+        /// The table.
+        table: &'static str,
+    },
+    /// The rows are not one for each document of the shard, in order.
+    #[error("the rows are not one for each of the documents {first} to {last}, in order")]
+    Documents {
+        /// First document of the shard.
+        first: u32,
+        /// Last document of the shard.
+        last: u32,
+    },
+}
+
+/// Refuses bytes that are no complete result of `unit`.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn result(spec: &Spec, unit: Unit<'_>, claimed: Digest, ipc: &[u8]) -> Result<(), Rejection> {
+    let found = Digest::of(ipc);
+    if found != claimed {
+        return Err(Rejection::Digest { found, claimed });
+    }
+    match unit {
+        Unit::Weights { .. } => rows(ipc, |row| weights(spec, unit, row)).map(drop),
+        Unit::Baseline { model, shard } => {
+            rows(ipc, |row| activations(spec, (model, shard), row)).map(drop)
+        }
+        Unit::Cell { shard, .. } => {
+            let rows = rows::<DocumentRow>(ipc, |row| documents(spec, unit, row))?;
+            complete(self::shard(spec, shard), &rows)
+        }
+    }
+}
+
+/// True where a row of weight statistics has the keys of `unit`.
+pub(crate) fn weights(spec: &Spec, unit: Unit<'_>, row: &WeightRow) -> bool {
+    let Unit::Weights { model, layer } = unit else { return false };
+    let stack = layer.map(|layer| layer.stack.name());
+    row.model == spec.models[model].model.name
+        && row.stack.as_deref() == stack
+        && row.layer == layer.map(|layer| layer.index)
+}
+
+/// True where a document row has the keys of `unit`.
+pub(crate) fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool {
+    let Unit::Cell { model, shard, scope, config } = unit else { return false };
+    row.model == spec.models[model].model.name
+        && row.language == spec.corpus[shard.language as usize].language.to_string()
+        && row.shard == shard.shard
+        && row.scope == scope.layers.to_string()
+        && row.components == scope.components.to_string()
+        && row.config == config.to_string()
+}
+
+fn activations(spec: &Spec, (model, id): (usize, ShardId), row: &ActivationRow) -> bool {
+    let shard = shard(spec, id);
+    let documents = shard.first_document..shard.first_document + shard.documents;
+    row.model == spec.models[model].model.name
+        && row.language == spec.corpus[id.language as usize].language.to_string()
+        && row.shard == id.shard
+        && row.document.is_none_or(|document| documents.contains(&document))
+}
+
+fn shard(spec: &Spec, id: ShardId) -> &Shard {
+    &spec.corpus[id.language as usize].shards[id.shard as usize]
+}
+
+/// The rows, if there are some and each belongs to the unit.
+fn rows<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
+    let table = R::TABLE.name;
+    let rows = decode::<R>(ipc).map_err(|source| Rejection::Rows { table, source })?;
+    if rows.is_empty() {
+        return Err(Rejection::Empty { table });
+    }
+    match rows.iter().position(|row| !is_of_unit(row)) {
+        Some(row) => Err(Rejection::Foreign { table, row }),
+        None => Ok(rows),
+    }
+}
+
+fn complete(shard: &Shard, rows: &[DocumentRow]) -> Result<(), Rejection> {
+    let (first, end) = (shard.first_document, shard.first_document + shard.documents);
+    match rows.iter().map(|row| row.document).eq(first..end) {
+        true => Ok(()),
+        false => Err(Rejection::Documents { first, last: end - 1 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use babelquant_proto::UnitIndex;
+    use babelquant_proto::rows::encode;
+
+    use super::*;
+    use crate::testing::{document_rows, payload, spec};
+
+    #[test]
+    fn every_unit_accepts_its_own_rows_and_no_others() {
+        let spec = spec(2);
+        for unit in (0..spec.units()).map(UnitIndex) {
+            let ipc = payload(&spec, unit);
+            for other in (0..spec.units()).map(UnitIndex) {
+                let accepted = result(&spec, spec.unit(other).unwrap(), Digest::of(&ipc), &ipc);
+                assert_eq!(
+                    accepted.is_ok(),
+                    unit == other,
+                    "rows of {unit} as {other}: {accepted:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_and_incomplete_results_are_refused() {
+        let spec = spec(1);
+        let cell = UnitIndex(4);
+        let unit = spec.unit(cell).unwrap();
+        let check = |ipc: &[u8]| result(&spec, unit, Digest::of(ipc), ipc);
+        let mut rows = document_rows(&spec, cell);
+        assert!(check(&encode(&rows).unwrap()).is_ok());
+        assert!(matches!(
+            check(&encode::<DocumentRow>(&[]).unwrap()),
+            Err(Rejection::Empty { .. })
+        ));
+        rows.swap(0, 1);
+        assert!(matches!(check(&encode(&rows).unwrap()), Err(Rejection::Documents { .. })));
+        rows.truncate(1);
+        assert!(matches!(check(&encode(&rows).unwrap()), Err(Rejection::Documents { .. })));
+        assert!(matches!(check(b"garbage"), Err(Rejection::Rows { .. })));
+        let wrong = result(&spec, unit, Digest::of(b"x"), &encode(&rows).unwrap());
+        assert!(matches!(wrong, Err(Rejection::Digest { .. })));
+    }
+}

@@ -1,0 +1,66 @@
+//! Weights as a checkpoint stores them: little-endian bytes, read in place. Not tensors: the shape does not matter here.
+
+use half::{bf16, f16};
+
+/// The little-endian bytes of a tensor's values, by how they are stored.
+#[derive(Debug, Clone, Copy)]
+pub enum StoredValues<'a> {
+    /// 32-bit floats.
+    F32(&'a [u8]),
+    /// 16-bit IEEE floats.
+    F16(&'a [u8]),
+    /// 16-bit brain floats.
+    Bf16(&'a [u8]),
+}
+
+impl<'a> StoredValues<'a> {
+    /// How many values there are.
+    pub fn count(self) -> usize {
+        self.bytes().len() / self.width()
+    }
+
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::F32(bytes) | Self::F16(bytes) | Self::Bf16(bytes) => bytes,
+        }
+    }
+
+    /// Bytes of one value.
+    fn width(self) -> usize {
+        match self {
+            Self::F32(_) => 4,
+            Self::F16(_) | Self::Bf16(_) => 2,
+        }
+    }
+
+    /// The values in runs of `count`, the last one shorter, in the same format.
+    pub(super) fn chunks(self, count: usize) -> Vec<Self> {
+        let rewrap = |bytes| match self {
+            Self::F32(_) => Self::F32(bytes),
+            Self::F16(_) => Self::F16(bytes),
+            Self::Bf16(_) => Self::Bf16(bytes),
+        };
+        self.bytes().chunks(count * self.width()).map(rewrap).collect()
+    }
+
+    /// Replaces the content of `values` by the finite values, widened, and returns how many others there are.
+    pub(super) fn read_finite(self, values: &mut Vec<f32>) -> u64 {
+        values.clear();
+        match self {
+            Self::F32(bytes) => {
+                values.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)))
+            }
+            Self::F16(bytes) => {
+                values.extend(bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()));
+            }
+            Self::Bf16(bytes) => {
+                values.extend(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()));
+            }
+        }
+        let all = values.len();
+        if values.iter().any(|value| !value.is_finite()) {
+            values.retain(|value| value.is_finite());
+        }
+        (all - values.len()) as u64
+    }
+}
