@@ -6,8 +6,8 @@ use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, encode};
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{
-    Batch, Components, Digest, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart,
-    Scope, Shape, Shard, ShardId, Spec, Unit, UnitIndex, Windows,
+    Batch, Components, Digest, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model,
+    ModelPart, Scope, Shape, Shard, ShardId, ShardText, Spec, Unit, UnitIndex, Windows,
 };
 use bytes::Bytes;
 
@@ -141,4 +141,23 @@ fn activation_row(spec: &Spec, model: usize, shard: ShardId) -> ActivationRow {
         first_values: 8,
         first_sum_abs: 0.5,
     }
+}
+
+/// A text for every shard; its documents have one letter each.
+pub(crate) fn texts(spec: &Spec) -> crate::study::Texts {
+    let mut texts = crate::study::Texts::new();
+    for (language, corpus) in (0..).zip(&spec.corpus) {
+        for (shard, described) in (0..).zip(&corpus.shards) {
+            let id = ShardId { language, shard };
+            let first = described.first_document;
+            let documents = (first..first + described.documents).map(|index| Document {
+                index,
+                id: (index + 1).to_string(),
+                group: String::new(),
+                text: "x".to_owned(),
+            });
+            texts.insert(id, ShardText { id, documents: documents.collect() });
+        }
+    }
+    texts
 }

@@ -79,7 +79,8 @@ impl Components {
 
 impl fmt::Display for Components {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [(Self::mlp(), "mlp"), (Self::attention(), "attention"), (Self::linear(), "linear")];
+        let named =
+            [(Self::mlp(), "mlp"), (Self::attention(), "attention"), (Self::linear(), "linear")];
         if let Some((_, name)) = named.iter().find(|(components, _)| components == self) {
             return f.write_str(name);
         }

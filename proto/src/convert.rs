@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::digest::Digest;
 use crate::failure::FailureKind;
 use crate::message::{
-    Grant, Hello, RunState, Session, Status, SyncReply, SyncRequest, UnitFailure, UnitResult, Verdict,
-    VerdictKind, Welcome,
+    Grant, Hello, RunState, Session, Status, SyncReply, SyncRequest, UnitFailure, UnitResult,
+    Verdict, VerdictKind, Welcome,
 };
 use crate::shard::{Document, ShardId, ShardText};
 use crate::spec::Spec;
@@ -313,14 +313,31 @@ macro_rules! closed_set {
 }
 
 closed_set!(
-    FailureKind, wire::FailureKind, "kind",
-    InvalidUnit, OutOfMemory, Crash, Timeout, ModelUnavailable
+    FailureKind,
+    wire::FailureKind,
+    "kind",
+    InvalidUnit,
+    OutOfMemory,
+    Crash,
+    Timeout,
+    ModelUnavailable
 );
 closed_set!(
-    VerdictKind, wire::VerdictKind, "kind",
-    Durable, DuplicateSame, DuplicateDifferent, Rejected
+    VerdictKind,
+    wire::VerdictKind,
+    "kind",
+    Durable,
+    DuplicateSame,
+    DuplicateDifferent,
+    Rejected
 );
 closed_set!(
-    RunState, wire::RunState, "state",
-    Running, Degraded, Draining, Complete, CompleteWithQuarantine
+    RunState,
+    wire::RunState,
+    "state",
+    Running,
+    Degraded,
+    Draining,
+    Complete,
+    CompleteWithQuarantine
 );

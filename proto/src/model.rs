@@ -85,7 +85,10 @@ impl Model {
         let mut files = BTreeMap::new();
         for file in Self::file_names(directory)? {
             let path = directory.join(&file);
-            files.insert(file, ModelFile::hash(&path).map_err(|source| ModelError::Read { path, source })?);
+            files.insert(
+                file,
+                ModelFile::hash(&path).map_err(|source| ModelError::Read { path, source })?,
+            );
         }
         Ok(Self { name: name.to_owned(), shape, files })
     }
@@ -154,8 +157,10 @@ impl Shape {
         let path = directory.join("config.json");
         let config = read_json(&path)?;
         let get = |keys: &[&str], key: &'static str| {
-            let number = keys.iter().find_map(|key| config.get(key)).and_then(|value| value.as_u64());
-            let number = number.and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
+            let number =
+                keys.iter().find_map(|key| config.get(key)).and_then(|value| value.as_u64());
+            let number =
+                number.and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0);
             number.ok_or(ModelError::Missing { path: path.clone(), key })
         };
         Ok(Self {
@@ -167,6 +172,8 @@ impl Shape {
 }
 
 fn read_json(path: &Path) -> Result<serde_json::Value, ModelError> {
-    let text = fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|source| ModelError::Json { path: path.to_owned(), source })
+    let text =
+        fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    serde_json::from_slice(&text)
+        .map_err(|source| ModelError::Json { path: path.to_owned(), source })
 }

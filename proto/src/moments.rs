@@ -115,12 +115,14 @@ mod tests {
 
     #[test]
     fn merge_equals_concatenation() {
-        let values: Vec<f64> = (0..257).map(|i| f64::from((i * 7919) % 1009) / 97.0 - 3.0).collect();
+        let values: Vec<f64> =
+            (0..257).map(|i| f64::from((i * 7919) % 1009) / 97.0 - 3.0).collect();
         for cut in [0, 1, 100, 256, 257] {
             let (a, b) = values.split_at(cut);
             let (merged, whole) = (Moments::of(a).merge(Moments::of(b)), Moments::of(&values));
             assert_eq!(merged.count, whole.count);
-            for (x, y) in [(merged.mean, whole.mean), (merged.m2, whole.m2), (merged.m3, whole.m3)] {
+            for (x, y) in [(merged.mean, whole.mean), (merged.m2, whole.m2), (merged.m3, whole.m3)]
+            {
                 close(x, y);
             }
             close(merged.kurtosis().unwrap(), whole.kurtosis().unwrap());

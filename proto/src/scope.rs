@@ -9,7 +9,9 @@ use crate::layer::{Layer, Stack};
 use crate::parse::{ParseError, serde_by_spelling};
 
 /// The layers and, in them, the components that a config is applied to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Scope {
     /// Which layers.
     pub layers: Layers,
@@ -109,7 +111,8 @@ impl FromStr for Layers {
         if text == "all" {
             return Ok(Self::All);
         }
-        let (head, list) = text.strip_suffix(')').and_then(|t| t.split_once('(')).ok_or_else(error)?;
+        let (head, list) =
+            text.strip_suffix(')').and_then(|t| t.split_once('(')).ok_or_else(error)?;
         let layers = parse_list(list).map_err(|_| error())?;
         match head {
             "only" => Ok(Self::Only(layers)),
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_errors() {
-        for wrong in ["", "only()", "only", "some(1)", "only(3..1)", "only(1", "all-but(x)", "All"] {
+        for wrong in ["", "only()", "only", "some(1)", "only(3..1)", "only(1", "all-but(x)", "All"]
+        {
             assert!(wrong.parse::<Layers>().is_err(), "{wrong:?}");
         }
     }

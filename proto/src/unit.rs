@@ -57,7 +57,9 @@ impl Unit<'_> {
     /// The model that the unit needs.
     pub fn model(&self) -> usize {
         match *self {
-            Self::Weights { model, .. } | Self::Baseline { model, .. } | Self::Cell { model, .. } => model,
+            Self::Weights { model, .. }
+            | Self::Baseline { model, .. }
+            | Self::Cell { model, .. } => model,
         }
     }
 
@@ -93,7 +95,8 @@ impl Spec {
         for (model, part) in self.models.iter().enumerate() {
             if rest < part.weights_units() {
                 let layers = part.model.shape.layers;
-                let layer = u32::try_from(rest).ok().filter(|&layer| layer < layers).map(Layer::dec);
+                let layer =
+                    u32::try_from(rest).ok().filter(|&layer| layer < layers).map(Layer::dec);
                 return Some(Unit::Weights { model, layer });
             }
             rest -= part.weights_units();

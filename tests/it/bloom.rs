@@ -125,8 +125,13 @@ fn spec(case: &Path, documents: &[Document], expected: &Value) -> Spec {
 
 /// Rows of every cell, in the order of the spec; the first is `none` at `all`.
 fn evaluate(case: &Path, expected: &Value) -> Vec<Vec<DocumentRow>> {
-    let documents: Vec<Document> =
-        expected["documents"].as_array().unwrap().iter().enumerate().map(|(i, d)| document(i, d)).collect();
+    let documents: Vec<Document> = expected["documents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .enumerate()
+        .map(|(i, d)| document(i, d))
+        .collect();
     let spec = spec(case, &documents, expected);
     let text = ShardText { id: ShardId { language: 0, shard: 0 }, documents };
     let first = u64::from(spec.models[0].model.shape.layers) + 2;
@@ -203,18 +208,23 @@ fn each_dropped_bias_and_gain_breaks_the_comparison() {
     let golden = case.join("expected.safetensors");
     let unchanged = planted(&case, |_| (), |_| ());
     assert!(worst_state(unchanged.path(), &golden).0 < FROBENIUS);
-    let checkpoint = candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
+    let checkpoint =
+        candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
     let vectors: Vec<&String> =
         checkpoint.iter().filter(|(_, tensor)| tensor.rank() == 1).map(|(name, _)| name).collect();
     assert!(vectors.len() > 20);
     for name in vectors {
         let drop = |all: &mut BTreeMap<String, Tensor>| {
-            let dropped = if name.ends_with("bias") { all[name].zeros_like() } else { all[name].ones_like() };
+            let dropped =
+                if name.ends_with("bias") { all[name].zeros_like() } else { all[name].ones_like() };
             all.insert(name.clone(), dropped.unwrap());
         };
         let copy = planted(&case, drop, |_| ());
         let (distance, state) = worst_state(copy.path(), &golden);
-        assert!(distance > 100.0 * FROBENIUS, "without {name}, {state} is off by {distance:e} only");
+        assert!(
+            distance > 100.0 * FROBENIUS,
+            "without {name}, {state} is off by {distance:e} only"
+        );
     }
 }
 
@@ -223,7 +233,9 @@ fn each_wrong_rule_breaks_the_comparison() {
     type Plant = (&'static str, fn(&mut Value));
     let plants: [Plant; 4] = [
         ("four_heads_f32", |config| config["layer_norm_epsilon"] = 1e-3.into()),
-        ("four_heads_f32", |config| config["apply_residual_connection_post_layernorm"] = true.into()),
+        ("four_heads_f32", |config| {
+            config["apply_residual_connection_post_layernorm"] = true.into()
+        }),
         ("four_heads_f32", |config| config["n_head"] = 2.into()),
         ("three_heads_bf16_wide", |config| config["n_head"] = 6.into()),
     ];
@@ -238,8 +250,10 @@ fn each_wrong_rule_breaks_the_comparison() {
 #[test]
 fn the_wrong_gelu_would_break_the_comparison() {
     let case = folder().join("bloom/four_heads_f32");
-    let expected = candle_core::safetensors::load(case.join("expected.safetensors"), &Device::Cpu).unwrap();
-    let checkpoint = candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
+    let expected =
+        candle_core::safetensors::load(case.join("expected.safetensors"), &Device::Cpu).unwrap();
+    let checkpoint =
+        candle_core::safetensors::load(case.join("model.safetensors"), &Device::Cpu).unwrap();
     let part = |part: &str| &checkpoint[&format!("transformer.h.0.mlp.dense_h_to_4h.{part}")];
     let product = expected["point.0.mlp_in"].matmul(&part("weight").t().unwrap()).unwrap();
     let up = product.broadcast_add(part("bias")).unwrap();

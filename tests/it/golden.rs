@@ -25,7 +25,14 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
 /// ‖a − b‖ / ‖b‖ in f64.
 pub(crate) fn relative_frobenius(a: &Tensor, b: &Tensor) -> f64 {
     let wide = |t: &Tensor| -> Vec<f64> {
-        t.to_device(&Device::Cpu).unwrap().to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        t.to_device(&Device::Cpu)
+            .unwrap()
+            .to_dtype(DType::F64)
+            .unwrap()
+            .flatten_all()
+            .unwrap()
+            .to_vec1()
+            .unwrap()
     };
     let (a, b) = (wide(a), wide(b));
     assert_eq!(a.len(), b.len());

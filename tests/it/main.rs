@@ -2,3 +2,4 @@
 
 mod bloom;
 mod golden;
+mod tidy;

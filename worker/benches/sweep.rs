@@ -6,6 +6,8 @@
 //! TOKENS_JSON is a list of lists of token ids, such as a peer that scores the same tokens writes. The ids become text through
 //! a tokenizer made for them, so that units are evaluated exactly as in a run.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,14 +16,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use babelquant_proto::rows::{DocumentRow, decode};
 use babelquant_proto::{
-    Batch, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart, Scope, Shard, ShardId,
-    ShardText, Spec, UnitIndex, Windows,
+    Batch, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart, Scope, Shard,
+    ShardId, ShardText, Spec, UnitIndex, Windows,
 };
 use babelquant_worker::eval::Evaluator;
 use serde_json::{Map, Value, json};
 
 fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let [model, tokens, rest @ ..] = arguments.as_slice() else {
         report("SKIPPED: give MODEL_DIR TOKENS_JSON [LAYERS]");
         return Ok(());
@@ -49,7 +52,8 @@ fn borrow(model: &Path, folder: &Path, tokens: &[Vec<u32>]) -> Result<()> {
         std::os::unix::fs::symlink(fs::canonicalize(model.join(name))?, folder.join(name))?;
     }
     let ids: BTreeSet<u32> = tokens.iter().flatten().copied().collect();
-    let vocabulary: Map<String, Value> = ids.iter().map(|id| (format!("<{id}>"), json!(id))).collect();
+    let vocabulary: Map<String, Value> =
+        ids.iter().map(|id| (format!("<{id}>"), json!(id))).collect();
     let added = |id: &u32| {
         json!({"id": id, "content": format!("<{id}>"), "special": true, "normalized": false,
             "single_word": false, "lstrip": false, "rstrip": false})
@@ -74,7 +78,8 @@ fn documents(tokens: &[Vec<u32>]) -> Vec<Document> {
 fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Result<Spec> {
     let config = "int4-channel".parse()?;
     let components: babelquant_proto::Components = "mlp".parse()?;
-    let cell = |&layer| (Scope { layers: Layers::only(layer), components: components.clone() }, config);
+    let cell =
+        |&layer| (Scope { layers: Layers::only(layer), components: components.clone() }, config);
     let shard = Shard {
         first_document: 0,
         documents: documents.len() as u32,
@@ -108,7 +113,10 @@ fn measure(model: &Path, tokens: &[Vec<u32>], layers: &[Layer], kl: bool) -> Res
     // The first pass loads the model, runs the baseline and warms up; it is not counted.
     let start = Instant::now();
     run(&mut evaluator, &units, &text, |_, _| {})?;
-    report(&format!("{label}: first pass with loading and baseline {:.2} s", start.elapsed().as_secs_f64()));
+    report(&format!(
+        "{label}: first pass with loading and baseline {:.2} s",
+        start.elapsed().as_secs_f64()
+    ));
     for _ in 0..3 {
         let start = Instant::now();
         let mut deltas = Vec::new();

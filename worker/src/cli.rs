@@ -17,7 +17,11 @@ pub async fn main() -> ExitCode {
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if cli.log_json { logs.json().init() } else { logs.init() }
+    if cli.log_json {
+        logs.json().init()
+    } else {
+        logs.init()
+    }
     match crate::run(cli.options(), crate::termination()).await {
         Ok(RunState::CompleteWithQuarantine) => exit::QUARANTINED.into(),
         Ok(_) => exit::COMPLETE.into(),

@@ -70,7 +70,9 @@ impl From<Status> for CallError {
         let text = status.message().to_owned();
         match status.code() {
             Code::NotFound => Self::UnknownSession,
-            Code::FailedPrecondition | Code::InvalidArgument | Code::Unimplemented => Self::Refused(text),
+            Code::FailedPrecondition | Code::InvalidArgument | Code::Unimplemented => {
+                Self::Refused(text)
+            }
             Code::Unauthenticated | Code::PermissionDenied => Self::Denied(text),
             code => Self::Unreachable(format!("{code:?}: {text}")),
         }

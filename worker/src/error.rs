@@ -6,7 +6,6 @@ use thiserror::Error;
 use crate::engine::DeviceError;
 use crate::model::ModelError;
 
-
 /// Why a worker ends before the run is complete.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -31,7 +30,9 @@ pub enum Error {
     #[error("the coordinator denied access: {0}")]
     Denied(String),
     /// The coordinator was out of reach for too long.
-    #[error("the coordinator was out of reach for {seconds} s ({cause}); unsent results are lost, run the worker again")]
+    #[error(
+        "the coordinator was out of reach for {seconds} s ({cause}); unsent results are lost, run the worker again"
+    )]
     GaveUp {
         /// For how long.
         seconds: u64,

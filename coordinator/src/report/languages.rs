@@ -15,7 +15,8 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
         return Vec::new();
     }
     let mut columns = sizes(&rows);
-    columns.extend(shown(view.medium).iter().map(|predictor| column(*predictor, &rows, view.medium)));
+    columns
+        .extend(shown(view.medium).iter().map(|predictor| column(*predictor, &rows, view.medium)));
     let mut blocks = vec![
         Block::Heading("Languages: corpus, baseline and predictors".to_owned()),
         table(&columns.iter().collect::<Vec<_>>()),
@@ -49,7 +50,9 @@ fn sizes(rows: &[&LanguageRow]) -> Vec<Column> {
 
 fn column(predictor: Predictor, rows: &[&LanguageRow], medium: Medium) -> Column {
     let head = match medium {
-        Medium::Terminal => predictor.name().replace("_block_out", "\n_block_out").replace("_mlp_out", "\n_mlp_out"),
+        Medium::Terminal => {
+            predictor.name().replace("_block_out", "\n_block_out").replace("_mlp_out", "\n_mlp_out")
+        }
         Medium::Markdown => predictor.to_string(),
     };
     let numbers: Vec<_> = rows.iter().map(|row| row.estimate(predictor)).collect();

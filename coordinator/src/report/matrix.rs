@@ -76,10 +76,15 @@ impl Scale {
 impl Matrix {
     /// The tables of the matrix.
     pub(super) fn blocks(&self, scale: Scale, medium: Medium) -> Vec<Block> {
-        let languages: BTreeSet<&String> = self.rows.iter().flat_map(|(_, entries)| entries.keys()).collect();
-        let number = |entry: Option<&Entry>| entry.map_or(String::new(), |entry| scale.write(entry));
+        let languages: BTreeSet<&String> =
+            self.rows.iter().flat_map(|(_, entries)| entries.keys()).collect();
+        let number =
+            |entry: Option<&Entry>| entry.map_or(String::new(), |entry| scale.write(entry));
         let column = |language: &String| {
-            Column::new(language, self.rows.iter().map(|(_, entries)| number(entries.get(language))))
+            Column::new(
+                language,
+                self.rows.iter().map(|(_, entries)| number(entries.get(language))),
+            )
         };
         let columns: Vec<Column> = languages.into_iter().map(column).collect();
         let labels = Column::new(&self.corner, self.rows.iter().map(|(label, _)| label.clone()));

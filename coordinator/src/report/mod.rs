@@ -4,11 +4,11 @@
 //! correlations are shown.
 
 mod block;
-mod correlations;
-mod languages;
-mod degradation;
-mod markdown;
 mod columns;
+mod correlations;
+mod degradation;
+mod languages;
+mod markdown;
 mod matrix;
 mod number;
 mod sensitivity;
@@ -125,7 +125,8 @@ fn models(summary: &Summary) -> BTreeSet<&str> {
 fn reasons<'a>(reasons: impl Iterator<Item = &'a Option<String>>) -> Option<Block> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     reasons.flatten().for_each(|reason| *counts.entry(reason).or_default() += 1);
-    let words: Vec<String> = counts.iter().map(|(reason, count)| format!("{reason} (rows: {count})")).collect();
+    let words: Vec<String> =
+        counts.iter().map(|(reason, count)| format!("{reason} (rows: {count})")).collect();
     (!words.is_empty()).then(|| Block::Text(format!("Undefined numbers: {}.", words.join("; "))))
 }
 

@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_column_of_estimates_shares_its_decimals() {
-        let check = |numbers: &[[Option<f64>; 3]], texts: &[&str]| assert_eq!(estimates(numbers, 3), texts);
+        let check =
+            |numbers: &[[Option<f64>; 3]], texts: &[&str]| assert_eq!(estimates(numbers, 3), texts);
         let some = |numbers: [f64; 3]| numbers.map(Some);
         check(&[some([40.561, 39.2, 41.99]), [None; 3]], &["40.56 [39.20, 41.99]", "–"]);
         check(&[some([0.0213, -0.001, 0.04])], &["0.0213 [−0.0010, 0.0400]"]);

@@ -103,9 +103,3 @@ fn json_has_provenance_and_every_table() {
         assert!(!json[table].as_array().unwrap().is_empty(), "{table}");
     }
 }
-
-#[test]
-fn zzz_print() {
-    std::fs::write("/tmp/report.txt", terminal(&summary())).unwrap();
-    std::fs::write("/tmp/report.md", markdown(&summary())).unwrap();
-}

@@ -17,6 +17,7 @@ pub use commits::Store;
 pub use error::StoreError;
 pub use journal::Entry;
 pub use manifest::{DataFile, Manifest, QuarantinedUnit};
+pub(crate) use output::check_engine;
 pub use output::{AnalysisFile, Output};
 pub use run_file::RunFile;
 

@@ -46,7 +46,8 @@ impl FromStr for SigmaMultiple {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error = || ParseError::new("multiple of sigma", text, "0.001 to 1000, three decimals at most");
+        let error =
+            || ParseError::new("multiple of sigma", text, "0.001 to 1000, three decimals at most");
         let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |t: &str| !t.is_empty() && t.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(rest) || whole.len() > 4 || rest.len() > 3 {

@@ -31,7 +31,8 @@ impl FromStr for Granularity {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error = || ParseError::new("granularity", text, "tensor, channel or groupN such as group128");
+        let error =
+            || ParseError::new("granularity", text, "tensor, channel or groupN such as group128");
         match text {
             "tensor" => Ok(Self::Tensor),
             "channel" => Ok(Self::Channel),

@@ -2,17 +2,17 @@
 //!
 //! Undefined numbers are null; a NaN or infinity in a row is a bug of whoever made it and is refused by name.
 
+mod activations;
 mod column;
+mod documents;
 mod ipc;
 mod table;
-mod activations;
-mod documents;
 mod weights;
 
 pub use activations::{ActivationRow, Point};
+pub use arrow::array::RecordBatch;
 pub use column::{Column, RowError};
 pub use documents::DocumentRow;
 pub use ipc::{decode, encode};
-pub use arrow::array::RecordBatch;
 pub use table::{Field, Row, Table};
 pub use weights::WeightRow;

@@ -104,9 +104,8 @@ impl Hold {
         if self.busy {
             return None;
         }
-        let queued = |(unit, state): (&UnitIndex, &State)| {
-            matches!(state, State::Queued).then_some(*unit)
-        };
+        let queued =
+            |(unit, state): (&UnitIndex, &State)| matches!(state, State::Queued).then_some(*unit);
         let first = self.units.iter().find_map(queued)?;
         let lane = spec.lane(first);
         let lane = self.units.range(first..UnitIndex(lane.end)).filter_map(queued);
@@ -154,7 +153,12 @@ impl Hold {
     }
 
     /// Takes in a reply: forgets what is settled, queues what is granted.
-    pub(super) fn apply(&mut self, told: Told, reply: &SyncReply, spec: &Spec) -> Result<(), Error> {
+    pub(super) fn apply(
+        &mut self,
+        told: Told,
+        reply: &SyncReply,
+        spec: &Spec,
+    ) -> Result<(), Error> {
         self.released.retain(|unit| !told.released.contains(unit));
         for unit in told.failures {
             self.units.remove(&unit);
@@ -209,5 +213,7 @@ fn check_text(text: &ShardText, spec: &Spec) -> Result<(), Error> {
     if known.is_some_and(|known| known.digest == digest) {
         return Ok(());
     }
-    Err(Error::Mismatch(format!("the text of shard {shard} of language {language} is not the spec's")))
+    Err(Error::Mismatch(format!(
+        "the text of shard {shard} of language {language} is not the spec's"
+    )))
 }

@@ -52,6 +52,7 @@ impl Agent {
         let mut client = Client::new(&options.coordinator)
             .map_err(|source| Error::Address { url: options.coordinator.clone(), source })?;
         let welcome = register(&mut client, &options).await?;
+        info!(session = welcome.session.0, units = welcome.spec.units(), "registered");
         let evaluator = Evaluator::new(welcome.spec.clone(), options.models.clone(), device)
             .with_memory(options.memory_bytes);
         Ok(Self {
@@ -129,7 +130,10 @@ impl Agent {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Done(result) => self.hold.finish(result),
+            Event::Done(result) => {
+                debug!(unit = result.unit.0, bytes = result.ipc.len(), "finished");
+                self.hold.finish(result);
+            }
             Event::Failed(failure) => {
                 warn!(unit = failure.unit.0, kind = %failure.kind, detail = %failure.detail, "unit failed");
                 self.hold.fail(failure);

@@ -21,7 +21,9 @@ pub enum DeviceError {
     #[error("{0:?} is no device: expected cpu or cuda:N")]
     Unknown(String),
     /// The program was built without GPU support.
-    #[error("{0} cannot be used: this program was built without the cuda feature (cargo build --features cuda)")]
+    #[error(
+        "{0} cannot be used: this program was built without the cuda feature (cargo build --features cuda)"
+    )]
     NotBuilt(Device),
     /// The driver refused.
     #[error("{device} cannot be opened")]

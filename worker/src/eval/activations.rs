@@ -51,7 +51,12 @@ impl ActivationTap {
     }
 
     /// The rows of the shard: by layer and point, the shard's sum before its documents'.
-    pub(super) fn into_rows(self, spec: &Spec, model: usize, text: &ShardText) -> Vec<ActivationRow> {
+    pub(super) fn into_rows(
+        self,
+        spec: &Spec,
+        model: usize,
+        text: &ShardText,
+    ) -> Vec<ActivationRow> {
         let model = &spec.models[model].model.name;
         let language = spec.corpus[text.id.language as usize].language.to_string();
         let row = |((layer, point, document), sums): (Place, Sums)| {

@@ -10,7 +10,6 @@ use crate::corpus::CorpusError;
 use crate::model::ModelError;
 use crate::quant::QuantError;
 
-
 /// Why a unit cannot be computed.
 #[derive(Debug, Error)]
 pub enum EvalError {
@@ -77,7 +76,6 @@ impl EvalError {
             Self::Model(_)
             | Self::Corpus(_)
             | Self::Quant { .. }
-           
             | Self::Row(_)
             | Self::NoSuchUnit(_)
             | Self::EmptyScope { .. } => FailureKind::InvalidUnit,

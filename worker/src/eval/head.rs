@@ -40,7 +40,8 @@ impl Head<'_> {
         base: Option<&Tensor>,
         cells: &[Tensor],
     ) -> Result<(Option<Vec<Position>>, Vec<Scores>), ModelError> {
-        let start = || -> Vec<Position> { self.targets.iter().copied().map(Position::new).collect() };
+        let start =
+            || -> Vec<Position> { self.targets.iter().copied().map(Position::new).collect() };
         let divergence = || base.map(|_| vec![Divergence::default(); self.targets.len()]);
         let score = |_: &Tensor| Scores { positions: start(), divergence: divergence() };
         let mut scores: Vec<Scores> = cells.iter().map(score).collect();

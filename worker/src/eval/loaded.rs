@@ -47,7 +47,9 @@ impl Loaded {
         let layers = 0..self.decoder.architecture().shape.layers;
         let matrices = &self.decoder.architecture().matrices;
         let touched = matrices.iter().any(|matrix| touches(matrix, &scope.components));
-        let first = layers.into_iter().find(|&layer| scope.layers.contains(babelquant_proto::Layer::dec(layer)));
+        let first = layers
+            .into_iter()
+            .find(|&layer| scope.layers.contains(babelquant_proto::Layer::dec(layer)));
         first.filter(|_| touched).ok_or_else(|| EvalError::EmptyScope {
             scope: scope.layers.to_string(),
             components: scope.components.to_string(),
@@ -73,7 +75,11 @@ impl Loaded {
     }
 
     /// The layer group's excess kurtosis, for the rules that ask for it.
-    fn group_kurtosis(&mut self, layer: u32, config: QuantConfig) -> Result<Option<f64>, EvalError> {
+    fn group_kurtosis(
+        &mut self,
+        layer: u32,
+        config: QuantConfig,
+    ) -> Result<Option<f64>, EvalError> {
         let QuantConfig::Named(_) = config else { return Ok(None) };
         if let Some(&kurtosis) = self.kurtosis.get(&layer) {
             return Ok(kurtosis);
@@ -152,9 +158,9 @@ fn candidates(searched: &[PathBuf]) -> Vec<PathBuf> {
         children.sort();
         children
     };
-    let all = searched.iter().flat_map(|directory| {
-        std::iter::once(directory.clone()).chain(children(directory))
-    });
+    let all = searched
+        .iter()
+        .flat_map(|directory| std::iter::once(directory.clone()).chain(children(directory)));
     all.filter(|directory| directory.join("config.json").is_file()).collect()
 }
 
@@ -171,8 +177,10 @@ fn differs(model: &Model, directory: &Path) -> Option<String> {
     }
     match Model::describe(&model.name, directory) {
         Err(error) => Some(error.to_string()),
-        Ok(found) => model.files.iter().find(|(name, file)| found.files.get(*name) != Some(file)).map(
-            |(name, file)| format!("{name} does not have BLAKE3 {}", file.blake3),
-        ),
+        Ok(found) => model
+            .files
+            .iter()
+            .find(|(name, file)| found.files.get(*name) != Some(file))
+            .map(|(name, file)| format!("{name} does not have BLAKE3 {}", file.blake3)),
     }
 }

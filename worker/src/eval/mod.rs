@@ -112,7 +112,8 @@ impl Evaluator {
 
     fn weights(&mut self, model: usize, layer: Option<Layer>) -> Result<Bytes, EvalError> {
         let directory = self.directory(model)?;
-        let (checkpoint, architecture) = (Checkpoint::open(&directory)?, Architecture::read(&directory)?);
+        let (checkpoint, architecture) =
+            (Checkpoint::open(&directory)?, Architecture::read(&directory)?);
         let name = &self.spec.models[model].model.name;
         encoded(&weights::rows(&checkpoint, &architecture, (name, layer.map(|layer| layer.index))))
     }

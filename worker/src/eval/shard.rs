@@ -79,9 +79,8 @@ impl ShardStates {
         states: &[Tensor],
     ) -> Result<Option<Tensor>, EvalError> {
         let batches = states.iter().zip(&self.tokens.batches);
-        let finals = batches.map(|(x, batch)| {
-            scored_rows(&decoder.final_norm(x, &mut NoTap)?, batch)
-        });
+        let finals =
+            batches.map(|(x, batch)| scored_rows(&decoder.final_norm(x, &mut NoTap)?, batch));
         stack(finals.collect::<Result<_, _>>()?)
     }
 
@@ -95,7 +94,10 @@ impl ShardStates {
         let head = Head { decoder, batch: spec.batch, targets: &self.targets };
         let kl = spec.metrics.kl;
         let Some(finals) = &self.finals else {
-            let empty = |_: &Option<Tensor>| Scores { positions: Vec::new(), divergence: kl.then(Vec::new) };
+            let empty = |_: &Option<Tensor>| Scores {
+                positions: Vec::new(),
+                divergence: kl.then(Vec::new),
+            };
             return Ok((Vec::new(), cells.iter().map(empty).collect()));
         };
         let states: Vec<Tensor> = cells.iter().flatten().cloned().collect();

@@ -26,7 +26,9 @@ impl Tile {
     /// Takes the tile into `positions`; returns by how much each position's earlier sums shrank.
     pub(super) fn score(&self, positions: &mut [Position]) -> Result<Vec<f64>, ModelError> {
         if self.logits.device().is_cpu() {
-            return with_rows(&self.logits, |rows, columns| self.score_rows(rows, columns, positions));
+            return with_rows(&self.logits, |rows, columns| {
+                self.score_rows(rows, columns, positions)
+            });
         }
         self.score_on_device(positions)
     }
@@ -77,10 +79,14 @@ impl Tile {
         let gather: Vec<u32> = positions.iter().map(|p| column(p).unwrap_or(0)).collect();
         let gather = Tensor::from_vec(gather, (positions.len(), 1), self.logits.device())?;
         let logits: Vec<f32> = self.logits.gather(&gather, 1)?.flatten_all()?.to_vec1()?;
-        let shrink: Vec<f64> = positions.iter_mut().enumerate().map(|(row, position)| {
-            let target_logit = column(position).map(|_| logits[row]);
-            position.raise(TilePart { max: max[row], top: top[row] + self.first, target_logit })
-        }).collect();
+        let shrink: Vec<f64> = positions
+            .iter_mut()
+            .enumerate()
+            .map(|(row, position)| {
+                let target_logit = column(position).map(|_| logits[row]);
+                position.raise(TilePart { max: max[row], top: top[row] + self.first, target_logit })
+            })
+            .collect();
         let sums: Vec<f32> = (self.exponentials(positions)?.sum(1)?).to_vec1()?;
         for (position, sum) in positions.iter_mut().zip(sums) {
             position.sum += f64::from(sum);
@@ -105,12 +111,7 @@ impl Tile {
     }
 }
 
-fn diverge_rows(
-    base_rows: &[f32],
-    rows: &[f32],
-    columns: usize,
-    pair: Pair<'_>,
-) {
+fn diverge_rows(base_rows: &[f32], rows: &[f32], columns: usize, pair: Pair<'_>) {
     let arch = Arch::new();
     let rows = base_rows.par_chunks_exact(columns).zip(rows.par_chunks_exact(columns));
     let pairs = pair.divergence.par_iter_mut().zip(pair.shrink).zip(pair.base);
@@ -164,10 +165,8 @@ mod tests {
             let columns = columns.min(base.dim(1).unwrap() - first);
             let narrow = |t: &Tensor| t.narrow(1, first, columns).unwrap().contiguous().unwrap();
             let (b, c) = (narrow(base), narrow(other));
-            let (b, c) = (
-                Tile { logits: b, first: first as u32 },
-                Tile { logits: c, first: first as u32 },
-            );
+            let (b, c) =
+                (Tile { logits: b, first: first as u32 }, Tile { logits: c, first: first as u32 });
             let [base, other] = &mut positions;
             if on_device {
                 let shrink = b.score_on_device(base).unwrap();
@@ -211,8 +210,12 @@ mod tests {
 
     #[test]
     fn first_of_equal_logits_wins_and_not_a_number_is_not_hidden() {
-        let (b, _, _) = run(&logits(&[&[1.0, 3.0, 3.0, 3.0], &[f32::NAN, 0.0, 0.0, 0.0]]),
-            &logits(&[&[0.0; 4], &[0.0; 4]]), 2, false);
+        let (b, _, _) = run(
+            &logits(&[&[1.0, 3.0, 3.0, 3.0], &[f32::NAN, 0.0, 0.0, 0.0]]),
+            &logits(&[&[0.0; 4], &[0.0; 4]]),
+            2,
+            false,
+        );
         assert_eq!(b[0].top, 1);
         assert!(!b[1].nll().is_finite());
     }

@@ -39,9 +39,11 @@ pub(super) fn rows(
         name: tensor.to_owned(),
     };
     let tensors = tensors_of(checkpoint, architecture, layer);
-    let (grouped, others): (Vec<_>, Vec<_>) =
-        tensors.into_iter().partition(|(tensor, _)| layer.is_some() && in_group(architecture, tensor));
-    let values: Vec<StoredValues<'_>> = grouped.iter().map(|(_, stored)| values_of(stored)).collect();
+    let (grouped, others): (Vec<_>, Vec<_>) = tensors
+        .into_iter()
+        .partition(|(tensor, _)| layer.is_some() && in_group(architecture, tensor));
+    let values: Vec<StoredValues<'_>> =
+        grouped.iter().map(|(_, stored)| values_of(stored)).collect();
     let mut rows: Vec<WeightRow> = others
         .par_iter()
         .map(|(tensor, stored)| of_tensor(values_of(stored)).into_row(key("tensor", tensor)))

@@ -1,8 +1,8 @@
 //! Architecture: what a decoder consists of, read from `config.json`. A family is the difference from a base; BLOOM is the base.
 
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::{fs, iter};
 
 use babelquant_proto::{Role, Shape};
 use serde_json::Value;
@@ -101,13 +101,17 @@ impl Architecture {
     /// The file is missing or no JSON, the family is unknown, or a number makes no sense.
     pub fn read(directory: &Path) -> Result<Self, ModelError> {
         let path = directory.join("config.json");
-        let text = fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let text =
+            fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         let error = |reason: String| ModelError::Config { path: path.clone(), reason };
-        let config: Value = serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
+        let config: Value =
+            serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
         let shape = Shape::read(directory)?;
         match config.get("model_type").and_then(Value::as_str) {
             Some("bloom") => Self::bloom(shape, &config).map_err(error),
-            other => Err(error(format!("model_type {other:?} is not supported; supported: \"bloom\""))),
+            other => {
+                Err(error(format!("model_type {other:?} is not supported; supported: \"bloom\"")))
+            }
         }
     }
 
@@ -156,7 +160,8 @@ impl Architecture {
 }
 
 fn bloom_matrices(hidden: usize, heads: usize) -> Vec<Matrix> {
-    let matrix = |slot, name, rows, columns| Matrix { slot, name, layout: Layout::Plain, rows, columns };
+    let matrix =
+        |slot, name, rows, columns| Matrix { slot, name, layout: Layout::Plain, rows, columns };
     vec![
         Matrix {
             layout: Layout::QkvByHead { heads },
@@ -177,7 +182,7 @@ fn number(config: &Value, keys: &[&str]) -> Result<u32, String> {
 impl Matrix {
     /// The stored rows that play `role`; empty where the matrix does not.
     pub fn role_rows(&self, role: Role) -> Vec<Range<usize>> {
-        let whole = || vec![0..self.rows];
+        let whole = || iter::once(0..self.rows).collect();
         match (self.slot, role) {
             (Slot::Qkv, Role::AttnQ) => self.layout.qkv_rows(self.rows, 0),
             (Slot::Qkv, Role::AttnK) => self.layout.qkv_rows(self.rows, 1),
@@ -194,7 +199,7 @@ impl Layout {
     /// The rows of queries (0), keys (1) or values (2) among `rows`.
     fn qkv_rows(self, rows: usize, part: usize) -> Vec<Range<usize>> {
         match self {
-            Self::Plain => vec![part * rows / 3..(part + 1) * rows / 3],
+            Self::Plain => iter::once(part * rows / 3..(part + 1) * rows / 3).collect(),
             Self::QkvByHead { heads } => {
                 let width = rows / (3 * heads);
                 let first = |head: usize| (3 * head + part) * width;

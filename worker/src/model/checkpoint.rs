@@ -71,7 +71,10 @@ impl Checkpoint {
         let read = |source| ModelError::Read { path: path.to_owned(), source };
         let format = |source| ModelError::Format { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
-        #[expect(unsafe_code, reason = "a mapped file: nobody may truncate a checkpoint while it is in use")]
+        #[expect(
+            unsafe_code,
+            reason = "a mapped file: nobody may truncate a checkpoint while it is in use"
+        )]
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
         let mut problems = Vec::new();
         let base = map.as_ptr() as usize;
@@ -82,8 +85,13 @@ impl Checkpoint {
             };
             let start = view.data().as_ptr() as usize - base;
             let end = start + view.data().len();
-            let location =
-                Location { file: self.files.len(), start, end, dtype, shape: view.shape().to_vec() };
+            let location = Location {
+                file: self.files.len(),
+                start,
+                end,
+                dtype,
+                shape: view.shape().to_vec(),
+            };
             self.tensors.insert(canonical(&name).to_owned(), location);
         }
         self.files.push(map);

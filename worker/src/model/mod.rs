@@ -16,5 +16,5 @@ pub use architecture::{Architecture, Layout, Matrix, Slot};
 pub use checkpoint::{Checkpoint, StoredDtype, StoredTensor};
 pub use decoder::{Decoder, ReplacedLayer, Replacement};
 pub use error::ModelError;
-pub use tap::{NoTap, Tap};
 pub(crate) use kernels::simd;
+pub use tap::{NoTap, Tap};

@@ -26,8 +26,8 @@ pub(super) fn quantize(
         for (weights, output) in weights.chunks(group).zip(output.chunks_mut(group)) {
             long_group(weights, output, config)?;
         }
-    } else if group > 0 {
-        let task = TASK_WEIGHTS / group * group;
+    } else if let Some(groups) = TASK_WEIGHTS.checked_div(group) {
+        let task = groups * group;
         let tasks = weights.par_chunks(task).zip(output.par_chunks_mut(task));
         let arch = pulp::Arch::new();
         tasks.try_for_each(|(weights, output)| {

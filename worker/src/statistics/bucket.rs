@@ -22,12 +22,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Weights of one value.
-    pub(super) fn of_value(value: f32, count: u64) -> Self {
-        Self { edge: value, count, offsets: 0 }
-    }
-
-    /// Both together; they have one edge.
+    /// Both together; they have one edge, or it is the first one's that counts.
     pub(super) fn merge(self, other: Self) -> Self {
         let (count, offsets) = (self.count + other.count, self.offsets + other.offsets);
         Self { edge: self.edge, count, offsets }
@@ -55,12 +50,13 @@ impl Bucket {
         f32::from_bits(limit).into()
     }
 
-    /// L-scale λ2 of its weights as far as their mean tells: it lies between 0 and 3/2 of this. A mean in the middle of
-    /// the bucket is what evenly spread weights have, with λ2 = width/6; two-point data at the ends have 3/2 of that; a mean at
-    /// the edge leaves no room for a difference.
+    /// L-scale λ2 of its weights as far as their mean a above the edge tells. With N equally likely offsets below the width
+    /// N − 1, λ2 is (N² − 1)/6N at a = (N − 1)/2; otherwise it is taken in proportion to a·(1 − a/(N − 1)), 3/2 of which is the
+    /// largest possible, and 0 where all weights are the edge. The sample of m weights makes that product too small by 1/3m.
     pub(super) fn l_scale(self) -> f64 {
-        let (mean, width) = (self.mean_offset(), f64::from(FREE_MASK));
-        2.0 / 3.0 * mean * (1.0 - mean / width) * self.ulp()
+        let (mean, width, count) = (self.mean_offset(), f64::from(FREE_MASK), self.count as f64);
+        let product = mean * (1.0 - mean / width) * (width + 2.0) / (width + 1.0);
+        2.0 / 3.0 * product * self.ulp() * 3.0 * count / (3.0 * count - 1.0)
     }
 
     fn mean_offset(self) -> f64 {
@@ -91,10 +87,12 @@ mod tests {
 
     #[test]
     fn evenly_spread_weights_have_a_sixth_of_the_width() {
-        let width = f64::from(FREE_MASK) * f64::from(f32::EPSILON);
-        let even = Bucket { edge: 1.0, count: 2, offsets: FREE_MASK.into() };
-        assert!((even.l_scale() - width / 6.0).abs() < 1e-18);
+        let n = 1_000_001;
+        let even = Bucket { edge: 1.0, count: n, offsets: n * u64::from(FREE_MASK) / 2 };
+        let values = f64::from(FREE_MASK + 1);
+        let expected = (values * values - 1.0) / (6.0 * values) * f64::from(f32::EPSILON);
+        assert!((even.l_scale() / expected - 1.0).abs() < 1e-6);
         assert_eq!(Bucket { offsets: 0, ..even }.l_scale(), 0.0);
-        assert_eq!(even.limit(), 1.0 + width);
+        assert_eq!(even.limit(), 1.0 + f64::from(FREE_MASK) * f64::from(f32::EPSILON));
     }
 }

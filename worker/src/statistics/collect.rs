@@ -3,61 +3,104 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::bucket::{Bucket, FREE_BITS};
-use super::moments::CHUNK;
+use super::bucket::{Bucket, FREE_MASK};
 use super::stored::StoredValues;
 
-/// Buckets named by the magnitude of their edge, both signs.
+/// Buckets by the bits of their magnitude; both signs are meant.
 pub(super) type Wanted = BTreeSet<u32>;
 
-/// The values of the wanted buckets of one tensor, in the order of the tensor.
+/// Values that one task reads, and how many of them at a time.
+const TASK_VALUES: usize = 1 << 20;
+const CHUNK: usize = 1 << 12;
+
+/// Ranges of magnitudes that one pass looks for.
+const RANGES: usize = 6;
+
+/// The values in the wanted buckets of one tensor, and perhaps some between them, in the order of the tensor.
 pub(super) fn collect(tensor: StoredValues<'_>, wanted: &Wanted) -> Vec<f32> {
     if wanted.is_empty() {
         return Vec::new();
     }
-    let mut marks = vec![false; 1 << (31 - FREE_BITS)];
-    wanted.iter().for_each(|magnitude| marks[index(*magnitude)] = true);
-    let found = |chunk: StoredValues<'_>| {
-        let (mut values, mut found) = (Vec::new(), Vec::new());
-        for chunk in chunk.chunks(CHUNK) {
-            chunk.read_finite(&mut values);
-            found.extend(values.iter().filter(|value| marks[index(value.to_bits())]));
+    let ranges = ranges(wanted);
+    let arch = pulp::Arch::new();
+    let task = |task: StoredValues<'_>| {
+        let (mut values, mut found) = (Vec::with_capacity(CHUNK), Vec::new());
+        for chunk in task.chunks(CHUNK) {
+            values.clear();
+            chunk.append_to(&mut values);
+            arch.dispatch(Find { values: &values, ranges, found: &mut found });
         }
         found
     };
-    tensor.chunks(16 * CHUNK).into_par_iter().flat_map_iter(found).collect()
+    tensor.chunks(TASK_VALUES).into_par_iter().flat_map_iter(task).collect()
 }
 
-/// Number of the bucket that a value with these bits lies in, whatever its sign.
-fn index(bits: u32) -> usize {
-    ((bits & 0x7FFF_FFFF) >> FREE_BITS) as usize
+/// Runs of magnitudes: the first and how many.
+type Ranges = [(u32, u32); RANGES];
+
+/// Ranges that cover the wanted buckets: the nearest become one until there are few enough.
+fn ranges(wanted: &Wanted) -> Ranges {
+    let mut ranges: Vec<(u32, u32)> = wanted.iter().map(|&low| (low, low | FREE_MASK)).collect();
+    while ranges.len() > RANGES {
+        let gap = |&left: &usize| ranges[left + 1].0 - ranges[left].1;
+        let nearest = (0..ranges.len() - 1).min_by_key(gap).unwrap_or(0);
+        let (_, high) = ranges.remove(nearest + 1);
+        ranges[nearest].1 = high;
+    }
+    let length = |(low, high): (u32, u32)| (low, high - low + 1);
+    std::array::from_fn(|at| ranges.get(at).copied().map_or((0, 0), length))
 }
 
-/// Collected values by bucket and sign, each by rising magnitude.
+/// Looks for values in the ranges, compiled for each instruction set. Blocks without any are passed over.
+struct Find<'a> {
+    values: &'a [f32],
+    ranges: Ranges,
+    found: &'a mut Vec<f32>,
+}
+
+impl WithSimd for Find<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for block in self.values.chunks(32) {
+            let any = block.iter().fold(false, |any, value| any | is_in(*value, &self.ranges));
+            if any {
+                self.found.extend(block.iter().filter(|value| is_in(**value, &self.ranges)));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn is_in(value: f32, ranges: &Ranges) -> bool {
+    let magnitude = value.to_bits() & 0x7FFF_FFFF;
+    ranges.iter().fold(false, |any, &(low, length)| any | (magnitude.wrapping_sub(low) < length))
+}
+
+/// Collected values by bucket and sign.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     buckets: BTreeMap<(bool, u32), Vec<f32>>,
 }
 
 impl Collected {
-    /// Sorts `values` into the `wanted` buckets and drops the others.
-    pub(super) fn new<'a>(values: impl Iterator<Item = &'a f32>, wanted: &Wanted) -> Self {
+    /// Puts `values` into the `wanted` buckets and drops the others.
+    pub(super) fn new(values: &[Vec<f32>], wanted: &Wanted) -> Self {
         let mut buckets: BTreeMap<(bool, u32), Vec<f32>> = BTreeMap::new();
-        for value in values {
-            let magnitude = (index(value.to_bits()) as u32) << FREE_BITS;
+        for value in values.iter().flatten() {
+            let magnitude = value.abs().to_bits() & !FREE_MASK;
             if wanted.contains(&magnitude) {
                 buckets.entry((value.is_sign_negative(), magnitude)).or_default().push(*value);
             }
         }
-        buckets
-            .values_mut()
-            .for_each(|values| values.sort_unstable_by_key(|value| value.abs().to_bits()));
         Self { buckets }
     }
 
-    /// The weights of a wanted bucket of one sign, by rising magnitude.
+    /// The weights of a wanted bucket of one sign, in no order.
     pub(super) fn of(&self, bucket: Bucket) -> &[f32] {
         self.buckets
             .get(&(bucket.edge.is_sign_negative(), bucket.magnitude()))

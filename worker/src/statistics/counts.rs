@@ -4,54 +4,58 @@
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::bucket::Bucket;
-use super::population::Population;
+use super::population::{Level, Population};
 
 /// Values that one task counts. One table a task: weights spread over so many patterns that a second table, which would part
 /// two increments of one entry in a row, costs more in cache than it saves.
 const TASK_VALUES: usize = 1 << 22;
 
+/// How often each bit pattern occurs.
+type Counts = [u64; 1 << 16];
+
 /// The population of little-endian f16.
 pub(super) fn of_f16(bytes: &[u8]) -> Population {
-    population(&count(bytes), |pattern| f16::from_bits(pattern).to_f32())
+    population(&count(bytes), f16::INFINITY.to_bits(), |pattern| f16::from_bits(pattern).to_f32())
 }
 
 /// The population of little-endian bf16.
 pub(super) fn of_bf16(bytes: &[u8]) -> Population {
-    population(&count(bytes), |pattern| bf16::from_bits(pattern).to_f32())
+    population(&count(bytes), bf16::INFINITY.to_bits(), |pattern| bf16::from_bits(pattern).to_f32())
 }
 
-/// How often each pattern occurs.
-fn count(bytes: &[u8]) -> Vec<u64> {
-    let tasks = bytes.par_chunks(2 * TASK_VALUES).map(count_task);
-    let add = |mut sum: Vec<u64>, task: Vec<u32>| {
-        sum.iter_mut().zip(task).for_each(|(sum, count)| *sum += u64::from(count));
-        sum
-    };
-    let tasks: Vec<Vec<u32>> = tasks.collect();
-    tasks.into_iter().fold(vec![0; 1 << 16], add)
+fn count(bytes: &[u8]) -> Box<Counts> {
+    let tasks: Vec<Box<[u32; 1 << 16]>> =
+        bytes.par_chunks(2 * TASK_VALUES).map(count_task).collect();
+    let mut counts = Box::new([0; 1 << 16]);
+    for task in tasks {
+        counts.iter_mut().zip(task.iter()).for_each(|(sum, &count)| *sum += u64::from(count));
+    }
+    counts
 }
 
-fn count_task(bytes: &[u8]) -> Vec<u32> {
-    let mut counts = Box::new([0_u32; 1 << 16]);
+fn count_task(bytes: &[u8]) -> Box<[u32; 1 << 16]> {
+    let mut counts = Box::new([0; 1 << 16]);
     for &pattern in bytes.as_chunks().0 {
         counts[usize::from(u16::from_le_bytes(pattern))] += 1;
     }
-    counts.to_vec()
+    counts
 }
 
-/// The counts as a population; patterns of one sign have the order of their magnitudes in both formats.
-fn population(counts: &[u64], widen: impl Fn(u16) -> f32) -> Population {
-    let mut nonfinite = 0;
-    let mut signs = [Vec::new(), Vec::new()];
-    for (pattern, &count) in (0_u16..).zip(counts) {
-        let value = if count == 0 { continue } else { widen(pattern) };
-        if value.is_finite() {
-            signs[usize::from(pattern >> 15)].push(Bucket::of_value(value, count));
-        } else {
-            nonfinite += count;
+/// The counts as a population. In both formats the patterns of one sign have the order of their magnitudes, and the finite
+/// ones come before `infinity`.
+fn population(counts: &Counts, infinity: u16, widen: impl Fn(u16) -> f32) -> Population {
+    let (positive, negative) = counts.split_at(counts.len() / 2);
+    let pairs = || positive.iter().copied().zip(negative.iter().copied());
+    let filled = pairs().filter(|(positive, negative)| positive + negative > 0).count();
+    let mut levels = Vec::with_capacity(filled);
+    for (pattern, (positive, negative)) in (0..infinity).zip(pairs()) {
+        if positive + negative > 0 {
+            let mut level = Level::at(widen(pattern));
+            (level.positive.count, level.negative.count) = (positive, negative);
+            levels.push(level);
         }
     }
-    let [positive, negative] = signs;
-    Population::exact(negative, positive, nonfinite)
+    let nonfinite =
+        pairs().skip(infinity.into()).map(|(positive, negative)| positive + negative).sum();
+    Population::exact(levels, nonfinite)
 }

@@ -10,10 +10,10 @@ use super::summary::{Questions, WeightStatistics};
 use super::{coarse, counts, sorted};
 
 /// So many f32 and more are counted in buckets; fewer are sorted.
-const COARSE_FROM: u64 = 1 << 18;
+const COARSE_FROM: u64 = 1 << 20;
 
-/// The largest share of λ2 that may be estimated. 2·10⁻⁸ is what a Gaussian has, and its L-moments are then within 10⁻¹⁰;
-/// many equal values that are no bucket's edge have more and are sorted.
+/// The largest share of λ2 that may be estimated. A Gaussian has 2·10⁻⁸, and its L-ratios are then within 10⁻¹¹; many equal
+/// values that are no bucket's edge have more and are sorted.
 const ESTIMATED_SHARE_MAX: f64 = 1e-7;
 
 /// Statistics of tensors and of all their weights together.
@@ -27,43 +27,43 @@ pub struct GroupStatistics {
 
 /// Statistics of one tensor.
 pub fn of_tensor(tensor: StoredValues<'_>) -> WeightStatistics {
-    of_group(&[tensor]).group
+    let tensors = [tensor];
+    let questions = ask(count(tensor, floats(&tensors) >= COARSE_FROM), &tensors);
+    let collected = Collected::new(&[collect(tensor, &questions.wanted)], &questions.wanted);
+    questions.answer(&collected)
 }
 
 /// Statistics of each tensor and of the group, for any formats. Moments and everything about order, count and size are
-/// exact up to f64 rounding; L-moments of many f32 are within 10⁻⁹.
+/// exact up to f64 rounding; the L-ratios of 2^20 and more f32 are within 10⁻¹¹.
 pub fn of_group(tensors: &[StoredValues<'_>]) -> GroupStatistics {
-    let coarse = tensors.iter().map(|tensor| floats(*tensor)).sum::<u64>() >= COARSE_FROM;
+    let coarse = floats(tensors) >= COARSE_FROM;
     let populations: Vec<Population> =
         tensors.par_iter().map(|tensor| count(*tensor, coarse)).collect();
-    let together = || merge(&populations);
-    let questions = || -> Vec<Questions> {
-        let each = populations.par_iter().zip(tensors);
-        each.map(|(population, tensor)| ask(population.clone(), std::slice::from_ref(tensor)))
-            .collect()
+    let group = merge(&populations);
+    let ask_each = || -> Vec<Questions> {
+        let each = populations.into_par_iter().zip(tensors);
+        each.map(|(population, tensor)| ask(population, std::slice::from_ref(tensor))).collect()
     };
-    let (group, each) = rayon::join(|| ask(together(), tensors), questions);
-    let wanted: Wanted = each.iter().chain([&group]).flat_map(Questions::wanted).collect();
+    let (group, each) = rayon::join(|| ask(group, tensors), ask_each);
+    let wanted: Wanted =
+        each.iter().chain([&group]).flat_map(|questions| &questions.wanted).copied().collect();
     let values: Vec<Vec<f32>> =
         tensors.par_iter().map(|tensor| collect(*tensor, &wanted)).collect();
-    let answer = |questions: Questions, values: &[Vec<f32>]| {
-        let collected = Collected::new(values.iter().flatten(), &questions.wanted());
-        questions.answer(&collected)
+    let answer = |questions: &Questions, values: &[Vec<f32>]| {
+        questions.answer(&Collected::new(values, &questions.wanted))
     };
-    let answers = || {
-        let each = each.into_par_iter().zip(&values);
+    let answer_each = || {
+        let each = each.par_iter().zip(&values);
         each.map(|(questions, values)| answer(questions, std::slice::from_ref(values))).collect()
     };
-    let (group, tensors) = rayon::join(|| answer(group, &values), answers);
+    let (group, tensors) = rayon::join(|| answer(&group, &values), answer_each);
     GroupStatistics { tensors, group }
 }
 
-/// How many values of `tensor` are f32.
-fn floats(tensor: StoredValues<'_>) -> u64 {
-    match tensor {
-        StoredValues::F32(_) => tensor.count() as u64,
-        StoredValues::F16(_) | StoredValues::Bf16(_) => 0,
-    }
+/// How many values of `tensors` are f32.
+fn floats(tensors: &[StoredValues<'_>]) -> u64 {
+    let floats = tensors.iter().filter(|tensor| matches!(tensor, StoredValues::F32(_)));
+    floats.map(|tensor| tensor.count() as u64).sum()
 }
 
 fn count(tensor: StoredValues<'_>, coarse: bool) -> Population {
@@ -78,15 +78,18 @@ fn count(tensor: StoredValues<'_>, coarse: bool) -> Population {
 /// All populations together, in their order.
 fn merge(populations: &[Population]) -> Population {
     match populations {
-        [] => Population::default(),
-        [first, rest @ ..] => rest.iter().fold(first.clone(), |all, one| all.merge(one)),
+        [] => Population::exact(Vec::new(), 0),
+        [one] => one.clone(),
+        [first, second, rest @ ..] => {
+            rest.iter().fold(first.merge(second), |all, one| all.merge(one))
+        }
     }
 }
 
 /// The questions of a population of `tensors`, sorted if its buckets are not precise enough.
 fn ask(population: Population, tensors: &[StoredValues<'_>]) -> Questions {
     let l_moments = LMoments::of(&population);
-    let few = population.count() < COARSE_FROM && !population.is_exact();
+    let few = population.count() < COARSE_FROM && !population.exact;
     if !few && l_moments.estimated_share() <= ESTIMATED_SHARE_MAX {
         return Questions::of(population, l_moments);
     }

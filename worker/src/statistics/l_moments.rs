@@ -24,7 +24,7 @@ impl LMoments {
             std::array::from_fn(|r| if n > r as f64 { 1.0 / (n - r as f64) } else { 0.0 });
         let mut sums = Self { count, ..Self::default() };
         let (mut below, mut last) = (0.0, None);
-        for bucket in population.rising() {
+        population.rising().for_each(|bucket| {
             let mean = bucket.mean();
             if let Some(last) = last.replace(mean) {
                 sums.add_gap(mean - last, below, inverse);
@@ -33,7 +33,7 @@ impl LMoments {
                 sums.add_within(bucket.l_scale(), bucket.count as f64, below, inverse);
             }
             below += bucket.count as f64;
-        }
+        });
         sums
     }
 

@@ -14,13 +14,14 @@ pub(super) struct Magnitudes {
 
 impl Magnitudes {
     pub(super) fn of(population: &Population) -> Self {
-        let buckets = population.folded();
-        let mut below = vec![0];
-        let mut sum = 0;
-        below.extend(buckets.iter().map(|bucket| {
-            sum += bucket.count;
-            sum
-        }));
+        let buckets: Vec<Bucket> =
+            population.levels.iter().map(|level| level.magnitudes()).collect();
+        let mut below = Vec::with_capacity(buckets.len() + 1);
+        let all = buckets.iter().fold(0, |sum, bucket| {
+            below.push(sum);
+            sum + bucket.count
+        });
+        below.push(all);
         Self { buckets, below }
     }
 

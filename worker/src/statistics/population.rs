@@ -1,83 +1,111 @@
 //! A population: all weights of a tensor or of a group, in order. Not what is computed from it.
 
+use std::cmp::Ordering;
+
 use babelquant_proto::Moments;
 
 use super::bucket::Bucket;
 
-/// Finite weights as buckets. Where every bucket is exact, these are all the distinct values.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// Finite weights in order of magnitude. Where it is exact, the levels are all the distinct magnitudes.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Population {
-    /// Weights with a negative sign, by rising magnitude.
-    pub(super) negative: Vec<Bucket>,
-    /// Weights with a positive sign, by rising magnitude.
-    pub(super) positive: Vec<Bucket>,
+    /// By rising magnitude, each with a weight at least.
+    pub(super) levels: Vec<Level>,
     /// Moments of the weights.
     pub(super) moments: Moments,
     /// How many weights are NaN or infinite; they are nowhere else.
     pub(super) nonfinite: u64,
+    /// Whether every value is known.
+    pub(super) exact: bool,
+}
+
+/// The weights of nearly one magnitude, by sign.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Level {
+    /// Those with a positive sign.
+    pub(super) positive: Bucket,
+    /// Those with a negative sign; its edge is the positive one's, negated.
+    pub(super) negative: Bucket,
+}
+
+impl Level {
+    /// An empty level that begins at the magnitude `edge`.
+    pub(super) fn at(edge: f32) -> Self {
+        let bucket = |edge| Bucket { edge, count: 0, offsets: 0 };
+        Self { positive: bucket(edge), negative: bucket(-edge) }
+    }
+
+    /// The level as a bucket of |w|.
+    pub(super) fn magnitudes(self) -> Bucket {
+        self.positive.merge(self.negative)
+    }
+
+    fn merge(self, other: Self) -> Self {
+        Self {
+            positive: self.positive.merge(other.positive),
+            negative: self.negative.merge(other.negative),
+        }
+    }
 }
 
 impl Population {
-    /// A population of distinct values in any number, given by rising magnitude; their moments are two-pass over them.
-    pub(super) fn exact(negative: Vec<Bucket>, positive: Vec<Bucket>, nonfinite: u64) -> Self {
-        let mut population = Self { negative, positive, moments: Moments::default(), nonfinite };
-        population.moments =
-            Moments::weighted(population.rising().map(|bucket| (bucket.edge.into(), bucket.count)));
+    /// A population of distinct magnitudes; its moments are two-pass over them.
+    pub(super) fn exact(levels: Vec<Level>, nonfinite: u64) -> Self {
+        let mut population = Self { levels, moments: Moments::default(), nonfinite, exact: true };
+        let values = population.rising().map(|bucket| (f64::from(bucket.edge), bucket.count));
+        population.moments = Moments::weighted(values);
         population
     }
 
-    /// Both together. The buckets of both have the same edges or hold one value each.
-    pub(super) fn merge(&self, other: &Self) -> Self {
-        let negative = merge(&self.negative, &other.negative);
-        let positive = merge(&self.positive, &other.positive);
-        let nonfinite = self.nonfinite + other.nonfinite;
-        if self.is_exact() && other.is_exact() {
-            return Self::exact(negative, positive, nonfinite);
-        }
-        Self { negative, positive, moments: self.moments.merge(other.moments), nonfinite }
+    /// A population of levels with free bits inside.
+    pub(super) fn coarse(levels: Vec<Level>, moments: Moments, nonfinite: u64) -> Self {
+        let exact = levels.iter().all(|level| level.magnitudes().is_exact());
+        Self { levels, moments, nonfinite, exact }
     }
 
-    /// The buckets from the smallest value to the largest.
+    /// Both together. Levels are alike, or those of one population are exact.
+    pub(super) fn merge(&self, other: &Self) -> Self {
+        let levels = merge(&self.levels, &other.levels);
+        let nonfinite = self.nonfinite + other.nonfinite;
+        if self.exact && other.exact {
+            return Self::exact(levels, nonfinite);
+        }
+        Self { levels, moments: self.moments.merge(other.moments), nonfinite, exact: false }
+    }
+
+    /// The buckets that hold weights, from the smallest value to the largest.
     pub(super) fn rising(&self) -> impl DoubleEndedIterator<Item = Bucket> + Clone {
-        self.negative.iter().rev().chain(&self.positive).copied()
+        let negative = self.levels.iter().rev().map(|level| level.negative);
+        negative
+            .chain(self.levels.iter().map(|level| level.positive))
+            .filter(|bucket| bucket.count > 0)
     }
 
     /// How many weights.
     pub(super) fn count(&self) -> u64 {
         self.moments.count
     }
-
-    /// Whether every value is known.
-    pub(super) fn is_exact(&self) -> bool {
-        self.rising().all(Bucket::is_exact)
-    }
-
-    /// The buckets of |w| by rising magnitude.
-    pub(super) fn folded(&self) -> Vec<Bucket> {
-        let mut folded = merge(&self.negative, &self.positive);
-        folded.iter_mut().for_each(|bucket| bucket.edge = bucket.edge.abs());
-        folded
-    }
 }
 
-/// Merges buckets that are sorted by magnitude; those of one magnitude become one.
-fn merge(left: &[Bucket], right: &[Bucket]) -> Vec<Bucket> {
-    let mut merged = Vec::with_capacity(left.len().max(right.len()));
-    let (mut left, mut right) = (left.iter().copied().peekable(), right.iter().copied().peekable());
-    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        let (a, b) = (*a, *b);
-        if a.magnitude() <= b.magnitude() {
-            left.next();
-        }
-        if b.magnitude() <= a.magnitude() {
-            right.next();
-        }
-        merged.push(match a.magnitude().cmp(&b.magnitude()) {
-            std::cmp::Ordering::Less => a,
-            std::cmp::Ordering::Equal => a.merge(b),
-            std::cmp::Ordering::Greater => b,
+/// Merges levels that are sorted by magnitude; those of one magnitude become one.
+pub(super) fn merge(left: &[Level], right: &[Level]) -> Vec<Level> {
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left, right);
+    while let ([a, left_rest @ ..], [b, right_rest @ ..]) = (left, right) {
+        let order = a.positive.magnitude().cmp(&b.positive.magnitude());
+        merged.push(match order {
+            Ordering::Less => *a,
+            Ordering::Equal => a.merge(*b),
+            Ordering::Greater => *b,
         });
+        if order.is_le() {
+            left = left_rest;
+        }
+        if order.is_ge() {
+            right = right_rest;
+        }
     }
-    merged.extend(left.chain(right));
+    merged.extend_from_slice(left);
+    merged.extend_from_slice(right);
     merged
 }

@@ -43,9 +43,8 @@ impl<'a> StoredValues<'a> {
         self.bytes().chunks(count * self.width()).map(rewrap).collect()
     }
 
-    /// Replaces the content of `values` by the finite values, widened, and returns how many others there are.
-    pub(super) fn read_finite(self, values: &mut Vec<f32>) -> u64 {
-        values.clear();
+    /// Appends the values, widened.
+    pub(super) fn append_to(self, values: &mut Vec<f32>) {
         match self {
             Self::F32(bytes) => {
                 values.extend(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)))
@@ -57,10 +56,5 @@ impl<'a> StoredValues<'a> {
                 values.extend(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()));
             }
         }
-        let all = values.len();
-        if values.iter().any(|value| !value.is_finite()) {
-            values.retain(|value| value.is_finite());
-        }
-        (all - values.len()) as u64
     }
 }

@@ -57,12 +57,33 @@ pub(super) struct Questions {
     l_moments: LMoments,
     magnitudes: Magnitudes,
     ends: Ends,
+    /// The buckets whose inside must be known.
+    pub(super) wanted: Wanted,
 }
 
 impl Questions {
     pub(super) fn of(population: Population, l_moments: LMoments) -> Self {
         let (magnitudes, ends) = (Magnitudes::of(&population), Ends::of(&population));
-        Self { population, l_moments, magnitudes, ends }
+        let mut questions = Self { population, l_moments, magnitudes, ends, wanted: Wanted::new() };
+        questions.wanted = questions.find_wanted();
+        questions
+    }
+
+    fn find_wanted(&self) -> Wanted {
+        let mut wanted = Wanted::new();
+        self.ends.want(&mut wanted);
+        for sigmas in [3.0, 6.0] {
+            self.magnitudes.want_threshold(sigmas * self.std(), &mut wanted);
+        }
+        let ranks = self
+            .positions()
+            .into_iter()
+            .flatten()
+            .flat_map(|position| [position.below, position.above]);
+        for rank in ranks.chain(self.last_rank()) {
+            self.magnitudes.want_rank(rank, &mut wanted);
+        }
+        wanted
     }
 
     fn positions(&self) -> Option<[Position; 3]> {
@@ -70,35 +91,16 @@ impl Questions {
         (count > 0).then(|| QUANTILES.map(|p| Position::of(count, p)))
     }
 
+    fn last_rank(&self) -> Option<u64> {
+        self.population.count().checked_sub(1)
+    }
+
     fn std(&self) -> f64 {
         self.population.moments.std().unwrap_or(0.0)
     }
 
-    /// The buckets whose inside must be known.
-    pub(super) fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::new();
-        self.ends.want(&mut wanted);
-        for sigmas in [3.0, 6.0] {
-            self.magnitudes.want_threshold(sigmas * self.std(), &mut wanted);
-        }
-        for position in self.positions().iter().flatten() {
-            self.magnitudes.want_rank(position.below, &mut wanted);
-            self.magnitudes.want_rank(position.above, &mut wanted);
-        }
-        wanted.extend(
-            self.population.count().checked_sub(1).iter().flat_map(|&last| self.wanted_at(last)),
-        );
-        wanted
-    }
-
-    fn wanted_at(&self, rank: u64) -> Wanted {
-        let mut wanted = Wanted::new();
-        self.magnitudes.want_rank(rank, &mut wanted);
-        wanted
-    }
-
     /// The statistics, given the values of the wanted buckets.
-    pub(super) fn answer(self, collected: &Collected) -> WeightStatistics {
+    pub(super) fn answer(&self, collected: &Collected) -> WeightStatistics {
         let moments = self.population.moments;
         let at = |rank| self.magnitudes.at(rank, collected);
         let quantile =
@@ -112,7 +114,7 @@ impl Questions {
             l_kurtosis: self.l_moments.kurtosis(),
             outliers_3std: above(3.0),
             outliers_6std: above(6.0),
-            max_abs: moments.count.checked_sub(1).map(at),
+            max_abs: self.last_rank().map(at),
             mean_abs: self.magnitudes.mean(),
             m4_shares: self.ends.shares(moments.mean, moments.m4, collected),
             abs_quantiles: std::array::from_fn(|p| {

@@ -17,10 +17,12 @@ pub(super) struct Ends(Vec<Bucket>);
 
 impl Ends {
     pub(super) fn of(population: &Population) -> Self {
-        let buckets: Vec<Bucket> = population.rising().collect();
-        let (low, high) = (reach(buckets.iter()), reach(buckets.iter().rev()));
-        let high = buckets.len().saturating_sub(high).max(low);
-        Self([&buckets[..low], &buckets[high..]].concat())
+        let mut buckets = reach(population.rising());
+        let last = buckets.last().copied();
+        let beyond =
+            |bucket: &Bucket| last.is_none_or(|last| bucket.edge.total_cmp(&last.edge).is_gt());
+        buckets.extend(reach(population.rising().rev()).into_iter().filter(beyond));
+        Self(buckets)
     }
 
     /// Adds the buckets whose inside matters.
@@ -46,15 +48,15 @@ impl Ends {
     }
 }
 
-/// How many buckets it takes to hold `REACH` weights.
-fn reach<'a>(buckets: impl Iterator<Item = &'a Bucket>) -> usize {
+/// The first buckets that hold `REACH` weights.
+fn reach(buckets: impl Iterator<Item = Bucket>) -> Vec<Bucket> {
     let mut seen = 0;
-    let needed = buckets.take_while(|bucket| {
+    let needed = |bucket: &Bucket| {
         let needed = seen < REACH;
         seen += bucket.count;
         needed
-    });
-    needed.count()
+    };
+    buckets.take_while(needed).collect()
 }
 
 /// Σ d⁴ over the first `top` of distances that occur so many times each.

@@ -58,6 +58,11 @@ impl Store {
         Ok((store, records))
     }
 
+    /// The claimed epoch.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.next.epoch.into()
+    }
+
     /// The units that stand under `data/`, as ranges; quarantined units lie in them too.
     pub fn done(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         self.ledger.written()

@@ -75,7 +75,8 @@ pub(super) fn causal_softmax(
 
 /// slope·j for j ≤ i, −∞ beyond; f32 [1, heads, queries, keys].
 fn alibi_bias(slopes: &[f32], positions: usize, device: &Device) -> Result<Tensor, ModelError> {
-    let bias = |slope: f32, i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { slope * j as f32 };
+    let bias =
+        |slope: f32, i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { slope * j as f32 };
     let rows = slopes.iter().flat_map(|&slope| (0..positions).map(move |i| (slope, i)));
     let values: Vec<f32> =
         rows.flat_map(|(slope, i)| (0..positions).map(move |j| bias(slope, i, j))).collect();
@@ -93,8 +94,15 @@ mod tests {
     /// Largest difference of the f32 kernel from the same function in f64 by tensor operations.
     #[track_caller]
     fn check(fast: &Tensor, reference: &Tensor) {
-        let difference = (fast.to_dtype(DType::F64).unwrap() - reference.to_dtype(DType::F64).unwrap())
-            .unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        let difference = (fast.to_dtype(DType::F64).unwrap()
+            - reference.to_dtype(DType::F64).unwrap())
+        .unwrap()
+        .abs()
+        .unwrap()
+        .max_all()
+        .unwrap()
+        .to_scalar::<f64>()
+        .unwrap();
         assert!(difference < 4e-6, "{difference}");
     }
 

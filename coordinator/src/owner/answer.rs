@@ -1,0 +1,107 @@
+//! Answers to Syncs: grants with the texts they need, verdicts, and the patience of a worker that has nothing to do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use babelquant_proto::message::{Grant, RunState, Session, SyncReply, Verdict, VerdictKind};
+use babelquant_proto::{ShardId, UnitIndex};
+use tokio::sync::oneshot;
+
+use super::{Owner, Refusal};
+use crate::scheduler::Input;
+
+/// A Sync that has been reported and waits for its answer.
+pub(super) struct Waiting {
+    pub(super) session: Session,
+    pub(super) want: u32,
+    /// It holds units: it must not wait here while they finish.
+    pub(super) busy: bool,
+    pub(super) shards: BTreeSet<ShardId>,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) revoked: Vec<UnitIndex>,
+    /// Results that are durable once the backlog is.
+    pub(super) accepted: Vec<UnitIndex>,
+    pub(super) deadline: Duration,
+    pub(super) reply: Option<oneshot::Sender<Result<SyncReply, Refusal>>>,
+}
+
+impl Waiting {
+    pub(super) fn new(holding: &[UnitIndex], session: Session, want: u32) -> Self {
+        Self {
+            session,
+            want,
+            busy: !holding.is_empty(),
+            shards: BTreeSet::new(),
+            verdicts: Vec::new(),
+            revoked: Vec::new(),
+            accepted: Vec::new(),
+            deadline: Duration::ZERO,
+            reply: None,
+        }
+    }
+
+    /// True where the worker is better served at once.
+    fn has_news(&self) -> bool {
+        let Self { verdicts, revoked, accepted, .. } = self;
+        self.busy
+            || self.want == 0
+            || !(verdicts.is_empty() && revoked.is_empty() && accepted.is_empty())
+    }
+}
+
+impl Owner {
+    /// Answers everyone who can be answered; the others wait for work.
+    pub(super) fn answer_waiting(&mut self) {
+        let (now, state) = (self.now(), self.state());
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            let Some(reply) = waiting.reply.take().filter(|reply| !reply.is_closed()) else {
+                continue;
+            };
+            let grants = self.grants(&mut waiting, state);
+            let ready = !grants.is_empty() || waiting.has_news() || now >= waiting.deadline;
+            if !ready && state == RunState::Running {
+                self.waiting.push(Waiting { reply: Some(reply), ..waiting });
+                continue;
+            }
+            if state.is_complete() || state == RunState::Draining {
+                self.told.insert(waiting.session);
+            }
+            let answer = self.answer(waiting, grants, state);
+            drop(reply.send(Ok(answer)));
+        }
+    }
+
+    fn answer(&self, waiting: Waiting, grants: Vec<Grant>, state: RunState) -> SyncReply {
+        let mut verdicts = waiting.verdicts;
+        let durable =
+            |unit: UnitIndex| Verdict { unit, kind: VerdictKind::Durable, reason: String::new() };
+        if self.backlog.is_empty() {
+            verdicts.extend(waiting.accepted.into_iter().map(durable));
+        }
+        SyncReply {
+            grants,
+            verdicts,
+            revoked: waiting.revoked,
+            state,
+            next_sync_ms: self.run.options.sync.as_millis() as u32,
+        }
+    }
+
+    fn grants(&mut self, waiting: &mut Waiting, state: RunState) -> Vec<Grant> {
+        if state != RunState::Running {
+            return Vec::new();
+        }
+        let now = self.now();
+        let ask = Input::Ask { session: waiting.session, want: waiting.want };
+        let units = self.scheduler.step(now, ask).grants;
+        units.into_iter().map(|unit| self.grant(unit, &mut waiting.shards)).collect()
+    }
+
+    /// The grant of a unit, with its shard's text where the worker does not have it.
+    fn grant(&self, unit: UnitIndex, shards: &mut BTreeSet<ShardId>) -> Grant {
+        let shard = self.run.spec.unit(unit).and_then(|unit| unit.shard());
+        let new = shard.filter(|&shard| shards.insert(shard));
+        let text = new.and_then(|shard| self.run.texts.get(&shard)).cloned();
+        Grant { unit, text }
+    }
+}

@@ -1,0 +1,272 @@
+//! The one task that owns the scheduler and the store. It takes calls in groups: report to the scheduler, commit what follows
+//! as one object, and only then answer. Not the wire (`service`), and it computes nothing: batches are checked before they
+//! come here, Parquet is written on a blocking thread.
+
+mod answer;
+mod turn;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use babelquant_proto::message::{
+    Hello, RunState, Session, Status, SyncReply, SyncRequest, Welcome,
+};
+use babelquant_proto::{Spec, UnitIndex, WIRE_MAJOR};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::scheduler::{Geometry, Input, Record, Scheduler};
+use crate::store::{Entry, Output, RunFile, Store, StoreError};
+use crate::study::Texts;
+use crate::verify::Rejection;
+use answer::Waiting;
+
+/// Most calls that wait for the owner: a thousand workers have one call each, and each call is a request in memory.
+const CALLS_MAX: usize = 1024;
+/// Most calls of one group commit.
+const GROUP_CALLS_MAX: usize = 256;
+
+/// The times of a service; tests shrink them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// A worker that is silent for this long loses its grants.
+    pub lease: Duration,
+    /// How often a busy worker should Sync.
+    pub sync: Duration,
+    /// How long an idle worker's Sync may wait for work.
+    pub poll: Duration,
+    /// How often leases are looked at and a failed commit is tried again.
+    pub tick: Duration,
+    /// How long results may fail to become durable before the run stops, unfinished.
+    pub patience: Duration,
+    /// How long workers may take to hear that the run is complete.
+    pub linger: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            sync: Duration::from_secs(5),
+            poll: Duration::from_secs(2),
+            tick: Duration::from_millis(500),
+            patience: Duration::from_secs(600),
+            linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How a service ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every unit is done, but for so many that are quarantined.
+    Complete {
+        /// Quarantined units.
+        quarantined: u64,
+    },
+    /// It was asked to stop, or could not store results; the same command goes on.
+    Unfinished {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A message from the service.
+pub(crate) enum Call {
+    /// A worker introduces itself.
+    Register(Hello, oneshot::Sender<Result<Welcome, Refusal>>),
+    /// A worker's Sync.
+    Sync(Checked, oneshot::Sender<Result<SyncReply, Refusal>>),
+}
+
+/// A Sync whose results have been checked against their units.
+pub(crate) struct Checked {
+    pub(crate) request: SyncRequest,
+    /// The results that are none of their unit's.
+    pub(crate) rejected: Vec<(UnitIndex, Rejection)>,
+}
+
+/// Why a call is refused.
+#[derive(Debug, Error)]
+pub(crate) enum Refusal {
+    /// Coordinator and worker are of different versions.
+    #[error(
+        "the coordinator speaks wire version {WIRE_MAJOR}, the worker {0}: use builds of one version"
+    )]
+    Wire(u32),
+    /// The worker's numbers would not be this run's.
+    #[error("{0}")]
+    Engine(StoreError),
+    /// The session is not open (any more).
+    #[error("session {} is not open: register again", .0.0)]
+    Session(Session),
+    /// The storage refuses at present.
+    #[error("the output cannot be written at present: {0}")]
+    Storage(StoreError),
+    /// The coordinator is leaving.
+    #[error("the coordinator is leaving")]
+    Leaving,
+}
+
+/// What a service serves.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) study: String,
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) texts: Texts,
+    pub(crate) output: Output,
+    pub(crate) options: Options,
+}
+
+/// Scheduler, store and the calls that wait.
+pub(crate) struct Owner {
+    run: Run,
+    /// The run's engine class, once a worker has registered.
+    run_file: Option<RunFile>,
+    scheduler: Scheduler,
+    store: Store,
+    started: Instant,
+    next_session: u64,
+    /// Entries that are not durable yet.
+    backlog: Vec<Entry>,
+    /// Since when commits fail.
+    degraded: Option<Duration>,
+    /// Since when the run is complete and its manifest written.
+    complete: Option<Duration>,
+    /// Since when it is asked to stop.
+    draining: Option<Duration>,
+    waiting: Vec<Waiting>,
+    /// Sessions that have heard that the run is over.
+    told: BTreeSet<Session>,
+    status: watch::Sender<Status>,
+}
+
+/// The ends that the service keeps of an owner.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) calls: mpsc::Sender<Call>,
+    pub(crate) status: watch::Receiver<Status>,
+}
+
+impl Owner {
+    /// Opens the output and rebuilds what is done.
+    pub(crate) async fn open(
+        run: Run,
+        status: watch::Sender<Status>,
+    ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
+        let run_file = run.output.check(&run.spec).await?;
+        let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
+        let mut scheduler = Scheduler::new(Geometry::of(&run.spec), run.options.lease);
+        let quarantine_first = records
+            .into_iter()
+            .chain(store.done().flatten().map(|unit| Record::Done { unit: UnitIndex(unit) }));
+        for record in quarantine_first {
+            scheduler.step(Duration::ZERO, Input::Durable(record));
+        }
+        let (sender, calls) = mpsc::channel(CALLS_MAX);
+        let spec = Arc::clone(&run.spec);
+        let handle = Handle { spec, calls: sender, status: status.subscribe() };
+        let owner = Self {
+            next_session: store.epoch() << 32,
+            run,
+            run_file,
+            scheduler,
+            store,
+            started: Instant::now(),
+            backlog: Vec::new(),
+            degraded: None,
+            complete: None,
+            draining: None,
+            waiting: Vec::new(),
+            told: BTreeSet::new(),
+            status,
+        };
+        Ok((owner, handle, calls))
+    }
+
+    /// Serves calls until the run is over.
+    pub(crate) async fn run(
+        mut self,
+        mut calls: mpsc::Receiver<Call>,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Outcome, StoreError> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut ticks = tokio::time::interval(self.run.options.tick);
+        let mut group = Vec::new();
+        loop {
+            tokio::select! {
+                count = calls.recv_many(&mut group, GROUP_CALLS_MAX) => {
+                    if count == 0 {
+                        return Ok(self.outcome());
+                    }
+                }
+                _ = ticks.tick() => {}
+                () = &mut shutdown, if self.draining.is_none() => {
+                    self.draining = Some(self.now());
+                }
+            }
+            self.turn(&mut group).await?;
+            self.status.send_replace(self.status());
+            if self.is_over() {
+                return Ok(self.outcome());
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn state(&self) -> RunState {
+        match (self.complete, self.draining, self.degraded) {
+            (Some(_), _, _) if self.scheduler.quarantined().is_empty() => RunState::Complete,
+            (Some(_), _, _) => RunState::CompleteWithQuarantine,
+            (None, Some(_), _) => RunState::Draining,
+            (None, None, Some(_)) => RunState::Degraded,
+            (None, None, None) => RunState::Running,
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            units: self.run.spec.units(),
+            done: self.scheduler.done(),
+            granted: self.scheduler.granted(),
+            quarantined: self.scheduler.quarantined().len() as u64,
+            workers: u32::try_from(self.scheduler.workers()).unwrap_or(u32::MAX),
+            state: self.state(),
+        }
+    }
+
+    /// True once everyone has heard that the run is complete or stopping, or has had time to; and when the storage has refused
+    /// for too long.
+    fn is_over(&self) -> bool {
+        let Options { patience, linger, .. } = self.run.options;
+        let past =
+            |since: Option<Duration>, limit| since.is_some_and(|at| self.now() - at >= limit);
+        let heard = self.told.len() >= self.scheduler.workers();
+        let ending =
+            self.complete.is_some() || (self.draining.is_some() && self.backlog.is_empty());
+        (ending && heard)
+            || past(self.complete, linger)
+            || past(self.draining, linger.min(Duration::from_secs(1)))
+            || past(self.degraded, patience)
+    }
+
+    fn outcome(&self) -> Outcome {
+        let quarantined = self.scheduler.quarantined().len() as u64;
+        let open = self.scheduler.open();
+        match (self.complete, self.degraded) {
+            (Some(_), _) => Outcome::Complete { quarantined },
+            (None, None) => {
+                Outcome::Unfinished { reason: format!("stopped with {open} units to go") }
+            }
+            (None, Some(_)) => Outcome::Unfinished {
+                reason: format!("the output could not be written, with {open} units to go"),
+            },
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! One turn of the owner: a group of calls goes to the scheduler, what follows is committed as one object, then everyone who
+//! can be answered is. Not the loop.
+
+use std::collections::BTreeMap;
+
+use babelquant_proto::message::{Hello, Session, UnitResult, Verdict, VerdictKind, Welcome};
+use babelquant_proto::{FailureKind, UnitIndex, WIRE_MAJOR};
+use tokio::sync::oneshot;
+
+use super::answer::Waiting;
+use super::{Call, Checked, Owner, Refusal};
+use crate::scheduler::{Input, Record, Report, Standing};
+use crate::store::{Entry, RunFile, StoreError, check_engine};
+
+impl Owner {
+    /// Handles a group of calls.
+    pub(super) async fn turn(&mut self, calls: &mut Vec<Call>) -> Result<(), StoreError> {
+        for call in calls.drain(..) {
+            match call {
+                Call::Register(hello, reply) => self.answer_register(hello, reply).await?,
+                Call::Sync(checked, reply) => match self.report(checked).await? {
+                    Ok(waiting) => self.waiting.push(Waiting { reply: Some(reply), ..waiting }),
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                },
+            }
+        }
+        let now = self.now();
+        let records = self.scheduler.step(now, Input::Tick).records;
+        self.enter(records, &mut BTreeMap::new());
+        self.store_all().await?;
+        self.answer_waiting();
+        self.complete_if_closed().await?;
+        Ok(())
+    }
+
+    async fn answer_register(
+        &mut self,
+        hello: Hello,
+        reply: oneshot::Sender<Result<Welcome, Refusal>>,
+    ) -> Result<(), StoreError> {
+        let welcome = match self.register(hello).await {
+            Err(Refusal::Storage(error)) if !error.is_transient() => return Err(error),
+            welcome => welcome,
+        };
+        if let Err(refusal) = &welcome {
+            tracing::warn!(%refusal, "a worker was refused");
+        }
+        drop(reply.send(welcome));
+        Ok(())
+    }
+
+    async fn register(&mut self, hello: Hello) -> Result<Welcome, Refusal> {
+        if hello.wire_major != WIRE_MAJOR {
+            return Err(Refusal::Wire(hello.wire_major));
+        }
+        if self.draining.is_some() {
+            return Err(Refusal::Leaving);
+        }
+        self.claim(&hello).await?;
+        let session = Session(self.next_session);
+        self.next_session += 1;
+        tracing::info!(worker = hello.name, engine = %hello.engine_class, "a worker joined");
+        let now = self.now();
+        self.scheduler.step(now, Input::Join { session, worker: hello.name });
+        let milliseconds = |duration: std::time::Duration| duration.as_millis() as u32;
+        Ok(Welcome {
+            session,
+            spec: self.run.spec.as_ref().clone(),
+            lease_ms: milliseconds(self.run.options.lease),
+            sync_ms: milliseconds(self.run.options.sync),
+        })
+    }
+
+    /// Makes the first worker's engine class the run's, and refuses others.
+    async fn claim(&mut self, hello: &Hello) -> Result<(), Refusal> {
+        if let Some(run_file) = &self.run_file {
+            return check_engine(run_file, &hello.engine_class).map_err(Refusal::Engine);
+        }
+        let spec = self.run.spec.as_ref();
+        let run_file = RunFile {
+            study: self.run.study.clone(),
+            spec_digest: spec.digest().expect("a spec is JSON: it was read or made as such"),
+            engine_class: hello.engine_class.clone(),
+            spec: spec.clone(),
+        };
+        self.run.output.claim(&run_file).await.map_err(|error| match error.is_mismatch() {
+            true => Refusal::Engine(error),
+            false => Refusal::Storage(error),
+        })?;
+        self.run_file = Some(run_file);
+        Ok(())
+    }
+
+    /// Tells the scheduler what a worker says; the worker's answer waits for the commit.
+    async fn report(&mut self, checked: Checked) -> Result<Result<Waiting, Refusal>, StoreError> {
+        let Checked { request, rejected } = checked;
+        if !self.scheduler.knows(request.session) {
+            return Ok(Err(Refusal::Session(request.session)));
+        }
+        let mut failures = Vec::new();
+        for failure in request.failures {
+            tracing::warn!(unit = %failure.unit, kind = %failure.kind, detail = failure.detail, "a unit failed");
+            failures.push((failure.unit, failure.kind));
+        }
+        let mut waiting = Waiting::new(&request.holding, request.session, request.want);
+        waiting.shards = request.shards.into_iter().collect();
+        waiting.deadline = self.now() + self.run.options.poll;
+        for (unit, rejection) in rejected {
+            tracing::error!(%unit, %rejection, "a result was rejected");
+            failures.push((unit, FailureKind::Crash));
+            let reason = rejection.to_string();
+            waiting.verdicts.push(Verdict { unit, kind: VerdictKind::Rejected, reason });
+        }
+        let mut results = BTreeMap::new();
+        for result in request.results {
+            match self.verdict(&result).await {
+                Ok(Some(verdict)) => waiting.verdicts.push(verdict),
+                Ok(None) => drop(results.insert(result.unit, result)),
+                Err(error) if error.is_transient() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let report = Report {
+            session: request.session,
+            holding: request.holding,
+            finished: results.keys().copied().collect(),
+            failures,
+            released: request.released,
+            draining: request.draining,
+        };
+        let now = self.now();
+        let effects = self.scheduler.step(now, Input::Report(report));
+        waiting.revoked = effects.revoked;
+        waiting.accepted = self.enter(effects.records, &mut results);
+        Ok(Ok(waiting))
+    }
+
+    /// What became of a result that cannot be accepted any more; `None` where its unit is open.
+    async fn verdict(&self, result: &UnitResult) -> Result<Option<Verdict>, StoreError> {
+        let unit = result.unit;
+        let verdict = |kind, reason: &str| Some(Verdict { unit, kind, reason: reason.to_owned() });
+        Ok(match self.scheduler.standing(unit) {
+            Standing::Open => None,
+            Standing::Unknown => verdict(VerdictKind::Rejected, "the study has no such unit"),
+            Standing::Quarantined(_) => verdict(VerdictKind::Rejected, "the unit is quarantined"),
+            Standing::Done if self.store.digest(unit).await? == Some(result.blake3) => {
+                verdict(VerdictKind::DuplicateSame, "")
+            }
+            Standing::Done => {
+                tracing::error!(%unit, "two results of one unit differ; the first one is kept");
+                verdict(VerdictKind::DuplicateDifferent, "another result is durable already")
+            }
+        })
+    }
+
+    /// Turns records into entries of the backlog; returns the units whose results are among them.
+    fn enter(
+        &mut self,
+        records: Vec<Record>,
+        results: &mut BTreeMap<UnitIndex, UnitResult>,
+    ) -> Vec<UnitIndex> {
+        let mut accepted = Vec::new();
+        for record in records {
+            match record {
+                Record::Done { unit } => {
+                    if let Some(UnitResult { blake3: digest, ipc: payload, .. }) =
+                        results.remove(&unit)
+                    {
+                        self.backlog.push(Entry::Result { unit, digest, payload });
+                        accepted.push(unit);
+                    }
+                }
+                Record::Charge { unit, worker, fault } => {
+                    tracing::warn!(%unit, worker, %fault, "a unit is charged");
+                    self.backlog.push(Entry::Charge { unit, worker, fault });
+                }
+                Record::Quarantine { unit, fault } => {
+                    tracing::error!(%unit, %fault, "a unit is quarantined");
+                    self.backlog.push(Entry::Quarantine { unit, fault });
+                }
+            }
+        }
+        accepted
+    }
+
+    /// Commits the backlog and writes the parts that are complete. Where the storage refuses, everything stays as it is and the
+    /// run is degraded until a later turn succeeds.
+    async fn store_all(&mut self) -> Result<(), StoreError> {
+        let stored = async {
+            self.store.commit(self.backlog.clone()).await?;
+            let now = self.started.elapsed();
+            for entry in self.backlog.drain(..) {
+                self.scheduler.step(now, Input::Durable(entry.record()));
+            }
+            self.store.compact().await
+        };
+        let stored = stored.await;
+        self.note(stored)
+    }
+
+    /// Notes whether the storage works.
+    fn note(&mut self, stored: Result<(), StoreError>) -> Result<(), StoreError> {
+        match stored {
+            Ok(()) => {
+                if self.degraded.take().is_some() {
+                    tracing::info!("the output can be written again");
+                }
+                Ok(())
+            }
+            Err(error) if error.is_transient() => {
+                if self.degraded.is_none() {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(%error, cause, "nothing is granted until the output can be written");
+                    self.degraded = Some(self.now());
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the run when every unit is closed: the manifest, then the news.
+    async fn complete_if_closed(&mut self) -> Result<(), StoreError> {
+        let closed = self.scheduler.open() == 0 && self.backlog.is_empty();
+        if self.complete.is_some() || !closed || self.degraded.is_some() {
+            return Ok(());
+        }
+        let finished = self.store.finish().await.map(drop);
+        self.note(finished)?;
+        if self.degraded.is_none() {
+            self.complete = Some(self.now());
+            self.answer_waiting();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! The front door of the library: serves one study on a listener until it is complete or told to stop. Reads no file but the
+//! output and knows no command line.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use babelquant_proto::exit;
+use babelquant_proto::message::{RunState, Status};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+
+use crate::owner::{Options, Outcome, Owner, Run};
+use crate::service;
+use crate::store::{Output, StoreError};
+use crate::study::Resolved;
+
+/// How long open calls may take to end after the run is over.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What is served.
+#[derive(Debug)]
+pub struct Service {
+    run: Run,
+    status: watch::Sender<Status>,
+}
+
+/// Why a service broke off.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The output is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The network is at fault.
+    #[error("the service cannot listen")]
+    Transport(#[from] tonic::transport::Error),
+    /// Anybody in the network could send results.
+    #[error(
+        "{address} can be reached from other machines, and anyone who reaches it can send results: pass --insecure if the network is trusted, or listen on 127.0.0.1"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
+}
+
+impl ServeError {
+    /// The exit code that tells a launcher what to do.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Store(error) if error.is_mismatch() => exit::MISMATCH,
+            Self::Store(StoreError::Unavailable { .. } | StoreError::Superseded { .. }) => {
+                exit::UNFINISHED
+            }
+            Self::Store(StoreError::Location { .. } | StoreError::NoRun { .. }) => exit::USAGE,
+            Self::Store(_) => exit::BUG,
+            Self::Transport(_) => exit::UNFINISHED,
+            Self::Exposed { .. } => exit::USAGE,
+        }
+    }
+}
+
+impl Outcome {
+    /// The exit code that tells a launcher what to do.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Complete { quarantined: 0 } => exit::COMPLETE,
+            Self::Complete { .. } => exit::QUARANTINED,
+            Self::Unfinished { .. } => exit::UNFINISHED,
+        }
+    }
+}
+
+impl Service {
+    /// The service of the study called `study` with results in `output`.
+    pub fn new(study: String, resolved: Resolved, output: Output, options: Options) -> Self {
+        let spec = Arc::new(resolved.spec);
+        let status = Status {
+            units: spec.units(),
+            done: 0,
+            granted: 0,
+            quarantined: 0,
+            workers: 0,
+            state: RunState::Running,
+        };
+        let run = Run { study, spec, texts: resolved.texts, output, options };
+        Self { run, status: watch::Sender::new(status) }
+    }
+
+    /// How far the run is, at any time.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+}
+
+/// Refuses an address that other machines can reach, unless the operator has said that the network is trusted.
+///
+/// # Errors
+/// The address is not this machine's own.
+pub fn check_exposure(address: SocketAddr, trust: NetworkTrust) -> Result<(), ServeError> {
+    match trust {
+        NetworkTrust::Trusted => Ok(()),
+        NetworkTrust::Untrusted if address.ip().is_loopback() => Ok(()),
+        NetworkTrust::Untrusted => Err(ServeError::Exposed { address }),
+    }
+}
+
+/// Whether everyone who can reach the service may send results (`--insecure`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkTrust {
+    /// They may.
+    Trusted,
+    /// They may not: only this machine's own address will do.
+    Untrusted,
+}
+
+/// Serves until the run is complete, or until `shutdown`: then what has arrived is made durable and the rest is left for the
+/// next start.
+///
+/// # Errors
+/// The output holds another study or is damaged, or the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    service: Service,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, ServeError> {
+    if let Some(manifest) = finished(&service.run).await? {
+        return Ok(manifest);
+    }
+    let (owner, handle, calls) = Owner::open(service.run, service.status).await?;
+    let (over, is_over) = oneshot::channel::<()>();
+    let server = service::serve(listener, handle, async { drop(is_over.await) });
+    let mut server = std::pin::pin!(server);
+    let outcome = tokio::select! {
+        outcome = owner.run(calls, shutdown) => outcome?,
+        broken = &mut server => return broken.map(|()| Outcome::stopped()).map_err(ServeError::from),
+    };
+    drop(over);
+    if tokio::time::timeout(GOODBYE, server).await.is_err() {
+        tracing::info!("some connections were still open");
+    }
+    Ok(outcome)
+}
+
+/// The outcome of a run that is complete already.
+async fn finished(run: &Run) -> Result<Option<Outcome>, StoreError> {
+    run.output.check(&run.spec).await?;
+    let manifest = run.output.manifest().await?;
+    Ok(manifest
+        .map(|manifest| Outcome::Complete { quarantined: manifest.quarantined.len() as u64 }))
+}
+
+impl Outcome {
+    fn stopped() -> Self {
+        Self::Unfinished { reason: "the listener was closed".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

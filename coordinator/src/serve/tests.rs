@@ -1,0 +1,273 @@
+//! The service over real gRPC, with workers that answer from the unit. Not the real worker: that is the test crate's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use babelquant_proto::message::{
+    Hello, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
+};
+use babelquant_proto::wire::admin_client::AdminClient;
+use babelquant_proto::wire::coordinator_client::CoordinatorClient;
+use babelquant_proto::{Digest, FailureKind, Spec, UnitIndex, WIRE_MAJOR, wire};
+use tokio::task::JoinSet;
+use tonic::Code;
+use tonic::transport::Channel;
+
+use super::*;
+use crate::testing::{payload, spec, texts};
+
+/// Times short enough for a test that loses workers, and a tick that is not what it waits for.
+const QUICK: Options = Options {
+    lease: Duration::from_millis(300),
+    sync: Duration::from_millis(20),
+    poll: Duration::from_millis(100),
+    tick: Duration::from_millis(20),
+    patience: Duration::from_millis(300),
+    linger: Duration::from_secs(2),
+};
+
+struct Running {
+    address: String,
+    outcome: tokio::task::JoinHandle<Result<Outcome, ServeError>>,
+    stop: oneshot::Sender<()>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
+async fn start(output: Output, spec: Spec) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let resolved = Resolved { texts: texts(&spec), spec };
+    let service = Service::new("test".to_owned(), resolved, output, QUICK);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async {
+        if stopped.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let outcome = tokio::spawn(serve(listener, service, shutdown));
+    Running { address, outcome, stop }
+}
+
+fn local(folder: &Path) -> Output {
+    Output::open(folder.to_str().unwrap(), &[]).unwrap()
+}
+
+/// A worker's connection and memory.
+struct Worker {
+    client: CoordinatorClient<Channel>,
+    spec: Spec,
+    request: SyncRequest,
+}
+
+impl Worker {
+    async fn hello(address: &str, name: &str, engine: &str) -> Result<Self, tonic::Status> {
+        let mut client = CoordinatorClient::connect(address.to_owned()).await.unwrap();
+        let engine_class = engine.parse().unwrap();
+        let hello = Hello { wire_major: WIRE_MAJOR, name: name.to_owned(), engine_class };
+        let welcome = client.register(wire::Hello::from(hello)).await?.into_inner();
+        let Welcome { session, spec, .. } = welcome.try_into().unwrap();
+        let request = SyncRequest {
+            session,
+            want: 3,
+            holding: Vec::new(),
+            shards: Vec::new(),
+            results: Vec::new(),
+            failures: Vec::new(),
+            released: Vec::new(),
+            draining: false,
+        };
+        Ok(Self { client, spec, request })
+    }
+
+    async fn join(address: &str, name: &str) -> Self {
+        Self::hello(address, name, "cpu-test").await.unwrap()
+    }
+
+    async fn sync(&mut self) -> Result<SyncReply, tonic::Status> {
+        let reply = self.client.sync(wire::SyncRequest::from(self.request.clone())).await?;
+        let reply = SyncReply::try_from(reply.into_inner()).unwrap();
+        let settled = |unit: &UnitIndex| reply.verdicts.iter().any(|verdict| verdict.unit == *unit);
+        self.request.results.retain(|result| !settled(&result.unit));
+        self.request.holding.retain(|unit| !settled(unit) && !reply.revoked.contains(unit));
+        self.request.holding.extend(reply.grants.iter().map(|grant| grant.unit));
+        self.request.failures.clear();
+        for text in reply.grants.iter().filter_map(|grant| grant.text.as_ref()) {
+            assert!(!self.request.shards.contains(&text.id), "a text came twice");
+            self.request.shards.push(text.id);
+        }
+        Ok(reply)
+    }
+
+    /// Computes what it holds; `broken` units come back as garbage.
+    fn compute(&mut self, broken: &[u64]) {
+        for &unit in &self.request.holding {
+            let ipc = match broken.contains(&unit.0) {
+                true => bytes::Bytes::from_static(b"garbage"),
+                false => payload(&self.spec, unit),
+            };
+            self.request.results.retain(|result| result.unit != unit);
+            self.request.results.push(UnitResult { unit, blake3: Digest::of(&ipc), ipc });
+        }
+    }
+
+    /// Works until the run is over, or until so many Syncs.
+    async fn work(mut self, broken: &[u64], syncs_max: usize) {
+        for _ in 0..syncs_max {
+            let Ok(reply) = self.sync().await else { return };
+            if reply.state.is_complete() {
+                return;
+            }
+            self.compute(broken);
+        }
+    }
+}
+
+/// Every file of the measurement, but `run.json`.
+fn measurement(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for path in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                files.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    assert!(files.remove("run.json").is_some() && files.contains_key("_SUCCESS.json"));
+    files
+}
+
+/// The measurement of an undisturbed run with one worker.
+async fn undisturbed() -> BTreeMap<String, Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(local(folder.path()), spec(2)).await;
+    Worker::join(&running.address, "a").await.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+    measurement(folder.path())
+}
+
+#[tokio::test]
+async fn lost_workers_and_restarts_leave_no_trace_in_the_data() {
+    let expected = undisturbed().await;
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let running = start(local(folder.path()), spec(2)).await;
+        let mut lost = Worker::join(&running.address, "lost").await;
+        let reply = lost.sync().await.unwrap();
+        assert!(!reply.grants.is_empty(), "round {round}: it holds a grant");
+        lost.compute(&[]);
+        drop(lost);
+        let mut workers = JoinSet::new();
+        for name in ["a", "b"] {
+            let worker = Worker::join(&running.address, name).await;
+            let syncs_max = if round < 2 { 3 } else { usize::MAX };
+            workers.spawn(worker.work(&[], syncs_max));
+        }
+        workers.join_all().await;
+        if round < 2 {
+            running.outcome.abort();
+            assert!(running.outcome.await.unwrap_err().is_cancelled());
+        } else {
+            let outcome = running.outcome.await.unwrap().unwrap();
+            assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+        }
+    }
+    assert_eq!(measurement(folder.path()), expected);
+    let again = start(local(folder.path()), spec(2)).await;
+    let outcome = again.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome.exit_code(), exit::COMPLETE, "a finished run ends at once");
+    let other = Spec { seed: 9, ..spec(2) };
+    let error = start(local(folder.path()), other).await.outcome.await.unwrap().unwrap_err();
+    assert_eq!(error.exit_code(), exit::MISMATCH);
+    assert!(error.to_string().contains("seed is 1 there, 9 here"), "{error}");
+}
+
+#[tokio::test]
+async fn garbage_is_rejected_and_in_the_end_quarantined() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(local(folder.path()), spec(1)).await;
+    let mut workers = JoinSet::new();
+    for name in ["a", "b"] {
+        let worker = Worker::join(&running.address, name).await;
+        workers.spawn(async { worker.work(&[4, 7], usize::MAX).await });
+    }
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 2 });
+    assert_eq!(outcome.exit_code(), exit::QUARANTINED);
+    let manifest = local(folder.path()).manifest().await.unwrap().unwrap();
+    let units: Vec<u64> = manifest.quarantined.iter().map(|unit| unit.unit).collect();
+    assert_eq!(units, [4, 7]);
+}
+
+#[tokio::test]
+async fn strangers_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(local(folder.path()), spec(1)).await;
+    let mut worker = Worker::hello(&running.address, "a", "cpu-one").await.unwrap();
+    let other = Worker::hello(&running.address, "b", "gpu-two").await.err().unwrap();
+    assert_eq!(other.code(), Code::FailedPrecondition);
+    assert!(other.message().contains("cpu-one") && other.message().contains("gpu-two"), "{other}");
+    let old = wire::Hello {
+        wire_major: WIRE_MAJOR + 1,
+        wire_minor: 0,
+        name: "old".to_owned(),
+        engine_class: "cpu-one".to_owned(),
+    };
+    let old = worker.client.register(old).await.unwrap_err();
+    assert_eq!(old.code(), Code::FailedPrecondition);
+    let (ours, theirs) = (WIRE_MAJOR.to_string(), (WIRE_MAJOR + 1).to_string());
+    assert!(old.message().contains(&ours) && old.message().contains(&theirs), "{old}");
+    worker.request.session.0 += 1;
+    assert_eq!(worker.sync().await.unwrap_err().code(), Code::NotFound);
+    running.outcome.abort();
+}
+
+#[tokio::test]
+async fn duplicates_failures_and_stops_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(local(folder.path()), spec(1)).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.sync().await.unwrap();
+    let held = worker.request.holding.clone();
+    worker.compute(&[]);
+    let again = worker.request.results.clone();
+    let kinds = |reply: SyncReply| reply.verdicts.iter().map(|v| v.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(worker.sync().await.unwrap()), [VerdictKind::Durable; 3]);
+    worker.request.results = again;
+    assert_eq!(kinds(worker.sync().await.unwrap()), [VerdictKind::DuplicateSame; 3]);
+    let ipc = payload(&worker.spec, UnitIndex(held[0].0)).slice(..);
+    let mut row =
+        babelquant_proto::rows::decode::<babelquant_proto::rows::WeightRow>(&ipc).unwrap();
+    row[0].mean = Some(7.0);
+    let ipc = babelquant_proto::rows::encode(&row).unwrap();
+    worker.request.results = vec![UnitResult { unit: held[0], blake3: Digest::of(&ipc), ipc }];
+    assert_eq!(kinds(worker.sync().await.unwrap()), [VerdictKind::DuplicateDifferent]);
+    let unit = worker.request.holding.remove(0);
+    let detail = "no such tensor".to_owned();
+    worker.request.failures = vec![UnitFailure { unit, kind: FailureKind::InvalidUnit, detail }];
+    worker.sync().await.unwrap();
+    let mut admin = AdminClient::connect(running.address.clone()).await.unwrap();
+    let status = admin.status(wire::StatusRequest {}).await.unwrap().into_inner();
+    let status = Status::try_from(status).unwrap();
+    assert_eq!((status.done, status.quarantined, status.workers), (3, 1, 1));
+    running.stop.send(()).unwrap();
+    assert!(matches!(
+        worker.sync().await,
+        Err(_) | Ok(SyncReply { state: RunState::Draining, .. })
+    ));
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome.exit_code(), exit::UNFINISHED);
+}
+
+#[test]
+fn only_trusted_networks_are_listened_to() {
+    let check = |address: &str, trust| check_exposure(address.parse().unwrap(), trust).is_ok();
+    assert!(check("127.0.0.1:7070", NetworkTrust::Untrusted));
+    assert!(check("[::1]:7070", NetworkTrust::Untrusted));
+    assert!(!check("0.0.0.0:7070", NetworkTrust::Untrusted));
+    assert!(check("0.0.0.0:7070", NetworkTrust::Trusted));
+}

@@ -1,0 +1,8 @@
+//! The worker's program for the tests: `cargo test` builds no other package's binaries.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    babelquant_worker::cli::main().await
+}

@@ -1,0 +1,177 @@
+//! Coordinator and workers as real processes that are really killed: whatever happens, the bytes are those of an undisturbed
+//! run with one worker.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::golden::folder;
+use crate::process::Process;
+
+/// The languages of the small study.
+const LANGUAGES: [&str; 3] = ["eng", "fin", "hin"];
+
+/// A folder with a small study: a golden model, three languages of forty documents, every layer × three configs.
+struct Study {
+    folder: TempDir,
+}
+
+impl Study {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (n, language) in LANGUAGES.iter().enumerate() {
+            let line = |i: usize| format!("{language} {} ß अ {}", "word ".repeat(1 + (i * 7 + n) % 9), i * i);
+            let text: String = (0..40).map(|i| line(i) + "\n").collect();
+            fs::write(folder.path().join(format!("{language}.txt")), text).unwrap();
+        }
+        let study = Self { folder };
+        study.write("study.toml", "", "");
+        study
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a study file with other measurement and analysis lines.
+    fn write(&self, name: &str, measurement: &str, analysis: &str) {
+        let model = crate::golden::folder().join("bloom/six_heads_f16_sharded");
+        let text = format!(
+            "models = [{:?}]\nscopes = [\"all\", \"only(each)\"]\n\
+             configs = [\"int4-channel\", \"int3-group8\", \"int2-tensor\"]\n{measurement}\n\
+             [corpus]\npath = \"{{language}}.txt\"\nshard_bytes = 400\n\
+             [analysis]\nbootstrap_draws = 100\n{analysis}\n",
+            model.canonicalize().unwrap()
+        );
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A coordinator on the port (0: any) that other processes may be told.
+    fn serve(&self, out: &str, port: &str) -> (Process, String) {
+        let process = self.serve_file("study.toml", out, port);
+        let line = process.wait_for("listening on ");
+        let address = line.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap();
+        (process, address.to_owned())
+    }
+
+    fn serve_file(&self, file: &str, out: &str, port: &str) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
+        command.arg("serve").arg(self.path(file)).arg("--out").arg(self.path(out));
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--lease-seconds", "1"]);
+        Process::start("coordinator", &mut command)
+    }
+}
+
+fn worker(address: &str, name: &str, slots: &str) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
+    command.args(["--coordinator", address, "--name", name, "--slots", slots, "--give-up", "60"]);
+    command.arg("--models").arg(folder().join("bloom"));
+    Process::start(name, &mut command)
+}
+
+/// Every file that must not depend on who computed it, by its name in the output.
+fn bytes(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::from([("_SUCCESS.json".to_owned(), fs::read(out.join("_SUCCESS.json")).unwrap())]);
+    let mut folders = vec![out.join("data")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(out).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    assert!(found.len() > 2 * LANGUAGES.len());
+    found
+}
+
+/// The bytes of an undisturbed run with one worker.
+fn undisturbed(study: &Study) -> BTreeMap<String, Vec<u8>> {
+    let (coordinator, address) = study.serve("undisturbed", "0");
+    worker(&address, "alone", "16").expect(0);
+    coordinator.expect(0);
+    bytes(&study.path("undisturbed"))
+}
+
+#[track_caller]
+fn same(ours: &BTreeMap<String, Vec<u8>>, theirs: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
+    for (name, bytes) in ours {
+        assert!(bytes == &theirs[name], "{name} differs");
+    }
+}
+
+#[test]
+fn a_worker_killed_with_a_grant_and_a_result_changes_no_byte() {
+    let study = Study::new();
+    let expected = undisturbed(&study);
+    let (coordinator, address) = study.serve("killed-worker", "0");
+    let victim = worker(&address, "victim", "4");
+    victim.wait_for("registered");
+    // The coordinator stands still: what the victim finishes from here on cannot be acknowledged.
+    victim.wait_for("computing");
+    coordinator.signal("STOP");
+    let finished = victim.count("finished");
+    victim.wait_for("computing");
+    assert!(finished <= victim.count("finished"));
+    victim.wait_for("finished");
+    victim.kill();
+    coordinator.signal("CONT");
+    let others = [worker(&address, "second", "4"), worker(&address, "third", "4")];
+    for other in others {
+        other.expect(0);
+    }
+    let output = coordinator.expect(0);
+    assert!(output.contains("lease"), "the victim's lease never ran out:\n{output}");
+    same(&bytes(&study.path("killed-worker")), &expected);
+}
+
+#[test]
+fn a_killed_coordinator_goes_on_where_it_was() {
+    let study = Study::new();
+    let expected = undisturbed(&study);
+    let (coordinator, address) = study.serve("killed-coordinator", "0");
+    let port = address.rsplit(':').next().unwrap().to_owned();
+    let workers = [worker(&address, "first", "4"), worker(&address, "second", "4")];
+    coordinator.wait_for("committed");
+    coordinator.kill();
+    assert!(!study.path("killed-coordinator/_SUCCESS.json").exists());
+    let (coordinator, _) = study.serve("killed-coordinator", &port);
+    for worker in workers {
+        worker.expect(0);
+    }
+    coordinator.expect(0);
+    same(&bytes(&study.path("killed-coordinator")), &expected);
+    // Started again, a finished run ends at once, without a worker.
+    study.serve_file("study.toml", "killed-coordinator", "0").expect(0);
+    same(&bytes(&study.path("killed-coordinator")), &expected);
+}
+
+#[test]
+fn an_output_belongs_to_one_measurement_and_to_any_analysis() {
+    let study = Study::new();
+    undisturbed(&study);
+    study.write("other-analysis.toml", "", "confidence = 0.9");
+    study.serve_file("other-analysis.toml", "undisturbed", "0").expect(0);
+    study.write("other-measurement.toml", "seed = 2", "");
+    let output = study.serve_file("other-measurement.toml", "undisturbed", "0").expect(78);
+    assert!(output.contains("seed"), "{output}");
+}
+
+#[test]
+fn a_worker_without_the_model_says_so_and_leaves_the_units_alone() {
+    let study = Study::new();
+    let (coordinator, address) = study.serve("no-model", "0");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
+    let lost = command.args(["--coordinator", &address, "--models"]).arg(study.folder.path());
+    let lost = Process::start("lost", lost);
+    lost.wait_for("--models DIR");
+    worker(&address, "found", "8").expect(0);
+    coordinator.expect(0);
+    lost.expect(0);
+}
