@@ -1,6 +1,20 @@
 //! Plans a study, serves its units to workers, commits their results, reduces and reports. Not the computation of a unit,
 //! which is the worker's.
 
+pub mod cli;
+
+mod demo;
+
+#[cfg(feature = "local")]
+pub mod local;
+#[cfg(not(feature = "local"))]
+#[path = "local_absent.rs"]
+pub mod local;
+
+mod progress;
+
+mod analyse;
+
 mod serve;
 
 pub mod study;
@@ -13,8 +27,13 @@ pub mod scheduler;
 pub mod store;
 pub mod verify;
 
+pub mod reduce;
+pub mod report;
+
 #[cfg(test)]
 mod testing;
 
+pub use analyse::{AnalyseError, analyse};
 pub use owner::{Options, Outcome};
 pub use serve::{NetworkTrust, ServeError, Service, check_exposure, serve};
+pub use service::{StatusError, status};

@@ -1,3 +1,8 @@
 //! The `babelquant` program; everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    babelquant_coordinator::cli::main().await
+}

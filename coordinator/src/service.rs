@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::message::{Hello, SyncRequest, UnitResult};
+use babelquant_proto::message::{Hello, Status as RunStatus, SyncRequest, UnitResult};
+use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::admin_server::{Admin, AdminServer};
 use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer};
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
+use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -125,4 +127,39 @@ impl From<Refusal> for Status {
             Refusal::Storage(_) | Refusal::Leaving => Self::unavailable(text),
         }
     }
+}
+
+/// Why there is no status.
+#[derive(Debug, Error)]
+pub enum StatusError {
+    /// Nobody answers.
+    #[error("cannot reach a coordinator at {url}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// The cause.
+        source: tonic::transport::Error,
+    },
+    /// The call failed.
+    #[error("{url} did not answer: {reason}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How far the run of the coordinator at `url` is.
+///
+/// # Errors
+/// There is no coordinator, or it does not answer.
+pub async fn status(url: &str) -> Result<RunStatus, StatusError> {
+    let connected = AdminClient::connect(url.to_owned()).await;
+    let mut client =
+        connected.map_err(|source| StatusError::Unreachable { url: url.to_owned(), source })?;
+    let refused = |reason: String| StatusError::Refused { url: url.to_owned(), reason };
+    let reply = client.status(wire::StatusRequest {}).await;
+    let reply = reply.map_err(|status| refused(status.message().to_owned()))?.into_inner();
+    RunStatus::try_from(reply).map_err(|error| refused(error.to_string()))
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    babelquant_coordinator::cli::main()
+#[tokio::main]
+async fn main() -> ExitCode {
+    babelquant_coordinator::cli::main().await
 }

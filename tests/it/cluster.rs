@@ -14,7 +14,7 @@ use crate::process::Process;
 /// The languages of the small study.
 const LANGUAGES: [&str; 3] = ["eng", "fin", "hin"];
 
-/// A folder with a small study: a golden model, three languages of forty documents, every layer × three configs.
+/// A folder with a small study: a golden model, three languages of 300 documents, every layer × three configs.
 struct Study {
     folder: TempDir,
 }
@@ -24,7 +24,7 @@ impl Study {
         let folder = tempfile::tempdir().unwrap();
         for (n, language) in LANGUAGES.iter().enumerate() {
             let line = |i: usize| format!("{language} {} ß अ {}", "word ".repeat(1 + (i * 7 + n) % 9), i * i);
-            let text: String = (0..40).map(|i| line(i) + "\n").collect();
+            let text: String = (0..300).map(|i| line(i) + "\n").collect();
             fs::write(folder.path().join(format!("{language}.txt")), text).unwrap();
         }
         let study = Self { folder };
@@ -42,7 +42,7 @@ impl Study {
         let text = format!(
             "models = [{:?}]\nscopes = [\"all\", \"only(each)\"]\n\
              configs = [\"int4-channel\", \"int3-group8\", \"int2-tensor\"]\n{measurement}\n\
-             [corpus]\npath = \"{{language}}.txt\"\nshard_bytes = 400\n\
+             [corpus]\npath = \"{{language}}.txt\"\nshard_bytes = 4000\n\
              [analysis]\nbootstrap_draws = 100\n{analysis}\n",
             model.canonicalize().unwrap()
         );
@@ -60,7 +60,7 @@ impl Study {
     fn serve_file(&self, file: &str, out: &str, port: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
         command.arg("serve").arg(self.path(file)).arg("--out").arg(self.path(out));
-        command.args(["--listen", &format!("127.0.0.1:{port}"), "--lease-seconds", "1"]);
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--lease-ms", "1000", "--sync-ms", "200"]);
         Process::start("coordinator", &mut command)
     }
 }
@@ -111,23 +111,22 @@ fn a_worker_killed_with_a_grant_and_a_result_changes_no_byte() {
     let study = Study::new();
     let expected = undisturbed(&study);
     let (coordinator, address) = study.serve("killed-worker", "0");
-    let victim = worker(&address, "victim", "4");
-    victim.wait_for("registered");
+    let victim = worker(&address, "victim", "64");
+    victim.wait_for("computing");
+    let others = [worker(&address, "second", "4"), worker(&address, "third", "4")];
+    for other in &others {
+        other.wait_for("registered");
+    }
     // The coordinator stands still: what the victim finishes from here on cannot be acknowledged.
-    victim.wait_for("computing");
     coordinator.signal("STOP");
-    let finished = victim.count("finished");
-    victim.wait_for("computing");
-    assert!(finished <= victim.count("finished"));
-    victim.wait_for("finished");
+    victim.wait_for_more("finished", victim.count("finished"));
     victim.kill();
     coordinator.signal("CONT");
-    let others = [worker(&address, "second", "4"), worker(&address, "third", "4")];
     for other in others {
         other.expect(0);
     }
     let output = coordinator.expect(0);
-    assert!(output.contains("lease"), "the victim's lease never ran out:\n{output}");
+    assert!(output.contains("lease_lost"), "the victim's lease never ran out:\n{output}");
     same(&bytes(&study.path("killed-worker")), &expected);
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+/// What the programs say: enough to wait for.
+const LOGS: &str = "info,babelquant_worker=debug,babelquant_coordinator=debug";
 /// Longest wait for a condition before a test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -25,7 +27,7 @@ struct Lines {
 impl Process {
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.env("RUST_LOG", "debug").env("NO_COLOR", "1").spawn().unwrap();
+        let mut child = command.env("RUST_LOG", LOGS).env("NO_COLOR", "1").spawn().unwrap();
         let lines = Arc::new((Mutex::new(Lines { all: Vec::new(), open: 2 }), Condvar::new()));
         collect(child.stdout.take().unwrap(), Arc::clone(&lines));
         collect(child.stderr.take().unwrap(), Arc::clone(&lines));
@@ -34,7 +36,14 @@ impl Process {
 
     /// The first line that holds `needle`, as soon as there is one.
     pub(crate) fn wait_for(&self, needle: &str) -> String {
-        let found = |lines: &Lines| lines.all.iter().find(|line| line.contains(needle)).cloned();
+        self.wait_for_more(needle, 0)
+    }
+
+    /// The first line that holds `needle` after so many others that do.
+    pub(crate) fn wait_for_more(&self, needle: &str, seen: usize) -> String {
+        let found = |lines: &Lines| {
+            lines.all.iter().filter(|line| line.contains(needle)).nth(seen).cloned()
+        };
         let (mutex, changed) = &*self.lines;
         let lines = mutex.lock().unwrap();
         let waiting = |lines: &mut Lines| found(lines).is_none() && lines.open > 0;

@@ -188,6 +188,9 @@ impl Owner {
     async fn store_all(&mut self) -> Result<(), StoreError> {
         let stored = async {
             self.store.commit(self.backlog.clone()).await?;
+            if !self.backlog.is_empty() {
+                tracing::debug!(records = self.backlog.len(), "committed");
+            }
             let now = self.started.elapsed();
             for entry in self.backlog.drain(..) {
                 self.scheduler.step(now, Input::Durable(entry.record()));

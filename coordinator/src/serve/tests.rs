@@ -14,6 +14,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
+use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec, texts};
 
 /// Times short enough for a test that loses workers, and a tick that is not what it waits for.
@@ -32,12 +33,16 @@ struct Running {
     stop: oneshot::Sender<()>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
 async fn start(output: Output, spec: Spec) -> Running {
+    start_with(output, spec, QUICK).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
+async fn start_with(output: Output, spec: Spec, options: Options) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let resolved = Resolved { texts: texts(&spec), spec };
-    let service = Service::new("test".to_owned(), resolved, output, QUICK);
+    let service = Service::new("test".to_owned(), resolved, output, options);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         if stopped.await.is_err() {
@@ -259,6 +264,36 @@ async fn duplicates_failures_and_stops_are_answered() {
         worker.sync().await,
         Err(_) | Ok(SyncReply { state: RunState::Draining, .. })
     ));
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome.exit_code(), exit::UNFINISHED);
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
+    let disk = Arc::new(Faulty::healthy());
+    let patient = Options { patience: Duration::from_secs(60), ..QUICK };
+    let running = start_with(Output::of(disk.clone()), spec(1), patient).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.sync().await.unwrap();
+    worker.compute(&[]);
+    disk.set_full(true);
+    let reply = worker.sync().await.unwrap();
+    assert_eq!((reply.state, reply.grants.len(), reply.verdicts.len()), (RunState::Degraded, 0, 0));
+    disk.set_full(false);
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_full_ends_the_run_unfinished() {
+    let disk = Arc::new(Faulty::healthy());
+    let running = start(Output::of(disk.clone()), spec(1)).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.sync().await.unwrap();
+    worker.compute(&[]);
+    disk.set_full(true);
+    worker.sync().await.unwrap();
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome.exit_code(), exit::UNFINISHED);
 }

@@ -2,26 +2,19 @@
 //! write. Whatever the order of results and restarts, `data/` and `_SUCCESS.json` are the same bytes.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
 use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
 use babelquant_proto::{Digest, Spec, UnitIndex};
-use futures_core::stream::BoxStream;
+use object_store::ObjectStore;
 use object_store::memory::InMemory;
-use object_store::path::Path;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult,
-};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::scheduler::{Fault, Record};
+use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec};
 
 fn entry(spec: &Spec, unit: u64) -> Entry {
@@ -83,8 +76,7 @@ async fn every_storage_and_every_order_gives_the_same_bytes() {
     assert_eq!(manifest.quarantined.len(), 2);
     let folder = tempfile::tempdir().unwrap();
     for seed in 1..12 {
-        let faulty = Faulty { inner: InMemory::new(), calls: AtomicU32::new(seed as u32) };
-        let faulty = Output::of(Arc::new(faulty));
+        let faulty = Output::of(Arc::new(Faulty::every_fourth(seed as u32)));
         run(&faulty, seed).await;
         let healthy = Output { objects: objects::Objects::of(faulty_inner(&faulty).await) };
         assert_eq!(contents(&healthy).await, expected, "faulty, seed {seed}");
@@ -205,79 +197,5 @@ fn locations_that_cannot_be_used_are_named() {
     for location in locations {
         let error = Output::open(location, &[]).unwrap_err();
         assert!(error.to_string().contains(location), "{error}");
-    }
-}
-
-/// Memory that fails one write in four: in turn before it is applied and after.
-#[derive(Debug)]
-struct Faulty {
-    inner: InMemory,
-    calls: AtomicU32,
-}
-
-impl fmt::Display for Faulty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("faulty memory")
-    }
-}
-
-fn fault() -> object_store::Error {
-    object_store::Error::Generic { store: "faulty", source: "no space left on device".into() }
-}
-
-#[async_trait]
-impl ObjectStore for Faulty {
-    async fn put_opts(
-        &self,
-        location: &Path,
-        payload: PutPayload,
-        options: PutOptions,
-    ) -> object_store::Result<PutResult> {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        if call % 8 == 3 {
-            return Err(fault());
-        }
-        let done = self.inner.put_opts(location, payload, options).await;
-        if call % 8 == 7 { Err(fault()) } else { done }
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        options: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, options).await
-    }
-
-    async fn get_opts(
-        &self,
-        location: &Path,
-        options: GetOptions,
-    ) -> object_store::Result<GetResult> {
-        self.inner.get_opts(location, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        locations: BoxStream<'static, object_store::Result<Path>>,
-    ) -> BoxStream<'static, object_store::Result<Path>> {
-        self.inner.delete_stream(locations)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(
-        &self,
-        from: &Path,
-        to: &Path,
-        options: CopyOptions,
-    ) -> object_store::Result<()> {
-        self.inner.copy_opts(from, to, options).await
     }
 }

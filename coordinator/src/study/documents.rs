@@ -10,6 +10,9 @@ use serde::Deserialize;
 use super::error::CorpusError;
 use super::groups::Groups;
 
+/// Longest document: it must fit in one message to a worker with room to spare.
+const DOCUMENT_BYTES_MAX: usize = 4 << 20;
+
 /// How a corpus file holds its documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -93,6 +96,12 @@ impl Reading {
     ) -> Result<Option<(String, Option<String>, String)>, String> {
         if line.trim().is_empty() {
             return Ok(None);
+        }
+        if line.len() > DOCUMENT_BYTES_MAX {
+            let length = line.len();
+            return Err(format!(
+                "a document of {length} bytes exceeds {DOCUMENT_BYTES_MAX}: split it"
+            ));
         }
         match self.format {
             Format::Lines => Ok(Some((number.to_string(), None, line.to_owned()))),

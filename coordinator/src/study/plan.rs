@@ -74,7 +74,7 @@ impl Plan {
             documents,
             bytes,
             tokens,
-            flops: models.iter().map(|part| flops_per_token(part)).sum::<f64>() * tokens as f64,
+            flops: models.iter().map(flops_per_token).sum::<f64>() * tokens as f64,
             memory_bytes: models.iter().map(held).max().unwrap_or(0),
             disk_bytes: (documents * cells_per_shard + activation_rows) * BYTES_PER_ROW,
             gflop_per_second,

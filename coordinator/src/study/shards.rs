@@ -8,9 +8,9 @@ use babelquant_proto::{Document, LanguageCorpus, Shard, ShardId, ShardText};
 /// (tokens × width × layers × 4 bytes) stay near 1 GB for a model of BLOOM-560M's shape.
 pub const SHARD_BYTES: u64 = 64 << 10;
 
-/// Most documents of a shard: sentences make shards of a few thousand tokens, so that a language of 2,000 sentences is 32
+/// Most documents of a shard: sentences make shards of a few thousand tokens, so that a language of 2,000 sentences is 16
 /// pieces of work and a unit's rows fit in one message many times over.
-pub const SHARD_DOCUMENTS_MAX: usize = 64;
+pub const SHARD_DOCUMENTS_MAX: usize = 128;
 
 /// The text of every shard; a whole corpus in memory.
 pub type Texts = BTreeMap<ShardId, ShardText>;
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn shards_keep_to_both_budgets() {
         assert_eq!(sizes(&[4, 4, 4, 20, 1, 1], 8), [2, 1, 1, 2]);
-        assert_eq!(sizes(&[1; 130], 1000), [64, 64, 2]);
+        assert_eq!(sizes(&[1; 258], 1000), [128, 128, 2]);
         assert_eq!(sizes(&[8], 8), [1]);
         assert!(sizes(&[], 8).is_empty());
     }

@@ -2,7 +2,7 @@
 
 /// Mantissa bits that the values of a bucket share: as many as f16 has, so that a value widened from f16 or bf16 is the edge
 /// of its bucket.
-const SHARED_MANTISSA_BITS: u32 = 10;
+const SHARED_MANTISSA_BITS: u32 = 11;
 
 /// Bits of an f32 that are free within a bucket.
 pub(super) const FREE_BITS: u32 = 23 - SHARED_MANTISSA_BITS;

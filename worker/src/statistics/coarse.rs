@@ -6,7 +6,6 @@ use rayon::prelude::*;
 use super::bucket::{Bucket, FREE_BITS};
 use super::moments::{self, CHUNK};
 use super::population::{Level, Population, merge};
-use super::stored::StoredValues;
 
 /// Buckets of one sign; the index is the leading bits of the magnitude.
 const BUCKETS: usize = 1 << (31 - FREE_BITS);
@@ -21,9 +20,9 @@ const TASK_VALUES: usize = 1 << 22;
 /// entry is count · base + offsets, where offsets < 2^22 · 2^13 < base: one addition keeps both, exactly.
 const ONE: u64 = 1 << 40;
 
-/// The population of `values`.
-pub(super) fn of(values: StoredValues<'_>) -> Population {
-    let tasks: Vec<Task> = values.chunks(TASK_VALUES).into_par_iter().map(Task::of).collect();
+/// The population of little-endian f32.
+pub(super) fn of(bytes: &[u8]) -> Population {
+    let tasks: Vec<Task> = bytes.par_chunks(4 * TASK_VALUES).map(Task::of).collect();
     let moments: Vec<Moments> =
         tasks.iter().flat_map(|task| task.moments.iter().copied()).collect();
     let nonfinite = tasks.iter().map(|task| task.nonfinite).sum();
@@ -40,33 +39,29 @@ struct Task {
 }
 
 impl Task {
-    fn of(values: StoredValues<'_>) -> Self {
+    fn of(bytes: &[u8]) -> Self {
         let mut table = zeros();
         let mut task = Self { levels: Vec::new(), moments: Vec::new(), nonfinite: 0 };
-        let mut chunk = Vec::with_capacity(CHUNK);
-        for stored in values.chunks(CHUNK) {
-            chunk.clear();
-            stored.append_to(&mut chunk);
-            let moments = task.finite_moments(&mut chunk);
-            task.moments.push(moments);
-            for value in &chunk {
-                let bits = value.to_bits();
-                table[(bits >> FREE_BITS) as usize] += ONE + u64::from(bits);
-            }
+        for chunk in bytes.as_chunks().0.chunks(CHUNK) {
+            task.add(chunk, &mut table);
         }
         Self { levels: levels(&table), ..task }
     }
 
-    /// The moments of the chunk after what is not finite is taken out of it.
-    fn finite_moments(&mut self, chunk: &mut Vec<f32>) -> Moments {
+    /// The moments come first: their passes bring the chunk into the cache, where counting waits for the table alone.
+    fn add(&mut self, chunk: &[[u8; 4]], table: &mut Table) {
         let moments = moments::of_chunk(chunk);
-        if moments.m4.is_finite() {
-            return moments;
+        if !moments.m4.is_finite() {
+            let is_finite = |value: &&[u8; 4]| f32::from_le_bytes(**value).is_finite();
+            let finite: Vec<[u8; 4]> = chunk.iter().filter(is_finite).copied().collect();
+            self.nonfinite += (chunk.len() - finite.len()) as u64;
+            return self.add(&finite, table);
         }
-        let all = chunk.len();
-        chunk.retain(|value| value.is_finite());
-        self.nonfinite += (all - chunk.len()) as u64;
-        moments::of_chunk(chunk)
+        self.moments.push(moments);
+        for &value in chunk {
+            let bits = u32::from_le_bytes(value);
+            table[(bits >> FREE_BITS) as usize] += ONE + u64::from(bits);
+        }
     }
 }
 

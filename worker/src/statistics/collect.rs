@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use half::{bf16, f16};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -12,9 +13,9 @@ use super::stored::StoredValues;
 /// Buckets by the bits of their magnitude; both signs are meant.
 pub(super) type Wanted = BTreeSet<u32>;
 
-/// Values that one task reads, and how many of them at a time.
+/// Values that one task reads, and values that are looked at together.
 const TASK_VALUES: usize = 1 << 20;
-const CHUNK: usize = 1 << 12;
+const BLOCK: usize = 32;
 
 /// Ranges of magnitudes that one pass looks for.
 const RANGES: usize = 6;
@@ -25,17 +26,31 @@ pub(super) fn collect(tensor: StoredValues<'_>, wanted: &Wanted) -> Vec<f32> {
         return Vec::new();
     }
     let ranges = ranges(wanted);
-    let arch = pulp::Arch::new();
-    let task = |task: StoredValues<'_>| {
-        let (mut values, mut found) = (Vec::with_capacity(CHUNK), Vec::new());
-        for chunk in task.chunks(CHUNK) {
-            values.clear();
-            chunk.append_to(&mut values);
-            arch.dispatch(Find { values: &values, ranges, found: &mut found });
+    match tensor {
+        StoredValues::F32(bytes) => {
+            find(bytes.as_chunks().0, |&value| f32::from_le_bytes(value), ranges)
         }
+        StoredValues::F16(bytes) => {
+            find(bytes.as_chunks().0, |&value| f16::from_le_bytes(value).to_f32(), ranges)
+        }
+        StoredValues::Bf16(bytes) => {
+            find(bytes.as_chunks().0, |&value| bf16::from_le_bytes(value).to_f32(), ranges)
+        }
+    }
+}
+
+fn find<T: Sync>(
+    values: &[T],
+    widen: impl Fn(&T) -> f32 + Copy + Sync,
+    ranges: Ranges,
+) -> Vec<f32> {
+    let arch = pulp::Arch::new();
+    let task = |values: &[T]| {
+        let mut found = Vec::new();
+        arch.dispatch(Find { values, widen, ranges, found: &mut found });
         found
     };
-    tensor.chunks(TASK_VALUES).into_par_iter().flat_map_iter(task).collect()
+    values.par_chunks(TASK_VALUES).flat_map_iter(task).collect()
 }
 
 /// Runs of magnitudes: the first and how many.
@@ -55,21 +70,23 @@ fn ranges(wanted: &Wanted) -> Ranges {
 }
 
 /// Looks for values in the ranges, compiled for each instruction set. Blocks without any are passed over.
-struct Find<'a> {
-    values: &'a [f32],
+struct Find<'a, T, F> {
+    values: &'a [T],
+    widen: F,
     ranges: Ranges,
     found: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Find<'_> {
+impl<T, F: Fn(&T) -> f32> WithSimd for Find<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for block in self.values.chunks(32) {
-            let any = block.iter().fold(false, |any, value| any | is_in(*value, &self.ranges));
+        let Self { values, widen, ranges, found } = self;
+        for block in values.chunks(BLOCK) {
+            let any = block.iter().fold(false, |any, value| any | is_in(widen(value), &ranges));
             if any {
-                self.found.extend(block.iter().filter(|value| is_in(**value, &self.ranges)));
+                found.extend(block.iter().map(&widen).filter(|value| is_in(*value, &ranges)));
             }
         }
     }

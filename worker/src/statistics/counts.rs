@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::population::{Level, Population};
 
-/// Values that one task counts. One table a task: weights spread over so many patterns that a second table, which would part
-/// two increments of one entry in a row, costs more in cache than it saves.
+/// Values that one task counts, in one table: weights spread over so many patterns that a second table, which would part
+/// increments of one entry in a row, costs more in cache than it saves.
 const TASK_VALUES: usize = 1 << 22;
 
 /// How often each bit pattern occurs.
@@ -24,21 +24,34 @@ pub(super) fn of_bf16(bytes: &[u8]) -> Population {
 }
 
 fn count(bytes: &[u8]) -> Box<Counts> {
-    let tasks: Vec<Box<[u32; 1 << 16]>> =
-        bytes.par_chunks(2 * TASK_VALUES).map(count_task).collect();
+    let tasks: Vec<Box<Counts>> = bytes.par_chunks(2 * TASK_VALUES).map(count_task).collect();
+    let add = |mut sum: Box<Counts>, task: Box<Counts>| {
+        sum.iter_mut().zip(task.iter()).for_each(|(sum, count)| *sum += count);
+        sum
+    };
+    tasks.into_iter().reduce(add).unwrap_or_else(|| Box::new([0; 1 << 16]))
+}
+
+/// The counts of one task. They are first taken in a table of u16, half of which fits into the fastest cache; a count that
+/// wraps takes 65,536 from the sum, and then they are taken in parts that cannot wrap.
+fn count_task(bytes: &[u8]) -> Box<Counts> {
     let mut counts = Box::new([0; 1 << 16]);
-    for task in tasks {
-        counts.iter_mut().zip(task.iter()).for_each(|(sum, &count)| *sum += u64::from(count));
+    tally(bytes, &mut counts);
+    if counts.iter().sum::<u64>() != (bytes.len() / 2) as u64 {
+        counts.fill(0);
+        bytes.chunks(2 * usize::from(u16::MAX)).for_each(|part| tally(part, &mut counts));
     }
     counts
 }
 
-fn count_task(bytes: &[u8]) -> Box<[u32; 1 << 16]> {
-    let mut counts = Box::new([0; 1 << 16]);
+/// Adds the counts modulo 65,536.
+fn tally(bytes: &[u8], counts: &mut Counts) {
+    let mut tally = Box::new([0_u16; 1 << 16]);
     for &pattern in bytes.as_chunks().0 {
-        counts[usize::from(u16::from_le_bytes(pattern))] += 1;
+        let count = &mut tally[usize::from(u16::from_le_bytes(pattern))];
+        *count = count.wrapping_add(1);
     }
-    counts
+    counts.iter_mut().zip(tally.iter()).for_each(|(sum, &count)| *sum += u64::from(count));
 }
 
 /// The counts as a population. In both formats the patterns of one sign have the order of their magnitudes, and the finite

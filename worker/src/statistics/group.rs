@@ -70,7 +70,7 @@ fn count(tensor: StoredValues<'_>, coarse: bool) -> Population {
     match tensor {
         StoredValues::F16(bytes) => counts::of_f16(bytes),
         StoredValues::Bf16(bytes) => counts::of_bf16(bytes),
-        StoredValues::F32(_) if coarse => coarse::of(tensor),
+        StoredValues::F32(bytes) if coarse => coarse::of(bytes),
         StoredValues::F32(_) => sorted::of(&[tensor]),
     }
 }

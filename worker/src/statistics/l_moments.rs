@@ -1,11 +1,17 @@
 //! L-moments of a population (Hosking 1990), from the gaps between its values.
 
+use super::bucket::Bucket;
 use super::population::Population;
 
 /// Sample L-moments λ2 to λ4 and what limits them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct LMoments {
     count: u64,
+    /// 1/(n − r), or 0 where that is undefined.
+    inverse: [f64; 4],
+    /// Values added so far, and the largest of them.
+    below: f64,
+    last: Option<f64>,
     scale: f64,
     third: f64,
     fourth: f64,
@@ -18,26 +24,39 @@ impl LMoments {
     /// with G_r(N) = C(N,r+1)/C(n,r+1), where N values lie below a gap between neighbours, these are
     /// λ2 = Σ gap · (G0 − G1), λ3 = Σ gap · (3G1 − 2G2 − G0), λ4 = Σ gap · (10G2 − 5G3 − 6G1 + G0): no large terms cancel.
     pub(super) fn of(population: &Population) -> Self {
-        let count = population.count();
-        let n = count as f64;
-        let inverse: [f64; 4] =
-            std::array::from_fn(|r| if n > r as f64 { 1.0 / (n - r as f64) } else { 0.0 });
-        let mut sums = Self { count, ..Self::default() };
-        let (mut below, mut last) = (0.0, None);
-        population.rising().for_each(|bucket| {
-            let mean = bucket.mean();
-            if let Some(last) = last.replace(mean) {
-                sums.add_gap(mean - last, below, inverse);
-            }
-            if !bucket.is_exact() {
-                sums.add_within(bucket.l_scale(), bucket.count as f64, below, inverse);
-            }
-            below += bucket.count as f64;
-        });
-        sums
+        let (count, n) = (population.count(), population.count() as f64);
+        let inverse = [0.0, 1.0, 2.0, 3.0].map(|r| if n > r { 1.0 / (n - r) } else { 0.0 });
+        let (scale, third, fourth, within) = (0.0, 0.0, 0.0, 0.0);
+        let mut moments =
+            Self { count, inverse, below: 0.0, last: None, scale, third, fourth, within };
+        for level in population.levels.iter().rev() {
+            moments.add(level.negative);
+        }
+        for level in &population.levels {
+            moments.add(level.positive);
+        }
+        moments
     }
 
-    fn add_gap(&mut self, gap: f64, below: f64, inverse: [f64; 4]) {
+    /// Adds the bucket above all buckets before.
+    #[inline(always)]
+    fn add(&mut self, bucket: Bucket) {
+        if bucket.count == 0 {
+            return;
+        }
+        let mean = bucket.mean();
+        if let Some(last) = self.last.replace(mean) {
+            self.add_gap(mean - last);
+        }
+        if !bucket.is_exact() {
+            self.add_within(bucket.l_scale(), bucket.count as f64);
+        }
+        self.below += bucket.count as f64;
+    }
+
+    #[inline]
+    fn add_gap(&mut self, gap: f64) {
+        let (below, inverse) = (self.below, self.inverse);
         let g0 = below * inverse[0];
         let g1 = g0 * (below - 1.0) * inverse[1];
         let g2 = g1 * (below - 2.0) * inverse[2];
@@ -50,9 +69,10 @@ impl LMoments {
     /// The pairs within a bucket of `count` weights with λ2 = `l_scale`, in the middle of which the share u lies below. λ2 is
     /// the mean over all pairs; λ3 and λ4 weigh them by the slopes 6u − 3 and 30u² − 30u + 6 of their polynomials over that
     /// of λ2.
-    fn add_within(&mut self, l_scale: f64, count: f64, below: f64, inverse: [f64; 4]) {
-        let within = l_scale * count * (count - 1.0) * inverse[0] * inverse[1];
-        let u = (below + 0.5 * count) * inverse[0];
+    #[inline]
+    fn add_within(&mut self, l_scale: f64, count: f64) {
+        let within = l_scale * count * (count - 1.0) * self.inverse[0] * self.inverse[1];
+        let u = (self.below + 0.5 * count) * self.inverse[0];
         self.within += within;
         self.scale += within;
         self.third += within * (6.0 * u - 3.0);

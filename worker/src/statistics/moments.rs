@@ -13,6 +13,9 @@ const LANES: usize = 32;
 
 /// The moments of finite `values`.
 pub(crate) fn of(values: &[f32]) -> Moments {
+    let of_chunk = |chunk: &[f32]| {
+        pulp::Arch::new().dispatch(TwoPass { values: chunk, widen: |&x: &f32| x.into() })
+    };
     if values.len() <= CHUNK {
         return of_chunk(values);
     }
@@ -20,9 +23,10 @@ pub(crate) fn of(values: &[f32]) -> Moments {
     merge_tree(&chunks)
 }
 
-/// The moments of at most one chunk of finite values.
-pub(crate) fn of_chunk(values: &[f32]) -> Moments {
-    pulp::Arch::new().dispatch(TwoPass(values))
+/// The moments of at most one chunk of little-endian f32. They are not finite if one of the values is not.
+pub(crate) fn of_chunk(values: &[[u8; 4]]) -> Moments {
+    pulp::Arch::new()
+        .dispatch(TwoPass { values, widen: |&x: &[u8; 4]| f32::from_le_bytes(x).into() })
 }
 
 /// All moments together: each half first.
@@ -38,21 +42,24 @@ pub(crate) fn merge_tree(moments: &[Moments]) -> Moments {
 }
 
 /// The two passes, compiled for each instruction set.
-struct TwoPass<'a>(&'a [f32]);
+struct TwoPass<'a, T, F> {
+    values: &'a [T],
+    widen: F,
+}
 
-impl WithSimd for TwoPass<'_> {
+impl<T, F: Fn(&T) -> f64> WithSimd for TwoPass<'_, T, F> {
     type Output = Moments;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Moments {
-        let values = self.0;
+        let Self { values, widen } = self;
         if values.is_empty() {
             return Moments::default();
         }
-        let [sum] = sums(values, |x| [x]);
+        let [sum] = sums(values, |x| [widen(x)]);
         let mean = sum / values.len() as f64;
         let [m2, m3, m4] = sums(values, |x| {
-            let d = x - mean;
+            let d = widen(x) - mean;
             let square = d * d;
             [square, square * d, square * square]
         });
@@ -62,7 +69,7 @@ impl WithSimd for TwoPass<'_> {
 
 /// Σ of K terms of every value, in f64: value i is added to lane i mod LANES, then each half of the lanes to the other.
 #[inline(always)]
-fn sums<const K: usize>(values: &[f32], terms: impl Fn(f64) -> [f64; K]) -> [f64; K] {
+fn sums<const K: usize, T>(values: &[T], terms: impl Fn(&T) -> [f64; K]) -> [f64; K] {
     let mut lanes = [[0.0; LANES]; K];
     let (blocks, rest) = values.as_chunks::<LANES>();
     for block in blocks {
@@ -73,13 +80,13 @@ fn sums<const K: usize>(values: &[f32], terms: impl Fn(f64) -> [f64; K]) -> [f64
 }
 
 #[inline(always)]
-fn add<const K: usize>(
+fn add<const K: usize, T>(
     lanes: &mut [[f64; LANES]; K],
-    block: &[f32],
-    terms: impl Fn(f64) -> [f64; K],
+    block: &[T],
+    terms: impl Fn(&T) -> [f64; K],
 ) {
-    for (lane, &value) in block.iter().enumerate() {
-        let terms = terms(f64::from(value));
+    for (lane, value) in block.iter().enumerate() {
+        let terms = terms(value);
         for k in 0..K {
             lanes[k][lane] += terms[k];
         }

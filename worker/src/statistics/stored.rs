@@ -33,16 +33,6 @@ impl<'a> StoredValues<'a> {
         }
     }
 
-    /// The values in runs of `count`, the last one shorter, in the same format.
-    pub(super) fn chunks(self, count: usize) -> Vec<Self> {
-        let rewrap = |bytes| match self {
-            Self::F32(_) => Self::F32(bytes),
-            Self::F16(_) => Self::F16(bytes),
-            Self::Bf16(_) => Self::Bf16(bytes),
-        };
-        self.bytes().chunks(count * self.width()).map(rewrap).collect()
-    }
-
     /// Appends the values, widened.
     pub(super) fn append_to(self, values: &mut Vec<f32>) {
         match self {

@@ -1,5 +1,7 @@
 //! What the unit tests of several rooms share: a small spec. Not compiled into the programs.
 
+pub(crate) mod faulty;
+
 use std::collections::BTreeMap;
 
 use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, encode};

@@ -1,0 +1,72 @@
+//! From the rows of an output to its analysis: reduce, render, write `analysis/`. Needs no model, no corpus and no worker.
+
+use babelquant_proto::{Digest, EngineClass};
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::reduce::{Reducer, Summary};
+use crate::report;
+use crate::store::{AnalysisFile, Output, StoreError};
+use crate::study::Analysis;
+
+/// Why there is no analysis.
+#[derive(Debug, Error)]
+pub enum AnalyseError {
+    /// The output is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The summary cannot be written.
+    #[error("the summary cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Where the numbers of a summary come from; no time, host or path.
+#[derive(Serialize)]
+struct Provenance {
+    study: String,
+    spec_digest: Digest,
+    engine_class: EngineClass,
+}
+
+/// Reduces the rows of `output`, writes `analysis/` and returns the report for the terminal.
+///
+/// # Errors
+/// The output holds no run, is damaged, or cannot be written.
+pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, AnalyseError> {
+    let run = output.run().await?;
+    let run = run.ok_or_else(|| StoreError::NoRun { location: output.location().to_owned() })?;
+    let mut reducer = Reducer::new(analysis);
+    output.read(|rows| reducer.push_weights(rows)).await?;
+    output.read(|rows| reducer.push_activations(rows)).await?;
+    output.read(|rows| reducer.push_documents(rows)).await?;
+    let provenance = Provenance {
+        study: run.study,
+        spec_digest: run.spec_digest,
+        engine_class: run.engine_class,
+    };
+    let derived = tokio::task::spawn_blocking(move || derive(reducer, &provenance)).await;
+    let (files, text) = derived.map_err(StoreError::from)??;
+    output.put_analysis(&files).await?;
+    Ok(text)
+}
+
+fn derive(
+    reducer: Reducer,
+    provenance: &Provenance,
+) -> Result<(Vec<AnalysisFile>, String), AnalyseError> {
+    let summary = reducer.finish();
+    Ok((files(&summary, provenance)?, report::terminal(&summary)))
+}
+
+fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>, AnalyseError> {
+    Ok(vec![
+        AnalysisFile::table(&summary.models)?,
+        AnalysisFile::table(&summary.layers)?,
+        AnalysisFile::table(&summary.languages)?,
+        AnalysisFile::table(&summary.activation_shares)?,
+        AnalysisFile::table(&summary.sensitivity)?,
+        AnalysisFile::table(&summary.correlations)?,
+        AnalysisFile::text("summary.json", report::json(summary, provenance)?),
+        AnalysisFile::text("report.md", report::markdown(summary)),
+    ])
+}

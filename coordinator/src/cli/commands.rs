@@ -1,0 +1,215 @@
+//! The commands: from flags to library calls, results to stdout. No flag is defined here.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use babelquant_proto::exit;
+use tokio::net::TcpListener;
+
+use super::stop::Stop;
+use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, Weights, What};
+use crate::local::{self, LocalWorker};
+use crate::owner::{Options, Outcome};
+use crate::reduce::Reducer;
+use crate::serve::{NetworkTrust, Service, check_exposure, serve};
+use crate::store::{AnalysisFile, Output};
+use crate::study::plan;
+use crate::study::{Analysis, ModelSource, Resolved, Study, StudyError};
+use crate::{analyse, demo, progress, report, service};
+
+/// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
+const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Executes a command; the result is the exit code.
+pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
+    match command {
+        Command::Demo(demo) => run_demo(demo).await,
+        Command::Run(Run { what, out, inside }) => run_local(what.study()?, &out, inside).await,
+        Command::Plan(plan) => print_plan(plan).await,
+        Command::Weights(weights) => print_weights(weights).await,
+        Command::Serve(serve) => run_service(serve).await,
+        Command::Report(report) => rebuild_report(report).await,
+        Command::Status(Status { url }) => print_status(&url).await,
+    }
+}
+
+impl What {
+    /// The study that the flags name.
+    fn study(&self) -> Result<Study, Stop> {
+        if let Some(path) = &self.study {
+            return Ok(Study::read(path)?);
+        }
+        let models = self.model.iter().map(|path| ModelSource::at(path)).collect();
+        let corpus = self.corpus.clone().unwrap_or_default();
+        Study::sensible(models, corpus).map_err(|error| Stop::new(exit::BUG, error))
+    }
+}
+
+async fn run_demo(Demo { out, inside }: Demo) -> Result<u8, Stop> {
+    let folder = tempfile::tempdir()?;
+    demo::unpack(folder.path())?;
+    let study = Study::parse(demo::STUDY, "the demo's study", folder.path())?;
+    run_local(study, &out, inside).await
+}
+
+async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> {
+    let (resolved, output) = prepare(&study, out).await?;
+    let models = study.models.iter().map(|model| model.path.clone()).collect();
+    let worker = LocalWorker {
+        models,
+        device: inside.device,
+        memory_bytes: inside.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
+        slots: inside.slots.into(),
+    };
+    let options = Options { patience: LOCAL_PATIENCE, ..Options::default() };
+    let service = Service::new(study.name.clone(), resolved, output.clone(), options);
+    let shown = progress::show(service.watch());
+    let run = local::run(service, worker, termination());
+    let (outcome, ()) = tokio::join!(run, shown);
+    conclude(outcome?, &output, study.analysis).await
+}
+
+async fn run_service(flags: Serve) -> Result<u8, Stop> {
+    let trust = if flags.insecure { NetworkTrust::Trusted } else { NetworkTrust::Untrusted };
+    check_exposure(flags.listen, trust)?;
+    let study = flags.what.study()?;
+    let (resolved, output) = prepare(&study, &flags.out).await?;
+    let listener = TcpListener::bind(flags.listen).await?;
+    print(&format!("listening on http://{}\n", listener.local_addr()?));
+    let options = Options {
+        lease: Duration::from_millis(flags.lease_ms.into()),
+        sync: Duration::from_millis(flags.sync_ms.into()),
+        ..Options::default()
+    };
+    let service = Service::new(study.name.clone(), resolved, output.clone(), options);
+    let shown = progress::show(service.watch());
+    let (outcome, ()) = tokio::join!(serve(listener, service, termination()), shown);
+    conclude(outcome?, &output, study.analysis).await
+}
+
+/// Reads everything that a study needs, and keeps the study in the output once it is known to be the output's.
+async fn prepare(study: &Study, out: &str) -> Result<(Resolved, Output), Stop> {
+    let resolved = resolve(study).await?;
+    let output = open(out)?;
+    output.check(&resolved.spec).await?;
+    output.put_study(study.to_toml()).await?;
+    Ok((resolved, output))
+}
+
+/// Hashing models and reading corpora takes seconds: not on the runtime's threads.
+async fn resolve(study: &Study) -> Result<Resolved, Stop> {
+    let study = study.clone();
+    let resolved = tokio::task::spawn_blocking(move || study.resolve()).await;
+    Ok(resolved.map_err(|error| Stop::new(exit::BUG, error))??)
+}
+
+/// The report of a complete run, and its exit code.
+async fn conclude(outcome: Outcome, output: &Output, analysis: Analysis) -> Result<u8, Stop> {
+    match &outcome {
+        Outcome::Complete { quarantined } => {
+            print(&analyse::analyse(output, analysis).await?);
+            if *quarantined > 0 {
+                tracing::error!(quarantined, "units were given up: _SUCCESS.json names them");
+            }
+        }
+        Outcome::Unfinished { reason } => {
+            tracing::warn!("{reason}; run the same command again to go on");
+        }
+    }
+    Ok(outcome.exit_code())
+}
+
+async fn print_plan(Plan { what, gflops }: Plan) -> Result<u8, Stop> {
+    let resolved = resolve(&what.study()?).await?;
+    print(&plan::Plan::of(&resolved.spec, gflops).to_string());
+    Ok(exit::COMPLETE)
+}
+
+async fn print_weights(Weights { model, out }: Weights) -> Result<u8, Stop> {
+    let source = ModelSource::at(&model);
+    let rows = tokio::task::spawn_blocking(move || local::weight_rows(&source.path, &source.name));
+    let rows = rows.await.map_err(|error| Stop::new(exit::BUG, error))??;
+    if let Some(path) = out {
+        write_file(&path, &AnalysisFile::table(&rows)?.content)?;
+    }
+    let mut reducer = Reducer::new(Analysis::default());
+    reducer.push_weights(&rows);
+    print(&report::terminal(&reducer.finish()));
+    Ok(exit::COMPLETE)
+}
+
+fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
+    std::fs::write(path, content).map_err(|source| {
+        let cause = anyhow::Error::new(source);
+        Stop::new(exit::UNFINISHED, cause.context(format!("cannot write {}", path.display())))
+    })
+}
+
+async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
+    let output = open_existing(&out)?;
+    let analysis = match study {
+        Some(path) => read_analysis(&path)?,
+        None => match output.study().await? {
+            Some(text) => Study::parse_analysis(&text, &format!("{out}/study.toml"))?,
+            None => Analysis::default(),
+        },
+    };
+    print(&analyse::analyse(&output, analysis).await?);
+    Ok(exit::COMPLETE)
+}
+
+fn read_analysis(path: &PathBuf) -> Result<Analysis, StudyError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| StudyError::Read { path: path.clone(), source })?;
+    Study::parse_analysis(&text, &path.display().to_string())
+}
+
+async fn print_status(url: &str) -> Result<u8, Stop> {
+    let status = service::status(url).await?;
+    print(&format!(
+        "{:?}: {} of {} units done, {} lent to {} workers, {} quarantined\n",
+        status.state, status.done, status.units, status.granted, status.workers, status.quarantined
+    ));
+    Ok(exit::COMPLETE)
+}
+
+/// The output at a location; a bucket's keys come from the environment, as its own tools take them.
+fn open(out: &str) -> Result<Output, Stop> {
+    let keys = std::env::vars().filter(|(key, _)| key.starts_with("AWS_"));
+    let options: Vec<_> = keys.map(|(key, value)| (key.to_lowercase(), value)).collect();
+    Ok(Output::open(out, &options)?)
+}
+
+/// As `open`, but makes no directory.
+fn open_existing(out: &str) -> Result<Output, Stop> {
+    if !out.contains("://") && !Path::new(out).is_dir() {
+        return Err(Stop::new(exit::USAGE, anyhow::anyhow!("there is no directory {out}")));
+    }
+    open(out)
+}
+
+/// Writes a result to stdout. A reader that has gone away, as in `| head`, is no error.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// Ends with the first Ctrl-C or SIGTERM.
+async fn termination() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for a signal");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+    tracing::warn!("stopping: what is done is kept");
+}

@@ -1,0 +1,215 @@
+//! The command line of `babelquant`: flags, environment, logs and exit codes. The work is in `commands` and the library.
+
+mod commands;
+mod stop;
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use stop::Stop;
+
+/// Runs the program: flags, logs, one command, exit code.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let default = match cli.command {
+        Command::Serve(_) => "info",
+        _ => "warn,babelquant_coordinator::progress=info",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let logs = logs.with_ansi(std::io::stderr().is_terminal());
+    match cli.log_json {
+        true => logs.json().init(),
+        false => logs.init(),
+    }
+    match commands::execute(cli.command).await {
+        Ok(code) => code.into(),
+        Err(Stop { code, error }) => {
+            tracing::error!("{error:#}");
+            code.into()
+        }
+    }
+}
+
+/// Measures how quantization changes a multilingual language model: per language, per layer, per config.
+#[derive(Debug, Parser)]
+#[command(name = "babelquant", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Log lines as JSON (on stderr)
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 complete, 2 usage, 3 complete with quarantined units, 70 bug, \
+75 unfinished (run the same command again, it goes on where it stopped; also: the disk is full), 77 not authorised, \
+78 config, version or model mismatch (retrying cannot help).
+RUST_LOG sets the log level. Results go to stdout, everything else to stderr.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the bundled demo: a small model, 14 languages, every layer, three configs
+    #[command(after_help = "Example:\n  babelquant demo")]
+    Demo(Demo),
+    /// Run a study on this machine and print its report
+    #[command(after_help = "Examples:
+  babelquant run study.toml --out results/
+  babelquant run --model models/bloom-560m --corpus 'ntrex/{language}.txt'")]
+    Run(Run),
+    /// Say how much work a study is; compute nothing
+    #[command(after_help = "Example:\n  babelquant plan study.toml --gflops 200")]
+    Plan(Plan),
+    /// Print the weight statistics of a model; needs no corpus
+    #[command(
+        after_help = "Example:\n  babelquant weights models/bloom-560m --out weights.parquet"
+    )]
+    Weights(Weights),
+    /// Serve a study to workers on other machines
+    #[command(after_help = "Examples:
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure
+  babelquant-worker --coordinator http://head:7070 --models /data/models     (on each machine)")]
+    Serve(Serve),
+    /// Rebuild analysis and report from the result files; needs neither model nor corpus
+    #[command(after_help = "Examples:
+  babelquant report results/
+  babelquant report results/ --study other-analysis.toml")]
+    Report(Report),
+    /// Ask a coordinator how far its run is
+    #[command(after_help = "Example:\n  babelquant status http://head:7070")]
+    Status(Status),
+}
+
+/// What is measured: a study file, or a model and a corpus.
+#[derive(Debug, Args)]
+struct What {
+    /// Study file (TOML)
+    #[arg(value_name = "STUDY", required_unless_present_all = ["model", "corpus"], conflicts_with_all = ["model", "corpus"])]
+    study: Option<PathBuf>,
+    /// Model directory, instead of a study file; may be given several times
+    #[arg(long, value_name = "DIR", requires = "corpus")]
+    model: Vec<PathBuf>,
+    /// Corpus path with {language} in it, ending in .txt or .jsonl
+    #[arg(long, value_name = "PATTERN", requires = "model")]
+    corpus: Option<String>,
+}
+
+/// The worker inside this process.
+#[derive(Debug, Args)]
+struct Inside {
+    /// What to compute on: cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    /// Refuse units that would need more memory than this, in GiB
+    #[arg(long, value_name = "GIB")]
+    memory: Option<f64>,
+    /// Units held at a time; more of one shard share the baseline's logits
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    slots: u16,
+}
+
+#[derive(Debug, Args)]
+struct Demo {
+    /// Where results go: a directory or a URL
+    #[arg(long, value_name = "OUT", default_value = "demo-results/")]
+    out: String,
+    #[command(flatten)]
+    inside: Inside,
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    what: What,
+    /// Where results go: a directory, or a URL such as s3://bucket/prefix
+    #[arg(long, value_name = "OUT", default_value = "results/")]
+    out: String,
+    #[command(flatten)]
+    inside: Inside,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    #[command(flatten)]
+    what: What,
+    /// What all workers together are assumed to reach, in GFLOP/s
+    #[arg(long, value_name = "GFLOPS", default_value_t = 100.0)]
+    gflops: f64,
+}
+
+#[derive(Debug, Args)]
+struct Weights {
+    /// Model directory
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Write the rows to this Parquet file as well
+    #[arg(long, value_name = "FILE.parquet")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    what: What,
+    /// Where results go: a directory, or a URL such as s3://bucket/prefix
+    #[arg(long, value_name = "OUT", default_value = "results/")]
+    out: String,
+    /// Address to listen on; port 0 picks a free one, which is printed
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
+    listen: SocketAddr,
+    /// Trust everyone who can reach the address: there is no authentication yet
+    #[arg(long)]
+    insecure: bool,
+    /// A worker that is silent for so many milliseconds loses its units
+    #[arg(long, value_name = "MS", default_value_t = 15_000, hide = true)]
+    lease_ms: u32,
+    /// How often workers report, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 5_000, hide = true)]
+    sync_ms: u32,
+}
+
+#[derive(Debug, Args)]
+struct Report {
+    /// The output of a run: a directory or a URL
+    #[arg(value_name = "OUT")]
+    out: String,
+    /// Take [analysis] from this study file instead of the one that was run
+    #[arg(long, value_name = "FILE")]
+    study: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Status {
+    /// Address of the coordinator
+    #[arg(value_name = "URL")]
+    url: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent_and_mistakes_are_refused() {
+        Cli::command().debug_assert();
+        let parse = |line: &str| Cli::try_parse_from(line.split(' ')).is_ok();
+        assert!(parse("babelquant run s.toml --out x"));
+        assert!(parse("babelquant run --model m --corpus c/{language}.txt"));
+        assert!(parse("babelquant plan --model m --model n --corpus c/{language}.txt --gflops 3"));
+        assert!(!parse("babelquant run"));
+        assert!(!parse("babelquant run s.toml --model m --corpus c"));
+        assert!(!parse("babelquant run --model m"));
+        assert!(!parse("babelquant serve s.toml --listen nowhere"));
+    }
+}

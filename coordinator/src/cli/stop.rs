@@ -1,0 +1,68 @@
+//! How a command breaks off: an exit code and what to say. The only place that turns errors into exit codes.
+
+use babelquant_proto::exit;
+
+use crate::analyse::AnalyseError;
+use crate::local::LocalError;
+use crate::serve::ServeError;
+use crate::service::StatusError;
+use crate::store::StoreError;
+use crate::study::StudyError;
+
+/// An exit code and its reason.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) code: u8,
+    pub(super) error: anyhow::Error,
+}
+
+impl Stop {
+    pub(super) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<StudyError> for Stop {
+    fn from(error: StudyError) -> Self {
+        Self::new(exit::USAGE, error)
+    }
+}
+
+impl From<ServeError> for Stop {
+    fn from(error: ServeError) -> Self {
+        Self::new(error.exit_code(), error)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        ServeError::from(error).into()
+    }
+}
+
+impl From<LocalError> for Stop {
+    fn from(error: LocalError) -> Self {
+        Self::new(error.exit_code(), error)
+    }
+}
+
+impl From<AnalyseError> for Stop {
+    fn from(error: AnalyseError) -> Self {
+        match error {
+            AnalyseError::Store(error) => error.into(),
+            AnalyseError::Json(error) => Self::new(exit::BUG, error),
+        }
+    }
+}
+
+impl From<StatusError> for Stop {
+    fn from(error: StatusError) -> Self {
+        Self::new(exit::UNFINISHED, error)
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(exit::UNFINISHED, error)
+    }
+}

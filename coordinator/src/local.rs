@@ -1,0 +1,131 @@
+//! Local mode: the coordinator on loopback and a worker in this process, the same way as on a cluster. Feature `local`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use babelquant_proto::rows::WeightRow;
+use babelquant_worker as worker;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::owner::Outcome;
+use crate::serve::{ServeError, Service, serve};
+
+/// How long the in-process worker tries to reach a coordinator that is in the same process.
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+/// The in-process worker.
+#[derive(Debug, Clone)]
+pub struct LocalWorker {
+    /// Model directories.
+    pub models: Vec<PathBuf>,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Refuse units that need more memory than this, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Units held at a time.
+    pub slots: usize,
+}
+
+/// Why a local run broke off.
+#[derive(Debug, Error)]
+pub enum LocalError {
+    /// There is no free port, or no loopback.
+    #[error("cannot listen on 127.0.0.1")]
+    Listen(#[from] std::io::Error),
+    /// The device is no device.
+    #[error(transparent)]
+    Device(#[from] worker::DeviceError),
+    /// The service broke off.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The worker broke off.
+    #[error("the worker in this process stopped")]
+    Worker(#[source] worker::Error),
+    /// The weights cannot be read.
+    #[error("the weights of {path} cannot be read")]
+    Weights {
+        /// The model's directory.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl LocalError {
+    /// The exit code that tells a launcher what to do.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Listen(_) => babelquant_proto::exit::UNFINISHED,
+            Self::Device(_) | Self::Weights { .. } => babelquant_proto::exit::USAGE,
+            Self::Serve(error) => error.exit_code(),
+            Self::Worker(error) => error.exit_code(),
+        }
+    }
+}
+
+/// Runs the study of `service` with one worker in this process, until it is complete or `shutdown`: then the worker gives back
+/// what it holds before the coordinator leaves.
+///
+/// # Errors
+/// Service or worker broke off.
+pub async fn run(
+    service: Service,
+    local: LocalWorker,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, LocalError> {
+    let device = local.device.parse()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let options = worker::Options {
+        coordinator: format!("http://{}", listener.local_addr()?),
+        models: local.models,
+        device,
+        memory_bytes: local.memory_bytes,
+        slots: local.slots,
+        name: "local".to_owned(),
+        give_up: GIVE_UP,
+    };
+    let (stop_worker, worker_stops) = oneshot::channel::<()>();
+    let (stop_service, service_stops) = oneshot::channel::<()>();
+    let worker = worker::run(options, async { drop(worker_stops.await) });
+    let serving = serve(listener, service, async { drop(service_stops.await) });
+    let (mut worker, mut serving) = (std::pin::pin!(worker), std::pin::pin!(serving));
+    let worked = tokio::select! {
+        outcome = &mut serving => {
+            drop(stop_worker);
+            return Ok(outcome?);
+        }
+        worked = &mut worker => worked,
+        () = shutdown => {
+            drop(stop_worker);
+            tokio::select! {
+                worked = &mut worker => worked,
+                outcome = &mut serving => return Ok(outcome?),
+            }
+        }
+    };
+    match worked {
+        Ok(state) if state.is_complete() => Ok(serving.await?),
+        Ok(_) | Err(worker::Error::Stopped) => {
+            drop(stop_service);
+            Ok(serving.await?)
+        }
+        Err(error) => {
+            drop(stop_service);
+            serving.await?;
+            Err(LocalError::Worker(error))
+        }
+    }
+}
+
+/// The weight statistics of the model in `directory`, called `name`.
+///
+/// # Errors
+/// The directory holds no model that can be read.
+pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, LocalError> {
+    worker::weight_rows(directory, name).map_err(|source| LocalError::Weights {
+        path: directory.to_owned(),
+        source: Box::new(source),
+    })
+}

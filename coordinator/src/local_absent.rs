@@ -1,0 +1,56 @@
+//! Local mode in a build without the feature `local`: every call says so.
+
+use std::path::{Path, PathBuf};
+
+use babelquant_proto::rows::WeightRow;
+use thiserror::Error;
+
+use crate::owner::Outcome;
+use crate::serve::Service;
+
+/// The in-process worker.
+#[derive(Debug, Clone)]
+pub struct LocalWorker {
+    /// Model directories.
+    pub models: Vec<PathBuf>,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// Refuse units that need more memory than this, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Units held at a time.
+    pub slots: usize,
+}
+
+/// This build computes nothing itself.
+#[derive(Debug, Error)]
+#[error(
+    "this build has no worker inside: build it with `--features local`, or use `babelquant serve` and babelquant-worker"
+)]
+pub struct LocalError;
+
+impl LocalError {
+    /// The exit code that tells a launcher what to do.
+    pub fn exit_code(&self) -> u8 {
+        babelquant_proto::exit::USAGE
+    }
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub async fn run(
+    _: Service,
+    _: LocalWorker,
+    _: impl Future<Output = ()>,
+) -> Result<Outcome, LocalError> {
+    Err(LocalError)
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn weight_rows(_: &Path, _: &str) -> Result<Vec<WeightRow>, LocalError> {
+    Err(LocalError)
+}
