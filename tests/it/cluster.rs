@@ -23,7 +23,9 @@ impl Study {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (n, language) in LANGUAGES.iter().enumerate() {
-            let line = |i: usize| format!("{language} {} ß अ {}", "word ".repeat(1 + (i * 7 + n) % 9), i * i);
+            let line = |i: usize| {
+                format!("{language} {} ß अ {}", "word ".repeat(1 + (i * 7 + n) % 9), i * i)
+            };
             let text: String = (0..300).map(|i| line(i) + "\n").collect();
             fs::write(folder.path().join(format!("{language}.txt")), text).unwrap();
         }
@@ -53,14 +55,22 @@ impl Study {
     fn serve(&self, out: &str, port: &str) -> (Process, String) {
         let process = self.serve_file("study.toml", out, port);
         let line = process.wait_for("listening on ");
-        let address = line.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap();
+        let address =
+            line.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap();
         (process, address.to_owned())
     }
 
     fn serve_file(&self, file: &str, out: &str, port: &str) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
         command.arg("serve").arg(self.path(file)).arg("--out").arg(self.path(out));
-        command.args(["--listen", &format!("127.0.0.1:{port}"), "--lease-ms", "1000", "--sync-ms", "200"]);
+        command.args([
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--lease-ms",
+            "3000",
+            "--sync-ms",
+            "200",
+        ]);
         Process::start("coordinator", &mut command)
     }
 }
@@ -74,7 +84,10 @@ fn worker(address: &str, name: &str, slots: &str) -> Process {
 
 /// Every file that must not depend on who computed it, by its name in the output.
 fn bytes(out: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::from([("_SUCCESS.json".to_owned(), fs::read(out.join("_SUCCESS.json")).unwrap())]);
+    let mut found = BTreeMap::from([(
+        "_SUCCESS.json".to_owned(),
+        fs::read(out.join("_SUCCESS.json")).unwrap(),
+    )]);
     let mut folders = vec![out.join("data")];
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -41,7 +41,11 @@ fn trespassers(folder: &str, words: &[&str], allowed: &[&str]) -> Vec<String> {
         code.into_iter().any(|line| words.iter().any(|word| line.contains(word)))
     };
     let fine = |name: &str| allowed.iter().any(|prefix| name.starts_with(prefix));
-    files(folder).into_iter().filter(|(name, text)| !fine(name) && holds(text)).map(|(name, _)| name).collect()
+    files(folder)
+        .into_iter()
+        .filter(|(name, text)| !fine(name) && holds(text))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 #[test]
@@ -105,5 +109,8 @@ fn the_hard_logic_is_pure() {
 fn the_engine_class_names_the_candle_that_is_built_in() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let entry = format!("name = \"candle-core\"\nversion = \"{}\"", babelquant_worker::CANDLE);
-    assert!(lock.contains(&entry), "worker/src/engine/class.rs names another candle than Cargo.lock");
+    assert!(
+        lock.contains(&entry),
+        "worker/src/engine/class.rs names another candle than Cargo.lock"
+    );
 }

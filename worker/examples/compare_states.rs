@@ -47,7 +47,8 @@ fn compare_nll(decoder: &Decoder, expected: &HashMap<String, Tensor>, x: &Tensor
     let vocabulary = decoder.architecture().shape.vocabulary as usize;
     let mut ours = 0.0;
     for (position, &target) in ids.iter().skip(1).enumerate() {
-        let logits: Vec<f32> = decoder.head(&x.narrow(0, position, 1)?, 0, vocabulary)?.squeeze(0)?.to_vec1()?;
+        let logits: Vec<f32> =
+            decoder.head(&x.narrow(0, position, 1)?, 0, vocabulary)?.squeeze(0)?.to_vec1()?;
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
         ours += f64::from(max) + sum.ln() - f64::from(logits[usize::try_from(target)?]);

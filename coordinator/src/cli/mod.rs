@@ -5,7 +5,6 @@ mod stop;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +25,6 @@ pub async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let logs = logs.with_ansi(std::io::stderr().is_terminal());
     match cli.log_json {
         true => logs.json().init(),
         false => logs.init(),

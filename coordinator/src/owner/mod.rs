@@ -3,112 +3,31 @@
 //! come here, Parquet is written on a blocking thread.
 
 mod answer;
+mod call;
+mod options;
+mod register;
 mod turn;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::message::{
-    Hello, RunState, Session, Status, SyncReply, SyncRequest, Welcome,
-};
-use babelquant_proto::{Spec, UnitIndex, WIRE_MAJOR};
-use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use babelquant_proto::message::{RunState, Session, Status};
+use babelquant_proto::{Spec, UnitIndex};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::scheduler::{Geometry, Input, Record, Scheduler};
 use crate::store::{Entry, Output, RunFile, Store, StoreError};
 use crate::study::Texts;
-use crate::verify::Rejection;
 use answer::Waiting;
+pub(crate) use call::{Call, Checked, Refusal};
+pub use options::{Options, Outcome};
 
 /// Most calls that wait for the owner: a thousand workers have one call each, and each call is a request in memory.
 const CALLS_MAX: usize = 1024;
 /// Most calls of one group commit.
 const GROUP_CALLS_MAX: usize = 256;
-
-/// The times of a service; tests shrink them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// A worker that is silent for this long loses its grants.
-    pub lease: Duration,
-    /// How often a busy worker should Sync.
-    pub sync: Duration,
-    /// How long an idle worker's Sync may wait for work.
-    pub poll: Duration,
-    /// How often leases are looked at and a failed commit is tried again.
-    pub tick: Duration,
-    /// How long results may fail to become durable before the run stops, unfinished.
-    pub patience: Duration,
-    /// How long workers may take to hear that the run is complete.
-    pub linger: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(15),
-            sync: Duration::from_secs(5),
-            poll: Duration::from_secs(2),
-            tick: Duration::from_millis(500),
-            patience: Duration::from_secs(600),
-            linger: Duration::from_secs(10),
-        }
-    }
-}
-
-/// How a service ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every unit is done, but for so many that are quarantined.
-    Complete {
-        /// Quarantined units.
-        quarantined: u64,
-    },
-    /// It was asked to stop, or could not store results; the same command goes on.
-    Unfinished {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// A message from the service.
-pub(crate) enum Call {
-    /// A worker introduces itself.
-    Register(Hello, oneshot::Sender<Result<Welcome, Refusal>>),
-    /// A worker's Sync.
-    Sync(Checked, oneshot::Sender<Result<SyncReply, Refusal>>),
-}
-
-/// A Sync whose results have been checked against their units.
-pub(crate) struct Checked {
-    pub(crate) request: SyncRequest,
-    /// The results that are none of their unit's.
-    pub(crate) rejected: Vec<(UnitIndex, Rejection)>,
-}
-
-/// Why a call is refused.
-#[derive(Debug, Error)]
-pub(crate) enum Refusal {
-    /// Coordinator and worker are of different versions.
-    #[error(
-        "the coordinator speaks wire version {WIRE_MAJOR}, the worker {0}: use builds of one version"
-    )]
-    Wire(u32),
-    /// The worker's numbers would not be this run's.
-    #[error("{0}")]
-    Engine(StoreError),
-    /// The session is not open (any more).
-    #[error("session {} is not open: register again", .0.0)]
-    Session(Session),
-    /// The storage refuses at present.
-    #[error("the output cannot be written at present: {0}")]
-    Storage(StoreError),
-    /// The coordinator is leaving.
-    #[error("the coordinator is leaving")]
-    Leaving,
-}
 
 /// What a service serves.
 #[derive(Debug)]

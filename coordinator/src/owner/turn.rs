@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use babelquant_proto::message::{Hello, Session, UnitResult, Verdict, VerdictKind, Welcome};
-use babelquant_proto::{FailureKind, UnitIndex, WIRE_MAJOR};
-use tokio::sync::oneshot;
+use babelquant_proto::message::{UnitResult, Verdict, VerdictKind};
+use babelquant_proto::{FailureKind, UnitIndex};
 
 use super::answer::Waiting;
 use super::{Call, Checked, Owner, Refusal};
 use crate::scheduler::{Input, Record, Report, Standing};
-use crate::store::{Entry, RunFile, StoreError, check_engine};
+use crate::store::{Entry, StoreError};
 
 impl Owner {
     /// Handles a group of calls.
@@ -30,64 +29,6 @@ impl Owner {
         self.store_all().await?;
         self.answer_waiting();
         self.complete_if_closed().await?;
-        Ok(())
-    }
-
-    async fn answer_register(
-        &mut self,
-        hello: Hello,
-        reply: oneshot::Sender<Result<Welcome, Refusal>>,
-    ) -> Result<(), StoreError> {
-        let welcome = match self.register(hello).await {
-            Err(Refusal::Storage(error)) if !error.is_transient() => return Err(error),
-            welcome => welcome,
-        };
-        if let Err(refusal) = &welcome {
-            tracing::warn!(%refusal, "a worker was refused");
-        }
-        drop(reply.send(welcome));
-        Ok(())
-    }
-
-    async fn register(&mut self, hello: Hello) -> Result<Welcome, Refusal> {
-        if hello.wire_major != WIRE_MAJOR {
-            return Err(Refusal::Wire(hello.wire_major));
-        }
-        if self.draining.is_some() {
-            return Err(Refusal::Leaving);
-        }
-        self.claim(&hello).await?;
-        let session = Session(self.next_session);
-        self.next_session += 1;
-        tracing::info!(worker = hello.name, engine = %hello.engine_class, "a worker joined");
-        let now = self.now();
-        self.scheduler.step(now, Input::Join { session, worker: hello.name });
-        let milliseconds = |duration: std::time::Duration| duration.as_millis() as u32;
-        Ok(Welcome {
-            session,
-            spec: self.run.spec.as_ref().clone(),
-            lease_ms: milliseconds(self.run.options.lease),
-            sync_ms: milliseconds(self.run.options.sync),
-        })
-    }
-
-    /// Makes the first worker's engine class the run's, and refuses others.
-    async fn claim(&mut self, hello: &Hello) -> Result<(), Refusal> {
-        if let Some(run_file) = &self.run_file {
-            return check_engine(run_file, &hello.engine_class).map_err(Refusal::Engine);
-        }
-        let spec = self.run.spec.as_ref();
-        let run_file = RunFile {
-            study: self.run.study.clone(),
-            spec_digest: spec.digest().expect("a spec is JSON: it was read or made as such"),
-            engine_class: hello.engine_class.clone(),
-            spec: spec.clone(),
-        };
-        self.run.output.claim(&run_file).await.map_err(|error| match error.is_mismatch() {
-            true => Refusal::Engine(error),
-            false => Refusal::Storage(error),
-        })?;
-        self.run_file = Some(run_file);
         Ok(())
     }
 

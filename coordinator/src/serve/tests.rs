@@ -272,7 +272,7 @@ async fn duplicates_failures_and_stops_are_answered() {
 async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
     let disk = Arc::new(Faulty::healthy());
     let patient = Options { patience: Duration::from_secs(60), ..QUICK };
-    let running = start_with(Output::of(disk.clone()), spec(1), patient).await;
+    let running = start_with(Output::of(Arc::<Faulty>::clone(&disk)), spec(1), patient).await;
     let mut worker = Worker::join(&running.address, "a").await;
     worker.sync().await.unwrap();
     worker.compute(&[]);
@@ -288,7 +288,7 @@ async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
 #[tokio::test]
 async fn a_disk_that_stays_full_ends_the_run_unfinished() {
     let disk = Arc::new(Faulty::healthy());
-    let running = start(Output::of(disk.clone()), spec(1)).await;
+    let running = start(Output::of(Arc::<Faulty>::clone(&disk)), spec(1)).await;
     let mut worker = Worker::join(&running.address, "a").await;
     worker.sync().await.unwrap();
     worker.compute(&[]);

@@ -2,7 +2,7 @@
 
 /// Mantissa bits that the values of a bucket share: as many as f16 has, so that a value widened from f16 or bf16 is the edge
 /// of its bucket.
-const SHARED_MANTISSA_BITS: u32 = 11;
+const SHARED_MANTISSA_BITS: u32 = 10;
 
 /// Bits of an f32 that are free within a bucket.
 pub(super) const FREE_BITS: u32 = 23 - SHARED_MANTISSA_BITS;
@@ -40,6 +40,9 @@ impl Bucket {
 
     /// Mean of its weights.
     pub(super) fn mean(self) -> f64 {
+        if self.is_exact() {
+            return self.edge.into();
+        }
         let offset = self.mean_offset() * self.ulp();
         f64::from(self.edge) + if self.edge.is_sign_negative() { -offset } else { offset }
     }
@@ -60,7 +63,7 @@ impl Bucket {
     }
 
     fn mean_offset(self) -> f64 {
-        if self.is_exact() { 0.0 } else { self.offsets as f64 / self.count as f64 }
+        self.offsets as f64 / self.count as f64
     }
 
     /// Distance of neighbouring f32 in the bucket.

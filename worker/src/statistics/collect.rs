@@ -7,7 +7,8 @@ use half::{bf16, f16};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::bucket::{Bucket, FREE_MASK};
+use super::bucket::{Bucket, FREE_BITS, FREE_MASK};
+use super::even;
 use super::stored::StoredValues;
 
 /// Buckets by the bits of their magnitude; both signs are meant.
@@ -115,6 +116,14 @@ impl Collected {
             }
         }
         Self { buckets }
+    }
+
+    /// Whether the values look evenly spread within their buckets.
+    pub(super) fn is_even(&self) -> bool {
+        let free = |values: &Vec<f32>| {
+            values.iter().map(|value| value.to_bits() & FREE_MASK).collect::<Vec<u32>>()
+        };
+        even::is_even(self.buckets.values().map(|values| free(values).into_iter()), FREE_BITS)
     }
 
     /// The weights of a wanted bucket of one sign, in no order.

@@ -12,8 +12,7 @@ use super::{coarse, counts, sorted};
 /// So many f32 and more are counted in buckets; fewer are sorted.
 const COARSE_FROM: u64 = 1 << 20;
 
-/// The largest share of λ2 that may be estimated. A Gaussian has 2·10⁻⁸, and its L-ratios are then within 10⁻¹¹; many equal
-/// values that are no bucket's edge have more and are sorted.
+/// The largest share of λ2 that may be estimated; a Gaussian has 2·10⁻⁸. Values that are fewer or less smooth are sorted.
 const ESTIMATED_SHARE_MAX: f64 = 1e-7;
 
 /// Statistics of tensors and of all their weights together.
@@ -29,12 +28,13 @@ pub struct GroupStatistics {
 pub fn of_tensor(tensor: StoredValues<'_>) -> WeightStatistics {
     let tensors = [tensor];
     let questions = ask(count(tensor, floats(&tensors) >= COARSE_FROM), &tensors);
-    let collected = Collected::new(&[collect(tensor, &questions.wanted)], &questions.wanted);
-    questions.answer(&collected)
+    let values = [collect(tensor, &questions.wanted)];
+    answer(&questions, &values, &tensors)
 }
 
-/// Statistics of each tensor and of the group, for any formats. Moments and everything about order, count and size are
-/// exact up to f64 rounding; the L-ratios of 2^20 and more f32 are within 10⁻¹¹.
+/// Statistics of each tensor and of the group, for any formats. All are exact up to f64 rounding, but for the L-ratios of
+/// 2^20 and more f32: those are within 10⁻¹⁰ where values are spread evenly at the scale of 2^-10 of their size, and exact
+/// where they do not look so.
 pub fn of_group(tensors: &[StoredValues<'_>]) -> GroupStatistics {
     let coarse = floats(tensors) >= COARSE_FROM;
     let populations: Vec<Population> =
@@ -49,14 +49,13 @@ pub fn of_group(tensors: &[StoredValues<'_>]) -> GroupStatistics {
         each.iter().chain([&group]).flat_map(|questions| &questions.wanted).copied().collect();
     let values: Vec<Vec<f32>> =
         tensors.par_iter().map(|tensor| collect(*tensor, &wanted)).collect();
-    let answer = |questions: &Questions, values: &[Vec<f32>]| {
-        questions.answer(&Collected::new(values, &questions.wanted))
-    };
     let answer_each = || {
-        let each = each.par_iter().zip(&values);
-        each.map(|(questions, values)| answer(questions, std::slice::from_ref(values))).collect()
+        let answer = |((questions, values), tensor)| {
+            answer(questions, std::slice::from_ref(values), std::slice::from_ref(tensor))
+        };
+        each.par_iter().zip(&values).zip(tensors).map(answer).collect()
     };
-    let (group, tensors) = rayon::join(|| answer(&group, &values), answer_each);
+    let (group, tensors) = rayon::join(|| answer(&group, &values, tensors), answer_each);
     GroupStatistics { tensors, group }
 }
 
@@ -90,10 +89,27 @@ fn merge(populations: &[Population]) -> Population {
 fn ask(population: Population, tensors: &[StoredValues<'_>]) -> Questions {
     let l_moments = LMoments::of(&population);
     let few = population.count() < COARSE_FROM && !population.exact;
-    if !few && l_moments.estimated_share() <= ESTIMATED_SHARE_MAX {
-        return Questions::of(population, l_moments);
+    if few || l_moments.estimated_share() > ESTIMATED_SHARE_MAX {
+        return ask_sorted(tensors);
     }
+    Questions::of(population, l_moments)
+}
+
+fn ask_sorted(tensors: &[StoredValues<'_>]) -> Questions {
     let population = sorted::of(tensors);
     let l_moments = LMoments::of(&population);
     Questions::of(population, l_moments)
+}
+
+/// The answers from the `values` collected in `tensors`, which are sorted if these are spread unevenly.
+fn answer(
+    questions: &Questions,
+    values: &[Vec<f32>],
+    tensors: &[StoredValues<'_>],
+) -> WeightStatistics {
+    let collected = Collected::new(values, &questions.wanted);
+    if collected.is_even() {
+        return questions.answer(&collected);
+    }
+    ask_sorted(tensors).answer(&Collected::default())
 }

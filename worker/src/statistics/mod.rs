@@ -9,6 +9,7 @@ mod bucket;
 mod coarse;
 mod collect;
 mod counts;
+mod even;
 #[cfg(test)]
 pub(crate) mod golden;
 mod group;

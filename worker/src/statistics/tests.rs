@@ -144,9 +144,17 @@ fn buckets_agree_with_sorting() {
 }
 
 #[test]
-fn few_distinct_values_are_sorted() {
-    let values: Vec<f32> = many().iter().map(|value| (value / 0.013).round() * 0.013).collect();
-    assert_eq!(of_f32(&values), by_sorting(&values));
+fn values_that_repeat_are_sorted() {
+    let all = many();
+    let round = |(at, value): (usize, &f32)| {
+        let scale = 0.002 + 1e-7 * (at / 1000) as f32;
+        (value / scale).round() * scale
+    };
+    let by_tensor: Vec<f32> = all.iter().map(|value| (value / 0.013).round() * 0.013).collect();
+    let by_row: Vec<f32> = all.iter().enumerate().map(round).collect();
+    for values in [by_tensor, by_row] {
+        assert_eq!(of_f32(&values), by_sorting(&values));
+    }
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! What a service may be told, and how it ends. Not the study.
+
+use std::time::Duration;
+
+/// The times of a service; tests shrink them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// A worker that is silent for this long loses its grants.
+    pub lease: Duration,
+    /// How often a busy worker should Sync.
+    pub sync: Duration,
+    /// How long an idle worker's Sync may wait for work.
+    pub poll: Duration,
+    /// How often leases are looked at and a failed commit is tried again.
+    pub tick: Duration,
+    /// How long results may fail to become durable before the run stops, unfinished.
+    pub patience: Duration,
+    /// How long workers may take to hear that the run is complete.
+    pub linger: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            sync: Duration::from_secs(5),
+            poll: Duration::from_secs(2),
+            tick: Duration::from_millis(500),
+            patience: Duration::from_secs(600),
+            linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How a service ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every unit is done, but for so many that are quarantined.
+    Complete {
+        /// Quarantined units.
+        quarantined: u64,
+    },
+    /// It was asked to stop, or could not store results; the same command goes on.
+    Unfinished {
+        /// Why.
+        reason: String,
+    },
+}
