@@ -33,7 +33,7 @@ def read_everything(out):
     check("files", len(files) > 5, f"{len(files)} Parquet files")
     for file in files:
         ours = polars.read_parquet(file, hive_partitioning=False)
-        count = duckdb.sql(f"SELECT count(*) FROM read_parquet('{file}', hive_partitioning = false)").fetchone()[0]
+        count = duckdb.sql(f"SELECT count(*) FROM read_parquet('{file}', hive_partitioning = false)").fetchall()[0][0]
         check_quietly(file, count == ours.height and count > 0)
         for column in ours.select(polars.selectors.float()).get_columns():
             check_quietly(f"{file} {column.name}", bool(column.drop_nulls().is_finite().all()))
