@@ -3,7 +3,7 @@
 mod commands;
 mod stop;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -25,14 +25,19 @@ pub async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    match cli.log_json {
+    let log_json = cli.log_json;
+    match log_json {
         true => logs.json().init(),
         false => logs.init(),
     }
     match commands::execute(cli.command).await {
         Ok(code) => code.into(),
         Err(Stop { code, error }) => {
-            tracing::error!("{error:#}");
+            if log_json {
+                tracing::error!("{error:#}");
+            } else {
+                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            }
             code.into()
         }
     }

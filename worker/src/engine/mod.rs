@@ -77,7 +77,9 @@ fn run(evaluator: &mut Evaluator, job: &Job, events: &mpsc::Sender<Event>) -> Op
         open.retain(|&other| other != unit);
         let _ = events.blocking_send(event(unit, outcome));
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| evaluator.evaluate(job, &mut emit)));
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        evaluator.compute(&job.units, job.text.as_deref(), &mut emit)
+    }));
     let error = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_failure()),

@@ -20,7 +20,6 @@ use bytes::Bytes;
 use self::activations::ActivationTap;
 use self::loaded::Loaded;
 use self::shard::ShardStates;
-use crate::engine::Job;
 use crate::model::{Architecture, Checkpoint};
 
 pub use error::EvalError;
@@ -64,14 +63,6 @@ impl Evaluator {
     ///
     /// # Errors
     /// The model or the shard cannot be prepared.
-    pub(crate) fn evaluate(&mut self, job: &Job, emit: &mut Emit<'_>) -> Result<(), EvalError> {
-        self.compute(&job.units, job.text.as_deref(), emit)
-    }
-
-    /// As `evaluate`, for callers without an engine: tests and benchmarks.
-    ///
-    /// # Errors
-    /// As `evaluate`.
     pub fn compute(
         &mut self,
         units: &[UnitIndex],

@@ -16,6 +16,6 @@ pub(super) struct Norm {
 impl Norm {
     /// (x − mean)/√(var + ε)·gain + bias over the last axis; x [n, width], same shape and dtype back.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        kernels::layer_norm(x, self)
+        kernels::layer_norm(x, &self.gain, &self.bias, self.epsilon)
     }
 }
