@@ -187,3 +187,18 @@ fn a_worker_without_the_model_says_so_and_leaves_the_units_alone() {
     coordinator.expect(0);
     lost.expect(0);
 }
+
+#[test]
+fn a_worker_told_to_leave_gives_back_what_it_holds() {
+    let study = Study::new();
+    let expected = undisturbed(&study);
+    let (coordinator, address) = study.serve("drained", "0");
+    let leaving = worker(&address, "leaving", "64");
+    leaving.wait_for("computing");
+    leaving.signal("TERM");
+    leaving.expect(75);
+    worker(&address, "staying", "16").expect(0);
+    let output = coordinator.expect(0);
+    assert!(!output.contains("a unit is charged"), "a drained unit was charged:\n{output}");
+    same(&bytes(&study.path("drained")), &expected);
+}

@@ -23,6 +23,9 @@ use crate::error::Error;
 use crate::eval::Evaluator;
 use crate::options::Options;
 
+/// How long a leaving worker tries to say goodbye: its machine may be taken away at any moment.
+const GOODBYE: Duration = Duration::from_secs(5);
+
 /// One worker's side of a run.
 #[derive(Debug)]
 pub(crate) struct Agent {
@@ -144,7 +147,8 @@ impl Agent {
 
     /// One Sync, retried until it gets through or the patience ends.
     async fn sync(&mut self, draining: bool) -> Result<SyncReply, Error> {
-        let mut lost = Lost::new(self.options.give_up);
+        let patience = if draining { GOODBYE } else { self.options.give_up };
+        let mut lost = Lost::new(patience.min(self.options.give_up));
         loop {
             let request = self.request(draining);
             let told = self.hold.told(&request);

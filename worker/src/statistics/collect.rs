@@ -133,3 +133,36 @@ impl Collected {
             .map_or(&[], Vec::as_slice)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(value: f32) -> u32 {
+        value.abs().to_bits() & !FREE_MASK
+    }
+
+    /// Checks the values of one wanted bucket, both signs.
+    fn check(values: &[f32], collected: &Collected, magnitude: u32) {
+        for edge in [f32::from_bits(magnitude), -f32::from_bits(magnitude)] {
+            let inside = |value: &f32| {
+                bucket(*value) == magnitude && value.is_sign_negative() == edge.is_sign_negative()
+            };
+            let expected: Vec<f32> = values.iter().copied().filter(inside).collect();
+            assert_eq!(collected.of(Bucket { edge, count: 0, offsets: 0 }), expected);
+        }
+    }
+
+    #[test]
+    fn any_number_of_wanted_buckets_is_covered() {
+        let sign = |at: u32| if at.is_multiple_of(2) { -0.01 } else { 0.01 };
+        let values: Vec<f32> = (1..5000).map(|at| (at as f32).sqrt() * sign(at)).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        for step in [1, 97, 800, 4000] {
+            let wanted: Wanted = values.iter().step_by(step).map(|&value| bucket(value)).collect();
+            let collected = Collected::new(&[collect(StoredValues::F32(&bytes), &wanted)], &wanted);
+            wanted.iter().for_each(|&magnitude| check(&values, &collected, magnitude));
+        }
+        assert!(collect(StoredValues::F32(&bytes), &Wanted::new()).is_empty());
+    }
+}

@@ -47,7 +47,15 @@ fn count_task(bytes: &[u8]) -> Box<Counts> {
 /// Adds the counts modulo 65,536.
 fn tally(bytes: &[u8], counts: &mut Counts) {
     let mut tally = Box::new([0_u16; 1 << 16]);
-    for &pattern in bytes.as_chunks().0 {
+    let (blocks, rest) = bytes.as_chunks();
+    for &block in blocks {
+        let patterns = u64::from_le_bytes(block);
+        for shift in [0, 16, 32, 48] {
+            let count = &mut tally[usize::from((patterns >> shift) as u16)];
+            *count = count.wrapping_add(1);
+        }
+    }
+    for &pattern in rest.as_chunks().0 {
         let count = &mut tally[usize::from(u16::from_le_bytes(pattern))];
         *count = count.wrapping_add(1);
     }
@@ -71,4 +79,30 @@ fn population(counts: &Counts, infinity: u16, widen: impl Fn(u16) -> f32) -> Pop
     let nonfinite =
         pairs().skip(infinity.into()).map(|(positive, negative)| positive + negative).sum();
     Population::exact(levels, nonfinite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_beyond_the_small_table_are_exact() {
+        let pattern = |at: u32| if at.is_multiple_of(3) { (at % 1000) as u16 } else { 0x3C00 };
+        let bytes: Vec<u8> = (0..400_000).flat_map(|at| pattern(at).to_le_bytes()).collect();
+        let mut expected = vec![0_u64; 1 << 16];
+        (0..400_000).for_each(|at| expected[usize::from(pattern(at))] += 1);
+        assert!(expected[0x3C00] > 4 * u64::from(u16::MAX) && count(&bytes)[..] == expected[..]);
+    }
+
+    #[test]
+    fn signs_share_a_level_and_what_is_not_finite_is_counted() {
+        let values = [1.0, -1.0, -1.0, 2.0, f32::INFINITY, f32::NAN];
+        let bytes: Vec<u8> =
+            values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();
+        let population = of_f16(&bytes);
+        assert_eq!((population.count(), population.nonfinite, population.levels.len()), (4, 2, 2));
+        let rising: Vec<(f32, u64)> =
+            population.rising().map(|bucket| (bucket.edge, bucket.count)).collect();
+        assert_eq!(rising, [(-1.0, 2), (1.0, 1), (2.0, 1)]);
+    }
 }

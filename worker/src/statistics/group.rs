@@ -1,5 +1,8 @@
 //! Tensors one by one and together, each read once to count it and at most once more to look into a few buckets.
 
+use std::borrow::Cow;
+use std::slice;
+
 use rayon::prelude::*;
 
 use super::collect::{Collected, Wanted, collect};
@@ -27,7 +30,7 @@ pub struct GroupStatistics {
 /// Statistics of one tensor.
 pub fn of_tensor(tensor: StoredValues<'_>) -> WeightStatistics {
     let tensors = [tensor];
-    let questions = ask(count(tensor, floats(&tensors) >= COARSE_FROM), &tensors);
+    let questions = ask(Cow::Owned(count(tensor, floats(&tensors) >= COARSE_FROM)), &tensors);
     let values = [collect(tensor, &questions.wanted)];
     answer(&questions, &values, &tensors)
 }
@@ -39,21 +42,21 @@ pub fn of_group(tensors: &[StoredValues<'_>]) -> GroupStatistics {
     let coarse = floats(tensors) >= COARSE_FROM;
     let populations: Vec<Population> =
         tensors.par_iter().map(|tensor| count(*tensor, coarse)).collect();
-    let group = merge(&populations);
-    let ask_each = || -> Vec<Questions> {
-        let each = populations.into_par_iter().zip(tensors);
-        each.map(|(population, tensor)| ask(population, std::slice::from_ref(tensor))).collect()
+    let ask_each = || -> Vec<Questions<'_>> {
+        let each = populations.par_iter().zip(tensors);
+        each.map(|(one, tensor)| ask(Cow::Borrowed(one), slice::from_ref(tensor))).collect()
     };
-    let (group, each) = rayon::join(|| ask(group, tensors), ask_each);
+    let (group, each) = rayon::join(|| ask(merge(&populations), tensors), ask_each);
     let wanted: Wanted =
         each.iter().chain([&group]).flat_map(|questions| &questions.wanted).copied().collect();
     let values: Vec<Vec<f32>> =
         tensors.par_iter().map(|tensor| collect(*tensor, &wanted)).collect();
     let answer_each = || {
-        let answer = |((questions, values), tensor)| {
-            answer(questions, std::slice::from_ref(values), std::slice::from_ref(tensor))
-        };
-        each.par_iter().zip(&values).zip(tensors).map(answer).collect()
+        let each = each.par_iter().zip(&values).zip(tensors);
+        each.map(|((one, values), tensor)| {
+            answer(one, slice::from_ref(values), slice::from_ref(tensor))
+        })
+        .collect()
     };
     let (group, tensors) = rayon::join(|| answer(&group, &values, tensors), answer_each);
     GroupStatistics { tensors, group }
@@ -75,18 +78,18 @@ fn count(tensor: StoredValues<'_>, coarse: bool) -> Population {
 }
 
 /// All populations together, in their order.
-fn merge(populations: &[Population]) -> Population {
+fn merge(populations: &[Population]) -> Cow<'_, Population> {
     match populations {
-        [] => Population::exact(Vec::new(), 0),
-        [one] => one.clone(),
+        [] => Cow::Owned(Population::exact(Vec::new(), 0)),
+        [one] => Cow::Borrowed(one),
         [first, second, rest @ ..] => {
-            rest.iter().fold(first.merge(second), |all, one| all.merge(one))
+            Cow::Owned(rest.iter().fold(first.merge(second), |all, one| all.merge(one)))
         }
     }
 }
 
 /// The questions of a population of `tensors`, sorted if its buckets are not precise enough.
-fn ask(population: Population, tensors: &[StoredValues<'_>]) -> Questions {
+fn ask<'a>(population: Cow<'a, Population>, tensors: &[StoredValues<'_>]) -> Questions<'a> {
     let l_moments = LMoments::of(&population);
     let few = population.count() < COARSE_FROM && !population.exact;
     if few || l_moments.estimated_share() > ESTIMATED_SHARE_MAX {
@@ -95,15 +98,15 @@ fn ask(population: Population, tensors: &[StoredValues<'_>]) -> Questions {
     Questions::of(population, l_moments)
 }
 
-fn ask_sorted(tensors: &[StoredValues<'_>]) -> Questions {
+fn ask_sorted(tensors: &[StoredValues<'_>]) -> Questions<'static> {
     let population = sorted::of(tensors);
     let l_moments = LMoments::of(&population);
-    Questions::of(population, l_moments)
+    Questions::of(Cow::Owned(population), l_moments)
 }
 
 /// The answers from the `values` collected in `tensors`, which are sorted if these are spread unevenly.
 fn answer(
-    questions: &Questions,
+    questions: &Questions<'_>,
     values: &[Vec<f32>],
     tensors: &[StoredValues<'_>],
 ) -> WeightStatistics {

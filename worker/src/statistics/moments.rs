@@ -104,3 +104,35 @@ fn total(mut lanes: [f64; LANES]) -> f64 {
     }
     lanes[0]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lanes_and_the_tree_agree_with_the_definition() {
+        for count in [0, 1, 31, 32, 33, 1000, CHUNK, CHUNK + 1, 3 * CHUNK + 17] {
+            let values: Vec<f32> =
+                (0..count).map(|at| ((at * 7919) % 1009) as f32 / 97.0 - 3.0).collect();
+            let (ours, plain) =
+                (of(&values), Moments::of(&values.iter().map(|&x| x.into()).collect::<Vec<f64>>()));
+            assert_eq!(ours.count, plain.count);
+            let close = |a: f64, b: f64| (a - b).abs() <= 1e-11 * b.abs().max(1.0);
+            assert!(close(ours.mean, plain.mean) && close(ours.m2, plain.m2), "{count}");
+            assert!(close(ours.m3, plain.m3) && close(ours.m4, plain.m4), "{count}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_values_and_what_is_not_finite_shows() {
+        let mut values: Vec<f32> = (0..100).map(|at| at as f32 - 40.5).collect();
+        let bytes =
+            |values: &[f32]| values.iter().map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+        assert_eq!(of_chunk(&bytes(&values)), of(&values));
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            values[99] = bad;
+            assert!(!of_chunk(&bytes(&values)).m4.is_finite());
+        }
+        assert!(of_chunk(&bytes(&[f32::MAX, f32::MIN, 1e-45])).m4.is_finite());
+    }
+}

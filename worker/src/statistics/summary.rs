@@ -1,5 +1,7 @@
 //! The statistics of a population and their row.
 
+use std::borrow::Cow;
+
 use babelquant_proto::rows::WeightRow;
 use babelquant_proto::{Layer, Moments};
 
@@ -52,8 +54,8 @@ const QUANTILES: [f64; 3] = [0.5, 0.99, 0.999];
 
 /// A population with what its statistics need of the inside of its buckets.
 #[derive(Debug)]
-pub(super) struct Questions {
-    population: Population,
+pub(super) struct Questions<'a> {
+    population: Cow<'a, Population>,
     l_moments: LMoments,
     magnitudes: Magnitudes,
     ends: Ends,
@@ -61,8 +63,8 @@ pub(super) struct Questions {
     pub(super) wanted: Wanted,
 }
 
-impl Questions {
-    pub(super) fn of(population: Population, l_moments: LMoments) -> Self {
+impl<'a> Questions<'a> {
+    pub(super) fn of(population: Cow<'a, Population>, l_moments: LMoments) -> Self {
         let (magnitudes, ends) = (Magnitudes::of(&population), Ends::of(&population));
         let mut questions = Self { population, l_moments, magnitudes, ends, wanted: Wanted::new() };
         questions.wanted = questions.find_wanted();

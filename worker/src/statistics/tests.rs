@@ -1,5 +1,7 @@
 //! Weight statistics against scipy, against sorting, and at their edges.
 
+use std::borrow::Cow;
+
 use half::{bf16, f16};
 use serde_json::Value;
 
@@ -31,7 +33,7 @@ fn of_f32(values: &[f32]) -> WeightStatistics {
 fn by_sorting(values: &[f32]) -> WeightStatistics {
     let population = sorted::of(&[StoredValues::F32(&bytes_f32(values))]);
     let l_moments = LMoments::of(&population);
-    Questions::of(population, l_moments).answer(&Collected::default())
+    Questions::of(Cow::Owned(population), l_moments).answer(&Collected::default())
 }
 
 /// Near-Gaussian weights with a few far ones, enough to be counted in buckets.
