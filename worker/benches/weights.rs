@@ -1,4 +1,5 @@
-//! Weight statistics of a whole checkpoint, read from the page cache: seconds, best and all of five.
+//! Weight statistics of a checkpoint read from the page cache: the MLP groups of all layers, mapped once (what numpy and scipy
+//! are timed on), then every tensor of the model from opening to rows.
 //!
 //! ```text
 //! cargo bench -p babelquant-worker --bench weights -- MODEL_DIR
@@ -9,8 +10,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use babelquant_worker::eval::weight_rows;
+use babelquant_worker::model::{Architecture, Checkpoint, Slot, StoredDtype};
+use babelquant_worker::statistics::{StoredValues, of_group};
+
+/// Runs of each measurement; the first is warm-up.
+const RUNS: usize = 12;
 
 fn main() -> Result<()> {
     let model = std::env::args().skip(1).find(|word| word != "--bench");
@@ -18,11 +24,48 @@ fn main() -> Result<()> {
         report("SKIPPED: give MODEL_DIR");
         return Ok(());
     };
-    for _ in 0..6 {
+    let model = Path::new(&model);
+    let (architecture, checkpoint) = (Architecture::read(model)?, Checkpoint::open(model)?);
+    let layers = (0..architecture.shape.layers)
+        .map(|layer| mlp(&architecture, &checkpoint, layer))
+        .collect::<Result<Vec<_>>>()?;
+    time(&format!("MLP groups of {} layers", layers.len()), || {
+        Ok(layers.iter().filter_map(|layer| of_group(layer).group.moments.kurtosis()).count())
+    })?;
+    time("every tensor, opened anew", || Ok(weight_rows(model, "bench")?.len()))
+}
+
+/// Both matrices of a layer's MLP, in place.
+fn mlp<'a>(
+    architecture: &Architecture,
+    checkpoint: &'a Checkpoint,
+    layer: u32,
+) -> Result<Vec<StoredValues<'a>>> {
+    let matrices = architecture.matrices.iter();
+    let mlp = matrices.filter(|matrix| matches!(matrix.slot, Slot::MlpUp | Slot::MlpDown));
+    mlp.map(|matrix| {
+        let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
+        let stored = checkpoint.get(&name).with_context(|| format!("{name} is missing"))?;
+        Ok(match stored.dtype {
+            StoredDtype::F32 => StoredValues::F32(stored.bytes),
+            StoredDtype::F16 => StoredValues::F16(stored.bytes),
+            StoredDtype::Bf16 => StoredValues::Bf16(stored.bytes),
+        })
+    })
+    .collect()
+}
+
+fn time(name: &str, mut run: impl FnMut() -> Result<usize>) -> Result<()> {
+    let mut milliseconds = Vec::new();
+    for _ in 0..RUNS {
         let start = Instant::now();
-        let rows = weight_rows(Path::new(&model), "bench")?;
-        report(&format!("{} rows in {:.1} ms", rows.len(), start.elapsed().as_secs_f64() * 1e3));
+        run()?;
+        milliseconds.push(start.elapsed().as_secs_f64() * 1e3);
     }
+    milliseconds.remove(0);
+    milliseconds.sort_by(f64::total_cmp);
+    let (least, median) = (milliseconds[0], milliseconds[milliseconds.len() / 2]);
+    report(&format!("{name}: least {least:.1} ms, median {median:.1} ms"));
     Ok(())
 }
 
