@@ -36,7 +36,7 @@ const CHECKPOINT_STEPS: usize = 200;
 /// Trains the demo's BLOOM and its tokenizer on a folder of parallel text.
 #[derive(Debug, Parser)]
 #[command(
-    after_help = "Example:\n  train_demo --corpus shared/data/docs --out /tmp/model --seed 7"
+    after_help = "Example:\n  train_demo --corpus docs --out model --seed 7"
 )]
 struct Cli {
     /// Folder with rows.txt (`file#block` of each line) and one text file per language.
