@@ -35,9 +35,7 @@ const CHECKPOINT_STEPS: usize = 200;
 
 /// Trains the demo's BLOOM and its tokenizer on a folder of parallel text.
 #[derive(Debug, Parser)]
-#[command(
-    after_help = "Example:\n  train_demo --corpus docs --out model --seed 7"
-)]
+#[command(after_help = "Example:\n  train_demo --corpus docs --out model --seed 7")]
 struct Cli {
     /// Folder with rows.txt (`file#block` of each line) and one text file per language.
     #[arg(long)]
