@@ -108,11 +108,7 @@ impl Quantizer<'_> {
         components: &Components,
     ) -> Result<Replacement, EvalError> {
         let name = format!("{}.weight", self.decoder.architecture().layer_name(layer, matrix.name));
-        let missing = || ModelError::Tensors {
-            path: self.checkpoint.directory().to_owned(),
-            problems: vec![format!("{name} is missing")],
-        };
-        let mut weights = self.checkpoint.get(&name).ok_or_else(missing)?.to_f32()?;
+        let mut weights = self.checkpoint.require(&name)?.to_f32()?;
         let shape = MatrixShape { rows: matrix.rows, columns: matrix.columns };
         let quantized = quantize(&weights, shape, self.config, &self.context)
             .map_err(|source| EvalError::Quant { layer, tensor: matrix.name, source })?;

@@ -12,6 +12,7 @@ mod tile;
 mod weights;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use babelquant_proto::rows::{Row, encode};
 use babelquant_proto::{Layer, ShardText, Spec, Unit, UnitIndex};
@@ -28,7 +29,7 @@ pub use weights::weight_rows;
 /// Computes units of one spec; keeps the model and the shard that it needed last.
 #[derive(Debug)]
 pub struct Evaluator {
-    spec: Spec,
+    spec: Arc<Spec>,
     searched: Vec<PathBuf>,
     device: candle_core::Device,
     memory_bytes: Option<u64>,
@@ -44,6 +45,7 @@ impl Evaluator {
     /// An evaluator that looks for models in `searched`: model directories, or folders of them.
     pub fn new(spec: Spec, searched: Vec<PathBuf>, device: candle_core::Device) -> Self {
         let directories = vec![None; spec.models.len()];
+        let spec = Arc::new(spec);
         Self { spec, searched, device, memory_bytes: None, directories, loaded: None, shard: None }
     }
 
@@ -69,7 +71,7 @@ impl Evaluator {
         text: Option<&ShardText>,
         emit: &mut Emit<'_>,
     ) -> Result<(), EvalError> {
-        let spec = self.spec.clone();
+        let spec = Arc::clone(&self.spec);
         let mut cells = Vec::new();
         let mut baseline = None;
         for &index in units {

@@ -113,6 +113,17 @@ impl Checkpoint {
         self.tensors.get(name).map(|location| self.at(location))
     }
 
+    /// The tensor of this name; its absence is an error.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn require(&self, name: &str) -> Result<StoredTensor<'_>, ModelError> {
+        self.get(name).ok_or_else(|| ModelError::Tensors {
+            path: self.directory.clone(),
+            problems: vec![format!("{name} is missing")],
+        })
+    }
+
     fn at<'a>(&'a self, location: &'a Location) -> StoredTensor<'a> {
         let bytes = &self.files[location.file][location.start..location.end];
         StoredTensor { dtype: location.dtype, shape: &location.shape, bytes }

@@ -88,11 +88,10 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Boundary `layer` + 1 from boundary `layer`, with some of the layer's weights replaced; x and result
-    /// [windows, positions, width].
+    /// Boundary `layer` + 1 from boundary `layer`; x and result [windows, positions, width].
     ///
     /// # Errors
-    /// A replacement has another shape, or the device refuses.
+    /// The device refuses, or the tap does.
     pub fn layer(&self, layer: u32, x: &Tensor, tap: &mut dyn Tap) -> Result<Tensor, ModelError> {
         self.blocks[layer as usize].forward(x, tap)
     }
@@ -158,13 +157,7 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn tensor(&self, name: &str) -> Result<Tensor, ModelError> {
-        match self.checkpoint.get(name) {
-            Some(stored) => stored.load(self.device, self.dtype),
-            None => Err(ModelError::Tensors {
-                path: self.checkpoint.directory().to_owned(),
-                problems: vec![format!("{name} is missing")],
-            }),
-        }
+        self.checkpoint.require(name)?.load(self.device, self.dtype)
     }
 
     fn norm(&self, name: &str) -> Result<Norm, ModelError> {
