@@ -65,7 +65,9 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         AnalysisFile::table(&summary.languages)?,
         AnalysisFile::table(&summary.activation_shares)?,
         AnalysisFile::table(&summary.sensitivity)?,
+        AnalysisFile::table(&summary.floor)?,
         AnalysisFile::table(&summary.correlations)?,
+        AnalysisFile::table(&summary.replication)?,
         AnalysisFile::text("summary.json", report::json(summary, provenance)?),
         AnalysisFile::text("report.md", report::markdown(summary)),
     ])

@@ -67,7 +67,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         unpack(folder.path()).unwrap();
         let study = Study::parse(STUDY, "demo", folder.path()).unwrap();
-        let spec = study.resolve().unwrap().spec;
+        let spec = study.resolve(&mut crate::study::no_hub).unwrap().spec;
         assert_eq!(spec.corpus.len(), 14);
         let documents: Vec<u32> =
             spec.corpus.iter().map(|l| l.shards.iter().map(|s| s.documents).sum()).collect();

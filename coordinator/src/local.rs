@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use babelquant_proto::Shape;
 use babelquant_proto::rows::WeightRow;
 use babelquant_worker as worker;
 use thiserror::Error;
@@ -28,6 +29,15 @@ pub struct LocalWorker {
     pub slots: usize,
 }
 
+/// What `config.json` says of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelShape {
+    /// Parameters, tied ones once.
+    pub parameters: u64,
+    /// Layers, widths and limits.
+    pub shape: Shape,
+}
+
 /// Why a local run broke off.
 #[derive(Debug, Error)]
 pub enum LocalError {
@@ -51,6 +61,14 @@ pub enum LocalError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// `config.json` describes no model.
+    #[error("the shape of {path} cannot be read")]
+    Shape {
+        /// The model's directory.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl LocalError {
@@ -58,7 +76,9 @@ impl LocalError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Listen(_) => babelquant_proto::exit::UNFINISHED,
-            Self::Device(_) | Self::Weights { .. } => babelquant_proto::exit::USAGE,
+            Self::Device(_) | Self::Weights { .. } | Self::Shape { .. } => {
+                babelquant_proto::exit::USAGE
+            }
             Self::Serve(error) => error.exit_code(),
             Self::Worker(error) => error.exit_code(),
         }
@@ -79,7 +99,7 @@ pub async fn run(
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let options = worker::Options {
         coordinator: format!("http://{}", listener.local_addr()?),
-        models: local.models,
+        places: worker::Places { directories: local.models, hub: None },
         device,
         memory_bytes: local.memory_bytes,
         slots: local.slots,
@@ -128,4 +148,15 @@ pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, Local
         path: directory.to_owned(),
         source: Box::new(source),
     })
+}
+
+/// What the `config.json` in `directory` says of the model; its weights are not read.
+///
+/// # Errors
+/// It describes no model.
+pub fn shape(directory: &Path) -> Result<ModelShape, LocalError> {
+    let error = |source| LocalError::Shape { path: directory.to_owned(), source };
+    let shape = Shape::read(directory).map_err(|source| error(source.into()))?;
+    let parameters = worker::parameters(directory).map_err(|source| error(source.into()))?;
+    Ok(ModelShape { parameters, shape })
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use babelquant_proto::Shape;
 use babelquant_proto::rows::WeightRow;
 use thiserror::Error;
 
@@ -19,6 +20,15 @@ pub struct LocalWorker {
     pub memory_bytes: Option<u64>,
     /// Units held at a time.
     pub slots: usize,
+}
+
+/// What `config.json` says of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelShape {
+    /// Parameters, tied ones once.
+    pub parameters: u64,
+    /// Layers, widths and limits.
+    pub shape: Shape,
 }
 
 /// This build computes nothing itself.
@@ -52,5 +62,13 @@ pub async fn run(
 /// # Errors
 /// Always.
 pub fn weight_rows(_: &Path, _: &str) -> Result<Vec<WeightRow>, LocalError> {
+    Err(LocalError)
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn shape(_: &Path) -> Result<ModelShape, LocalError> {
     Err(LocalError)
 }

@@ -1,5 +1,7 @@
 //! How far a run is, for people: a bar where stderr is a terminal, a line now and then where it is not. Never on stdout.
 
+mod fetch;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use babelquant_proto::message::Status;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+pub(crate) use fetch::{Wanted, fetch};
 
 /// How often a line is written where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);

@@ -86,6 +86,7 @@ pub(crate) fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool 
         && row.scope == scope.layers.to_string()
         && row.components == scope.components.to_string()
         && row.config == config.to_string()
+        && row.protocol == spec.models[model].model.protocol.to_string()
 }
 
 fn activations(spec: &Spec, (model, id): (usize, ShardId), row: &ActivationRow) -> bool {
@@ -158,6 +159,10 @@ mod tests {
             check(&encode::<DocumentRow>(&[]).unwrap()),
             Err(Rejection::Empty { .. })
         ));
+        let mut foreign = rows.clone();
+        foreign[0].protocol = "causal(2)".to_owned();
+        let row = check(&encode(&foreign).unwrap());
+        assert!(matches!(row, Err(Rejection::Foreign { row: 0, .. })));
         rows.swap(0, 1);
         assert!(matches!(check(&encode(&rows).unwrap()), Err(Rejection::Documents { .. })));
         rows.truncate(1);

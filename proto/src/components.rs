@@ -17,7 +17,17 @@ pub enum Role {
     AttnV,
     /// Output projection of attention.
     AttnO,
-    /// First matrix of the MLP.
+    /// Query projection of cross-attention, which reads the decoder.
+    CrossQ,
+    /// Key projection of cross-attention, which reads the encoder's output.
+    CrossK,
+    /// Value projection of cross-attention, which reads the encoder's output.
+    CrossV,
+    /// Output projection of cross-attention.
+    CrossO,
+    /// Gate of a gated MLP: the matrix whose output goes through the nonlinearity.
+    MlpGate,
+    /// First matrix of the MLP; in a gated one the matrix that is multiplied by the gate.
     MlpUp,
     /// Second matrix of the MLP.
     MlpDown,
@@ -25,8 +35,19 @@ pub enum Role {
 
 impl Role {
     /// Every role, in the order of the forward pass.
-    pub const ALL: [Self; 6] =
-        [Self::AttnQ, Self::AttnK, Self::AttnV, Self::AttnO, Self::MlpUp, Self::MlpDown];
+    pub const ALL: [Self; 11] = [
+        Self::AttnQ,
+        Self::AttnK,
+        Self::AttnV,
+        Self::AttnO,
+        Self::CrossQ,
+        Self::CrossK,
+        Self::CrossV,
+        Self::CrossO,
+        Self::MlpGate,
+        Self::MlpUp,
+        Self::MlpDown,
+    ];
 
     /// Its spelling, such as `attn.q`.
     pub fn name(self) -> &'static str {
@@ -35,35 +56,71 @@ impl Role {
             Self::AttnK => "attn.k",
             Self::AttnV => "attn.v",
             Self::AttnO => "attn.o",
+            Self::CrossQ => "cross.q",
+            Self::CrossK => "cross.k",
+            Self::CrossV => "cross.v",
+            Self::CrossO => "cross.o",
+            Self::MlpGate => "mlp.gate",
             Self::MlpUp => "mlp.up",
             Self::MlpDown => "mlp.down",
         }
     }
 
+    /// The part of the layer that it belongs to.
+    pub fn part(self) -> Part {
+        match self {
+            Self::AttnQ | Self::AttnK | Self::AttnV | Self::AttnO => Part::Attention,
+            Self::CrossQ | Self::CrossK | Self::CrossV | Self::CrossO => Part::Cross,
+            Self::MlpGate | Self::MlpUp | Self::MlpDown => Part::Mlp,
+        }
+    }
+
     /// True for a matrix of the MLP.
     pub fn is_mlp(self) -> bool {
-        matches!(self, Self::MlpUp | Self::MlpDown)
+        self.part() == Part::Mlp
     }
 }
 
-/// A set of roles: `mlp`, `attention`, `linear` (both), or roles joined by `+`.
+/// A part of a layer: the roles that belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Self-attention.
+    Attention,
+    /// Attention of a decoder to the encoder's output.
+    Cross,
+    /// The MLP.
+    Mlp,
+}
+
+/// A set of roles: `mlp`, `attention`, `cross`, `linear` (all of them), or roles joined by `+`. Roles that a model lacks, such as
+/// the gate of an MLP without one, change nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Components(BTreeSet<Role>);
 
 impl Components {
     /// The matrices of the MLP: the default.
     pub fn mlp() -> Self {
-        Self(Role::ALL.into_iter().filter(|role| role.is_mlp()).collect())
+        Self::of(Part::Mlp)
     }
 
-    /// The matrices of attention.
-    pub fn attention() -> Self {
-        Self(Role::ALL.into_iter().filter(|role| !role.is_mlp()).collect())
+    /// The matrices of one part of a layer.
+    pub fn of(part: Part) -> Self {
+        Self(Role::ALL.into_iter().filter(|role| role.part() == part).collect())
     }
 
     /// Every matrix of a layer.
     pub fn linear() -> Self {
         Self(Role::ALL.into_iter().collect())
+    }
+
+    /// The sets that have a name of their own.
+    fn named() -> [(Self, &'static str); 4] {
+        [
+            (Self::of(Part::Mlp), "mlp"),
+            (Self::of(Part::Attention), "attention"),
+            (Self::of(Part::Cross), "cross"),
+            (Self::linear(), "linear"),
+        ]
     }
 
     /// True where `role` belongs to the set.
@@ -79,9 +136,7 @@ impl Components {
 
 impl fmt::Display for Components {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named =
-            [(Self::mlp(), "mlp"), (Self::attention(), "attention"), (Self::linear(), "linear")];
-        if let Some((_, name)) = named.iter().find(|(components, _)| components == self) {
+        if let Some((_, name)) = Self::named().iter().find(|(components, _)| components == self) {
             return f.write_str(name);
         }
         let names: Vec<&str> = self.roles().map(Role::name).collect();
@@ -94,23 +149,21 @@ impl FromStr for Components {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let mut roles = BTreeSet::new();
-        for word in text.split('+') {
-            match word.trim() {
-                "mlp" => roles.extend(Self::mlp().0),
-                "attention" => roles.extend(Self::attention().0),
-                "linear" => roles.extend(Self::linear().0),
-                name => {
-                    let role = Role::ALL.into_iter().find(|role| role.name() == name);
-                    roles.insert(role.ok_or_else(|| ParseError::new("component", name, EXPECTED))?);
-                }
+        for word in text.split('+').map(str::trim) {
+            if let Some((components, _)) = Self::named().into_iter().find(|(_, name)| *name == word)
+            {
+                roles.extend(components.0);
+                continue;
             }
+            let role = Role::ALL.into_iter().find(|role| role.name() == word);
+            roles.insert(role.ok_or_else(|| ParseError::new("component", word, EXPECTED))?);
         }
         Ok(Self(roles))
     }
 }
 
-const EXPECTED: &str =
-    "mlp, attention, linear, or roles joined by '+': attn.q attn.k attn.v attn.o mlp.up mlp.down";
+const EXPECTED: &str = "mlp, attention, cross, linear, or roles joined by '+': attn.q attn.k attn.v attn.o cross.q cross.k cross.v \
+                        cross.o mlp.gate mlp.up mlp.down";
 
 serde_by_spelling!(Components);
 
@@ -122,8 +175,9 @@ mod tests {
     fn spellings_are_canonical_and_round_trip() {
         for (text, canonical) in [
             ("mlp", "mlp"),
-            ("mlp.down+mlp.up", "mlp"),
-            ("attention+mlp", "linear"),
+            ("mlp.down+mlp.up+mlp.gate", "mlp"),
+            ("mlp.down+mlp.up", "mlp.up+mlp.down"),
+            ("attention+mlp+cross", "linear"),
             ("attn.v+attn.q", "attn.q+attn.v"),
         ] {
             let components: Components = text.parse().unwrap();

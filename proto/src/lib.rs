@@ -1,7 +1,7 @@
 //! What coordinator and workers share: the spec of a run, the units it generates, the rows that units return and the wire.
 //!
-//! Pure types and their spellings. Nothing here computes a measurement, opens a connection or reads a corpus; the one file
-//! that touches a disk is `model`, because both sides must agree on what a model directory is.
+//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the two rooms that touch a disk are
+//! `model`, because both sides must agree on what a model's files are, and `hub`, where both find them.
 
 mod components;
 mod convert;
@@ -9,12 +9,14 @@ mod digest;
 mod engine_class;
 pub mod exit;
 mod failure;
+pub mod hub;
 mod language;
 mod layer;
 pub mod message;
 mod model;
 mod moments;
 mod parse;
+mod protocol;
 pub mod quant;
 pub mod rows;
 mod scope;
@@ -22,16 +24,17 @@ mod shard;
 mod spec;
 mod unit;
 
-pub use components::{Components, Role};
+pub use components::{Components, Part, Role};
 pub use convert::ConvertError;
 pub use digest::Digest;
 pub use engine_class::EngineClass;
 pub use failure::FailureKind;
 pub use language::{Language, LanguageTag};
 pub use layer::{Layer, Stack};
-pub use model::{Model, ModelError, ModelFile, Shape};
+pub use model::{Family, Model, ModelError, ModelFile, Published, Shape};
 pub use moments::Moments;
 pub use parse::ParseError;
+pub use protocol::{Marks, Protocol};
 pub use scope::{Layers, Scope};
 pub use shard::{Document, Shard, ShardId, ShardText};
 pub use spec::{Batch, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows};

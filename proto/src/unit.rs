@@ -1,6 +1,6 @@
 //! Units: the pieces of work, as index arithmetic over a spec. Never a list: a study of ten million units costs nothing here.
 //!
-//! Order: for each model its `Weights` units (layer 0 …, then the tensors outside the layers); then for each model, language
+//! Order: for each model its `Weights` units (the encoder's layers, the decoder's, the tensors outside the layers); then for each model, language
 //! and shard one `Baseline` unit followed by one `Cell` unit for each (scope, config) pair. The units of a (model, shard) are
 //! contiguous: a *lane*, which one worker likes to keep.
 
@@ -73,8 +73,9 @@ impl Unit<'_> {
 }
 
 impl ModelPart {
-    fn weights_units(&self) -> u64 {
-        u64::from(self.model.shape.layers) + 1
+    /// How many `Weights` units the model has: one for each layer and one for the tensors outside them.
+    pub fn weights_units(&self) -> u64 {
+        u64::from(self.model.shape.depth()) + 1
     }
 
     fn lane_units(&self) -> u64 {
@@ -94,9 +95,7 @@ impl Spec {
         let mut rest = index;
         for (model, part) in self.models.iter().enumerate() {
             if rest < part.weights_units() {
-                let layers = part.model.shape.layers;
-                let layer =
-                    u32::try_from(rest).ok().filter(|&layer| layer < layers).map(Layer::dec);
+                let layer = part.model.shape.stacked_layers().nth(rest as usize);
                 return Some(Unit::Weights { model, layer });
             }
             rest -= part.weights_units();

@@ -2,8 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-mod bloom;
+mod checkpoints;
 mod cluster;
+mod dtypes;
+mod families;
 mod golden;
+mod hub;
+mod hub_http;
+mod hub_python;
+mod hub_server;
+mod planted;
 mod process;
+mod published;
+mod second_oracle;
 mod tidy;
+mod tokenizers;

@@ -96,6 +96,18 @@ fn model_and_quant_do_not_name_each_other() {
 }
 
 #[test]
+fn families_are_descriptions_and_compute_nothing() {
+    assert_eq!(trespassers("worker/src/model/families", &["candle", "Tensor"], &[]), [""; 0]);
+}
+
+#[test]
+fn proto_touches_disk_and_network_in_two_rooms() {
+    let words = ["std::fs", "fs::", "File::", "std::net", "ureq", "hf_hub"];
+    let allowed = ["proto/src/model", "proto/src/hub"];
+    assert_eq!(trespassers("proto/src", &words, &allowed), [""; 0]);
+}
+
+#[test]
 fn the_hard_logic_is_pure() {
     let words = ["async ", "tokio", "std::fs", "Instant", "SystemTime", "object_store", "std::env"];
     for room in ["scheduler", "reduce", "report"] {

@@ -29,9 +29,18 @@ RUSSIAN = (
     "Когда лёд сошёл, паромщик снова вышел на берег; он долго смотрел на воду, потом позвал брата, и вдвоём они "
     "спустили лодку. На другой стороне их уже ждали."
 )
+# Short texts in several scripts, half of which the tokenizer has never seen.
+SCRIPTS = [
+    "عند المساء أوقدوا نارا صغيرة، ثم ناموا.",
+    "शाम को उन्होंने आग जलाई।",
+    "傍晚他们生了火，然后就睡了。",
+    "בערב הם הדליקו מדורה קטנה.",
+    "夕方、小さな火をおこした。",
+    "Đường  phố 🙂 (cũ|mới)!",
+]
 
 
-def train_tokenizer():
+def train_tokenizer(special_tokens=SPECIAL_TOKENS):
     """A byte-level BPE in BLOOM's form: no normalizer, BLOOM's split pattern, bytes as the alphabet."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
@@ -42,13 +51,13 @@ def train_tokenizer():
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=SPECIAL_TOKENS,
+        special_tokens=special_tokens,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(TRAINING_SENTENCES, trainer)
     assert tokenizer.get_vocab_size() == VOCABULARY
-    assert [tokenizer.token_to_id(token) for token in SPECIAL_TOKENS] == [0, 1, 2, 3]
+    assert [tokenizer.token_to_id(token) for token in special_tokens] == [0, 1, 2, 3]
     return tokenizer
 
 
@@ -67,11 +76,14 @@ def token_bytes(tokenizer, token_id):
     return bytes(BYTE_VALUES[character] for character in tokenizer.id_to_token(token_id))
 
 
-def scored_extent(tokenizer, text, token_ids):
-    """UTF-8 bytes and characters behind all tokens but the first; a character belongs to the token with its first byte."""
-    pieces = [token_bytes(tokenizer, token_id) for token_id in token_ids]
+def scored_extent(tokenizer, text, token_ids, first=1, newline=None):
+    """UTF-8 bytes and characters behind the tokens from `first` on; a character belongs to the token with its first byte.
+
+    `newline` is the token that stands for a line break, if one does.
+    """
+    pieces = [b"\n" if token_id == newline else token_bytes(tokenizer, token_id) for token_id in token_ids]
     assert b"".join(pieces) == text.encode()
-    rest = b"".join(pieces[1:])
+    rest = b"".join(pieces[first:])
     continuation = sum(1 for byte in rest if byte & 0xC0 == 0x80)
     return len(rest), len(rest) - continuation
 
@@ -82,17 +94,17 @@ def prefix_of_length(tokenizer, text, tokens):
     return next(prefix for prefix in prefixes if len(tokenizer.encode(prefix).ids) == tokens)
 
 
-def documents(tokenizer, window, stride):
-    """What is scored: edge lengths around the windows, then several scripts, then a text of many windows."""
-    edges = ["a", "ß", "a."]
-    edges += [prefix_of_length(tokenizer, ENGLISH, n) for n in (window, window + 1, window + stride)]
-    assert [len(tokenizer.encode(text).ids) for text in edges] == [1, 2, 2, window, window + 1, window + stride]
-    return edges + [
-        "عند المساء أوقدوا نارا صغيرة، ثم ناموا.",
-        "शाम को उन्होंने आग जलाई।",
-        "傍晚他们生了火，然后就睡了。",
-        "בערב הם הדליקו מדורה קטנה.",
-        "夕方、小さな火をおこした。",
-        "Đường  phố 🙂 (cũ|mới)!",
-        RUSSIAN,
-    ]
+def edges(tokenizer, lengths):
+    """The shortest texts, and texts of these lengths in tokens."""
+    texts = ["a", "ß", "a."] + [prefix_of_length(tokenizer, ENGLISH, n) for n in lengths]
+    assert [len(tokenizer.encode(text).ids) for text in texts] == [1, 2, 2, *lengths]
+    return texts
+
+
+def documents(tokenizer, window, stride, before=0):
+    """What is scored: edge lengths around the windows, then several scripts, then a text of many windows.
+
+    `before` is how many tokens the model reads before those of the text.
+    """
+    lengths = [n - before for n in (window, window + 1, window + stride)]
+    return edges(tokenizer, lengths) + SCRIPTS + [RUSSIAN]

@@ -1,16 +1,17 @@
 //! One-layer int4 cells of a BLOOM checkpoint over given token ids: seconds per unit with NLL and top-1, then with KL as well.
 //!
 //! ```text
-//! cargo bench -p babelquant-worker --bench sweep -- MODEL_DIR TOKENS_JSON [LAYERS such as 0,12,23]
+//! cargo bench -p babelquant-worker --bench sweep -- MODEL_DIR TOKENS_JSON [LAYERS such as 0,12,23 [GIB]]
 //! ```
 //! TOKENS_JSON is a list of lists of token ids, such as a peer that scores the same tokens writes. The ids become text through
-//! a tokenizer made for them, so that units are evaluated exactly as in a run.
+//! a tokenizer made for them, so that units are evaluated exactly as in a run. A model that does not fit into GIB is read layer
+//! by layer.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -19,14 +20,14 @@ use babelquant_proto::{
     Batch, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart, Scope, Shard,
     ShardId, ShardText, Spec, UnitIndex, Windows,
 };
-use babelquant_worker::eval::Evaluator;
+use babelquant_worker::eval::{Evaluator, Places};
 use serde_json::{Map, Value, json};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> =
         std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let [model, tokens, rest @ ..] = arguments.as_slice() else {
-        report("SKIPPED: give MODEL_DIR TOKENS_JSON [LAYERS]");
+        report("SKIPPED: give MODEL_DIR TOKENS_JSON [LAYERS [GIB]]");
         return Ok(());
     };
     let layers = rest.first().map_or("0,12,23", String::as_str);
@@ -34,8 +35,10 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     borrow(Path::new(model), folder.path(), &tokens)?;
     let layers = layers.split(',').map(str::parse).collect::<Result<Vec<Layer>, _>>()?;
+    let gib: Option<f64> = rest.get(1).map(|gib| gib.parse()).transpose()?;
+    let memory_bytes = gib.map(|gib| (gib * f64::from(1 << 30)) as u64);
     for kl in [false, true] {
-        measure(folder.path(), &tokens, &layers, kl)?;
+        measure(folder.path(), &tokens, &layers, (kl, memory_bytes))?;
     }
     report(&format!("peak resident {:.2} GB", peak_bytes()? / 1e9));
     Ok(())
@@ -101,14 +104,20 @@ fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Res
     })
 }
 
-fn measure(model: &Path, tokens: &[Vec<u32>], layers: &[Layer], kl: bool) -> Result<()> {
+fn measure(
+    model: &Path,
+    tokens: &[Vec<u32>],
+    layers: &[Layer],
+    (kl, memory_bytes): (bool, Option<u64>),
+) -> Result<()> {
     let documents = documents(tokens);
     let spec = spec(model, &documents, layers, kl)?;
     let text = ShardText { id: ShardId { language: 0, shard: 0 }, documents };
     let first = u64::from(spec.models[0].model.shape.layers) + 1;
     let units: Vec<UnitIndex> = (first..spec.units()).map(UnitIndex).collect();
-    let searched: Vec<PathBuf> = vec![model.to_owned()];
-    let mut evaluator = Evaluator::new(spec, searched, candle_core::Device::Cpu);
+    let places = Places { directories: vec![model.to_owned()], hub: None };
+    let evaluator = Evaluator::new(spec, places, candle_core::Device::Cpu);
+    let mut evaluator = evaluator.with_memory(None, memory_bytes);
     let label = if kl { "NLL, top-1, KL" } else { "NLL, top-1" };
     // The first pass loads the model, runs the baseline and warms up; it is not counted.
     let start = Instant::now();

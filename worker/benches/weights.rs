@@ -11,8 +11,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use babelquant_proto::Layer;
 use babelquant_worker::eval::weight_rows;
-use babelquant_worker::model::{Architecture, Checkpoint, Slot, StoredDtype};
+use babelquant_worker::model::{Architecture, Checkpoint, StoredDtype};
 use babelquant_worker::statistics::{StoredValues, of_group};
 
 /// Runs of each measurement; the first is warm-up.
@@ -25,8 +26,11 @@ fn main() -> Result<()> {
         return Ok(());
     };
     let model = Path::new(&model);
-    let (architecture, checkpoint) = (Architecture::read(model)?, Checkpoint::open(model)?);
-    let layers = (0..architecture.shape.layers)
+    let architecture = Architecture::read(model)?;
+    let checkpoint = Checkpoint::open(model, architecture.names.prefixes)?;
+    let layers = architecture
+        .shape
+        .stacked_layers()
         .map(|layer| mlp(&architecture, &checkpoint, layer))
         .collect::<Result<Vec<_>>>()?;
     time(&format!("MLP groups of {} layers", layers.len()), || {
@@ -35,14 +39,14 @@ fn main() -> Result<()> {
     time("every tensor, opened anew", || Ok(weight_rows(model, "bench")?.len()))
 }
 
-/// Both matrices of a layer's MLP, in place.
+/// The matrices of a layer's MLP, in place.
 fn mlp<'a>(
     architecture: &Architecture,
     checkpoint: &'a Checkpoint,
-    layer: u32,
+    layer: Layer,
 ) -> Result<Vec<StoredValues<'a>>> {
-    let matrices = architecture.matrices.iter();
-    let mlp = matrices.filter(|matrix| matches!(matrix.slot, Slot::MlpUp | Slot::MlpDown));
+    let matrices = architecture.matrices(layer).iter();
+    let mlp = matrices.filter(|matrix| matrix.roles.iter().any(|(role, _)| role.is_mlp()));
     mlp.map(|matrix| {
         let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
         let stored = checkpoint.get(&name).with_context(|| format!("{name} is missing"))?;

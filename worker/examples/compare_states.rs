@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use babelquant_worker::model::{Decoder, NoTap};
+use babelquant_proto::Stack;
+use babelquant_worker::model::{NoTap, Residence, Transformer};
 use candle_core::{DType, Device, Tensor};
 
 fn main() -> Result<()> {
@@ -19,17 +20,21 @@ fn main() -> Result<()> {
         bail!("usage: compare_states MODEL_DIR EXPECTED.safetensors");
     };
     let expected = candle_core::safetensors::load(expected, &Device::Cpu)?;
-    let decoder = Decoder::load(Path::new(model), &Device::Cpu, DType::F32)?;
-    let ids = expected["input_ids"].to_dtype(DType::U32)?;
-    let mut x = decoder.embed(&ids.unsqueeze(0)?, &mut NoTap)?;
-    compare(&expected, "boundary.0", &x)?;
-    for layer in 0..decoder.architecture().shape.layers {
-        x = decoder.layer(layer, &x, &mut NoTap)?;
-        compare(&expected, &format!("boundary.{}", layer + 1), &x)?;
+    let on = (&Device::Cpu, DType::F32);
+    let model = Transformer::load(Path::new(model), on, Residence::Whole)?;
+    if model.architecture().encoder.is_some() {
+        bail!("only decoder-only models are compared");
     }
-    let x = decoder.final_norm(&x, &mut NoTap)?;
+    let ids = expected["input_ids"].to_dtype(DType::U32)?;
+    let mut x = model.embed(Stack::Dec, &ids.unsqueeze(0)?, &mut NoTap)?;
+    compare(&expected, "boundary.0", &x)?;
+    for layer in model.architecture().shape.stacked_layers() {
+        x = model.block(layer)?.forward(&x, None, &mut NoTap)?;
+        compare(&expected, &format!("boundary.{}", layer.index + 1), &x)?;
+    }
+    let x = model.final_norm(Stack::Dec, &x, &mut NoTap)?;
     compare(&expected, "final_norm_out", &x)?;
-    compare_nll(&decoder, &expected, &x.squeeze(0)?)
+    compare_nll(&model, &expected, &x.squeeze(0)?)
 }
 
 fn compare(expected: &HashMap<String, Tensor>, name: &str, ours: &Tensor) -> Result<()> {
@@ -41,14 +46,14 @@ fn compare(expected: &HashMap<String, Tensor>, name: &str, ours: &Tensor) -> Res
     Ok(())
 }
 
-fn compare_nll(decoder: &Decoder, expected: &HashMap<String, Tensor>, x: &Tensor) -> Result<()> {
+fn compare_nll(model: &Transformer, expected: &HashMap<String, Tensor>, x: &Tensor) -> Result<()> {
     let theirs: Vec<f64> = expected["token_nll"].to_vec1()?;
     let ids: Vec<i64> = expected["input_ids"].to_vec1()?;
-    let vocabulary = decoder.architecture().shape.vocabulary as usize;
+    let vocabulary = model.architecture().shape.vocabulary as usize;
     let mut ours = 0.0;
     for (position, &target) in ids.iter().skip(1).enumerate() {
         let logits: Vec<f32> =
-            decoder.head(&x.narrow(0, position, 1)?, 0, vocabulary)?.squeeze(0)?.to_vec1()?;
+            model.head(&x.narrow(0, position, 1)?, 0, vocabulary)?.squeeze(0)?.to_vec1()?;
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
         ours += f64::from(max) + sum.ln() - f64::from(logits[usize::try_from(target)?]);

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use babelquant_proto::exit;
+use babelquant_proto::hub::Hub;
 use babelquant_proto::message::RunState;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::engine::Device;
+use crate::eval::Places;
 use crate::options::Options;
 
 /// The program: flags, logs, signals, exit code.
@@ -42,7 +44,8 @@ struct Cli {
     /// Address of the coordinator
     #[arg(long, value_name = "URL")]
     coordinator: String,
-    /// Model directory, or a folder of model directories; may be given several times
+    /// Model directory, or a folder of model directories; may be given several times. A model that is in none of them is taken
+    /// from the hub's cache or from the hub
     #[arg(long = "models", value_name = "DIR", default_value = ".")]
     models: Vec<PathBuf>,
     /// What to compute on: cpu or cuda:N
@@ -71,14 +74,18 @@ const EXAMPLES: &str = "Examples:
 
 Exit codes: 0 the run is complete, 3 complete with quarantined units, 75 unfinished (start me again),
 77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.
-RUST_LOG sets the log level (default info).";
+RUST_LOG sets the log level (default info). HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean
+to Python's huggingface_hub.";
 
 impl Cli {
     /// The options that the flags say.
     fn options(&self) -> Options {
         Options {
             coordinator: self.coordinator.clone(),
-            models: self.models.clone(),
+            places: Places {
+                directories: self.models.clone(),
+                hub: Some(Hub::from_variables(|name| std::env::var_os(name)?.into_string().ok())),
+            },
             device: self.device,
             memory_bytes: self.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
             slots: self.slots.into(),

@@ -1,17 +1,17 @@
 //! What a worker is told from outside. Not the study: that comes from the coordinator.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::engine::Device;
+use crate::eval::Places;
 
 /// How a worker runs.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The coordinator's address, `http://HOST:PORT`.
     pub coordinator: String,
-    /// Model directories, or folders of model directories.
-    pub models: Vec<PathBuf>,
+    /// Where models are looked for.
+    pub places: Places,
     /// What to compute on.
     pub device: Device,
     /// Refuse units that need more memory than this, in bytes; no bound where absent.

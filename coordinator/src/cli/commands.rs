@@ -7,16 +7,18 @@ use std::time::Duration;
 use babelquant_proto::exit;
 use tokio::net::TcpListener;
 
+use super::models;
 use super::stop::Stop;
 use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, Weights, What};
-use crate::local::{self, LocalWorker};
+use crate::local::{self, LocalWorker, ModelShape};
 use crate::owner::{Options, Outcome};
+use crate::progress::{self, Wanted};
 use crate::reduce::Reducer;
 use crate::serve::{NetworkTrust, Service, check_exposure, serve};
 use crate::store::{AnalysisFile, Output};
 use crate::study::plan;
-use crate::study::{Analysis, ModelSource, Resolved, Study, StudyError};
-use crate::{analyse, demo, progress, report, service};
+use crate::study::{Analysis, Resolved, Study, StudyError};
+use crate::{analyse, demo, report, service};
 
 /// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
@@ -40,7 +42,7 @@ impl What {
         if let Some(path) = &self.study {
             return Ok(Study::read(path)?);
         }
-        let models = self.model.iter().map(|path| ModelSource::at(path)).collect();
+        let models = models::named(&self.model, self.revision.as_deref())?;
         let corpus = self.corpus.clone().unwrap_or_default();
         Study::sensible(models, corpus).map_err(|error| Stop::new(exit::BUG, error))
     }
@@ -55,9 +57,8 @@ async fn run_demo(Demo { out, inside }: Demo) -> Result<u8, Stop> {
 
 async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> {
     let (resolved, output) = prepare(&study, out).await?;
-    let models = study.models.iter().map(|model| model.path.clone()).collect();
     let worker = LocalWorker {
-        models,
+        models: resolved.directories.clone(),
         device: inside.device,
         memory_bytes: inside.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
         slots: inside.slots.into(),
@@ -90,18 +91,11 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
 
 /// Reads everything that a study needs, and keeps the study in the output once it is known to be the output's.
 async fn prepare(study: &Study, out: &str) -> Result<(Resolved, Output), Stop> {
-    let resolved = resolve(study).await?;
+    let resolved = models::resolve(study).await?;
     let output = open(out)?;
     output.check(&resolved.spec).await?;
     output.put_study(study.to_toml()).await?;
     Ok((resolved, output))
-}
-
-/// Hashing models and reading corpora takes seconds: not on the runtime's threads.
-async fn resolve(study: &Study) -> Result<Resolved, Stop> {
-    let study = study.clone();
-    let resolved = tokio::task::spawn_blocking(move || study.resolve()).await;
-    Ok(resolved.map_err(|error| Stop::new(exit::BUG, error))??)
 }
 
 /// The report of a complete run, and its exit code.
@@ -121,22 +115,57 @@ async fn conclude(outcome: Outcome, output: &Output, analysis: Analysis) -> Resu
 }
 
 async fn print_plan(Plan { what, gflops }: Plan) -> Result<u8, Stop> {
-    let resolved = resolve(&what.study()?).await?;
+    let resolved = models::resolve(&what.study()?).await?;
     print(&plan::Plan::of(&resolved.spec, gflops).to_string());
     Ok(exit::COMPLETE)
 }
 
-async fn print_weights(Weights { model, out }: Weights) -> Result<u8, Stop> {
-    let source = ModelSource::at(&model);
-    let rows = tokio::task::spawn_blocking(move || local::weight_rows(&source.path, &source.name));
+async fn print_weights(weights: Weights) -> Result<u8, Stop> {
+    let Weights { model, revision, shape_only, out } = weights;
+    for source in models::named(&[model], revision.as_deref())? {
+        if shape_only {
+            let directory = models::locate(&source, Wanted::Config).await?;
+            print(&in_words(&source.name, local::shape(&directory)?));
+        } else {
+            let directory = models::locate(&source, Wanted::Model).await?;
+            print_statistics(source.name, directory, out.as_deref()).await?;
+        }
+    }
+    Ok(exit::COMPLETE)
+}
+
+/// A model's shape, a number a line.
+fn in_words(name: &str, ModelShape { parameters, shape }: ModelShape) -> String {
+    let layers = match shape.encoder_layers {
+        0 => shape.layers.to_string(),
+        encoder => format!("{encoder} encoder, {} decoder", shape.layers),
+    };
+    let positions = shape.positions.map_or("no table".to_owned(), |count| count.to_string());
+    let rows = [
+        ("model", name.to_owned()),
+        ("parameters", parameters.to_string()),
+        ("layers", layers),
+        ("hidden", shape.hidden.to_string()),
+        ("vocabulary", shape.vocabulary.to_string()),
+        ("positions", positions),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
+}
+
+async fn print_statistics(
+    name: String,
+    directory: PathBuf,
+    out: Option<&Path>,
+) -> Result<(), Stop> {
+    let rows = tokio::task::spawn_blocking(move || local::weight_rows(&directory, &name));
     let rows = rows.await.map_err(|error| Stop::new(exit::BUG, error))??;
     if let Some(path) = out {
-        write_file(&path, &AnalysisFile::table(&rows)?.content)?;
+        write_file(path, &AnalysisFile::table(&rows)?.content)?;
     }
     let mut reducer = Reducer::new(Analysis::default());
     reducer.push_weights(&rows);
     print(&report::terminal(&reducer.finish()));
-    Ok(exit::COMPLETE)
+    Ok(())
 }
 
 fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
@@ -212,4 +241,28 @@ async fn termination() {
         () = wait(SignalKind::interrupt()) => {}
     }
     tracing::warn!("stopping: what is done is kept");
+}
+
+#[cfg(test)]
+mod tests {
+    use babelquant_proto::Shape;
+
+    use super::*;
+
+    #[test]
+    fn a_shape_is_a_number_a_line() {
+        let shape = Shape {
+            encoder_layers: 8,
+            layers: 8,
+            hidden: 512,
+            vocabulary: 250_112,
+            positions: None,
+        };
+        let text = in_words("mt5-small", ModelShape { parameters: 300_176_768, shape });
+        for line in
+            ["parameters  300176768", "layers      8 encoder, 8 decoder", "positions   no table"]
+        {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
+    }
 }

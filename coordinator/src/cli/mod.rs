@@ -1,6 +1,7 @@
 //! The command line of `babelquant`: flags, environment, logs and exit codes. The work is in `commands` and the library.
 
 mod commands;
+mod models;
 mod stop;
 
 use std::io::{IsTerminal, Write};
@@ -67,15 +68,20 @@ enum Command {
     /// Run a study on this machine and print its report
     #[command(after_help = "Examples:
   babelquant run study.toml --out results/
-  babelquant run --model models/bloom-560m --corpus 'ntrex/{language}.txt'")]
+  babelquant run --model facebook/xglm-564M --corpus 'ntrex/{language}.txt'
+  babelquant run --model EleutherAI/pythia-160m --revision step143000 --corpus 'ntrex/{language}.txt'
+  babelquant run --model models/bloom-560m --corpus 'ntrex/{language}.txt'     (a directory)
+
+Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.")]
     Run(Run),
     /// Say how much work a study is; compute nothing
     #[command(after_help = "Example:\n  babelquant plan study.toml --gflops 200")]
     Plan(Plan),
     /// Print the weight statistics of a model; needs no corpus
-    #[command(
-        after_help = "Example:\n  babelquant weights models/bloom-560m --out weights.parquet"
-    )]
+    #[command(after_help = "Examples:
+  babelquant weights bigscience/bloom-560m
+  babelquant weights models/bloom-560m --out weights.parquet
+  babelquant weights google/mt5-small --shape-only")]
     Weights(Weights),
     /// Serve a study to workers on other machines
     #[command(after_help = "Examples:
@@ -96,11 +102,14 @@ enum Command {
 #[derive(Debug, Args)]
 struct What {
     /// Study file (TOML)
-    #[arg(value_name = "STUDY", required_unless_present_all = ["model", "corpus"], conflicts_with_all = ["model", "corpus"])]
+    #[arg(value_name = "STUDY", required_unless_present_all = ["model", "corpus"], conflicts_with_all = ["model", "corpus", "revision"])]
     study: Option<PathBuf>,
-    /// Model directory, instead of a study file; may be given several times
-    #[arg(long, value_name = "DIR", requires = "corpus")]
-    model: Vec<PathBuf>,
+    /// Model, instead of a study file: a directory, or owner/name on a hub; may be given several times
+    #[arg(long, value_name = "MODEL", requires = "corpus")]
+    model: Vec<String>,
+    /// Branch, tag or commit of the model on its hub
+    #[arg(long, value_name = "REVISION", requires = "model")]
+    revision: Option<String>,
     /// Corpus path with {language} in it, ending in .txt or .jsonl
     #[arg(long, value_name = "PATTERN", requires = "model")]
     corpus: Option<String>,
@@ -151,9 +160,15 @@ struct Plan {
 
 #[derive(Debug, Args)]
 struct Weights {
-    /// Model directory
+    /// Model: a directory, or owner/name on a hub
     #[arg(value_name = "MODEL")]
-    model: PathBuf,
+    model: String,
+    /// Branch, tag or commit of the model on its hub
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
+    /// Print parameters and layers from config.json alone; reads no weights
+    #[arg(long, conflicts_with = "out")]
+    shape_only: bool,
     /// Write the rows to this Parquet file as well
     #[arg(long, value_name = "FILE.parquet")]
     out: Option<PathBuf>,
@@ -210,6 +225,10 @@ mod tests {
         assert!(parse("babelquant run s.toml --out x"));
         assert!(parse("babelquant run --model m --corpus c/{language}.txt"));
         assert!(parse("babelquant plan --model m --model n --corpus c/{language}.txt --gflops 3"));
+        assert!(parse("babelquant run --model o/m --revision step1 --corpus c/{language}.txt"));
+        assert!(parse("babelquant weights o/m --revision step1 --shape-only"));
+        assert!(!parse("babelquant weights o/m --shape-only --out w.parquet"));
+        assert!(!parse("babelquant run s.toml --revision step1"));
         assert!(!parse("babelquant run"));
         assert!(!parse("babelquant run s.toml --model m --corpus c"));
         assert!(!parse("babelquant run --model m"));

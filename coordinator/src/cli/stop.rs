@@ -1,6 +1,7 @@
 //! How a command breaks off: an exit code and what to say. The only place that turns errors into exit codes.
 
 use babelquant_proto::exit;
+use babelquant_proto::hub::HubError;
 
 use crate::analyse::AnalyseError;
 use crate::local::LocalError;
@@ -24,7 +25,21 @@ impl Stop {
 
 impl From<StudyError> for Stop {
     fn from(error: StudyError) -> Self {
-        Self::new(exit::USAGE, error)
+        let code = match &error {
+            StudyError::Hub { source, .. } => hub_code(source),
+            _ => exit::USAGE,
+        };
+        Self::new(code, error)
+    }
+}
+
+/// What a launcher may do about a hub that does not give a model.
+fn hub_code(error: &HubError) -> u8 {
+    match error {
+        error if error.is_transient() => exit::UNFINISHED,
+        HubError::NoSpace { .. } => exit::UNFINISHED,
+        HubError::Gated { .. } | HubError::Token { .. } => exit::DENIED,
+        _ => exit::USAGE,
     }
 }
 

@@ -86,6 +86,8 @@ pub(super) struct LanguageScores {
     pub(super) groups: Groups,
     /// The cells, by scope, components and config.
     pub(super) cells: Vec<Cell>,
+    /// The cells of the config `f32`, which quantizes nothing.
+    references: Vec<Cell>,
 }
 
 /// The scores of one scope, components and config. Cells are ordered by those, scopes and configs by meaning.
@@ -153,7 +155,9 @@ impl Pushed {
         let groups = Groups::new(
             documents.iter().map(|document| (document.number, document.group.as_str())),
         );
-        LanguageScores { documents, groups, cells }
+        let is_reference = |cell: &Cell| cell.config.value == Some(QuantConfig::F32);
+        let (references, cells) = cells.into_iter().partition(is_reference);
+        LanguageScores { documents, groups, cells, references }
     }
 }
 
@@ -177,10 +181,15 @@ impl LanguageScores {
         self.groups.column(values)
     }
 
+    /// The scores of the model computed in f32, where the study's dtype is another.
+    pub(super) fn reference(&self) -> Option<&Cell> {
+        self.references.first()
+    }
+
     /// The documents by number, each with the baseline's NLL from the first cell that holds it.
     pub(super) fn baseline(&self) -> Vec<(&Document, f64)> {
         let mut baseline = BTreeMap::new();
-        for score in self.cells.iter().flat_map(|cell| &cell.scores) {
+        for score in self.cells.iter().chain(&self.references).flat_map(|cell| &cell.scores) {
             let document = &self.documents[score.slot];
             baseline.entry(document.number).or_insert((document, score.base_nll));
         }

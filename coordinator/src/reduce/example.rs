@@ -154,6 +154,7 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
         scope: cell.0.to_owned(),
         components: "mlp".to_owned(),
         config: cell.1.to_owned(),
+        protocol: "causal".to_owned(),
         tokens,
         bytes: tokens * 4 + u64::from(document % 3),
         chars: tokens * 3 + noise(language).mul_add(9.0, 0.0) as u64,

@@ -9,6 +9,7 @@ mod correlation;
 mod correlations;
 mod distribution;
 mod documents;
+mod floor;
 mod groups;
 mod interval;
 mod kendall;
@@ -20,6 +21,7 @@ mod predictors;
 mod quantile;
 mod ratio;
 mod reasons;
+mod replication;
 mod sensitivity;
 mod shares;
 mod spelled;
@@ -35,7 +37,10 @@ mod tests;
 use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
 
 pub(crate) use spelled::Spelled;
-pub use tables::{CorrelationRow, LanguageRow, LayerRow, ModelRow, SensitivityRow, ShareRow};
+pub use tables::{
+    CorrelationRow, FloorRow, LanguageRow, LayerRow, ModelRow, ReplicationRow, SensitivityRow,
+    ShareRow,
+};
 
 use crate::study::Analysis;
 
@@ -63,8 +68,12 @@ pub struct Summary {
     pub activation_shares: Vec<ShareRow>,
     /// What each config at each scope does to each language.
     pub sensitivity: Vec<SensitivityRow>,
+    /// What the dtype of the computation changes by itself.
+    pub floor: Vec<FloorRow>,
     /// Predictors against outcomes over languages.
     pub correlations: Vec<CorrelationRow>,
+    /// The same correlations, model by model.
+    pub replication: Vec<ReplicationRow>,
 }
 
 impl Reducer {
@@ -112,6 +121,8 @@ impl Reducer {
             activation_shares: shares::rows(&activations),
             languages,
             sensitivity,
+            floor: floor::rows(&scores),
+            replication: replication::rows(&correlations),
             correlations,
             analysis,
         }

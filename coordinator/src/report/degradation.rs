@@ -8,6 +8,7 @@ use babelquant_proto::quant::QuantConfig;
 use super::View;
 use super::block::Block;
 use super::columns::{Column, tables};
+use super::floor::{self, Floors};
 use super::number::estimates;
 use super::sensitivity::{is_none, label};
 use crate::reduce::{SensitivityRow, Spelled};
@@ -15,14 +16,18 @@ use crate::reduce::{SensitivityRow, Spelled};
 /// Value, low and high in percent.
 type Percent = [Option<f64>; 3];
 
+/// Numbers and their marks by language.
+type Cells<'a> = BTreeMap<&'a str, (Percent, &'static str)>;
+
 /// The section, at scope `all`; what single layers do stands in the matrices. Empty without cells.
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let all = Layers::All.to_string();
-    let mut configs: BTreeMap<(String, Spelled<QuantConfig>), BTreeMap<&str, Percent>> =
-        BTreeMap::new();
+    let mut configs: BTreeMap<(String, Spelled<QuantConfig>), Cells<'_>> = BTreeMap::new();
+    let floors = Floors::of(view);
     for row in view.cells().filter(|row| row.scope == all && !is_none(row)) {
         let config = (row.components.clone(), Spelled::new(&row.config));
-        configs.entry(config).or_default().insert(&row.language, percent(row));
+        let mark = if floors.hide(row) { floor::MARK } else { "" };
+        configs.entry(config).or_default().insert(&row.language, (percent(row), mark));
     }
     let languages: BTreeSet<&str> =
         configs.values().flat_map(|cells| cells.keys().copied()).collect();
@@ -37,19 +42,24 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
         )],
         _ => tables(&labels, &columns.collect::<Vec<_>>(), view.medium),
     };
-    [Block::Heading(HEADING.to_owned())].into_iter().chain(tables).collect()
+    let marked = configs.values().flat_map(BTreeMap::values).any(|(_, mark)| !mark.is_empty());
+    let legend = marked.then(|| Block::Text(floor::LEGEND.to_owned()));
+    [Block::Heading(HEADING.to_owned())].into_iter().chain(tables).chain(legend).collect()
 }
 
 const HEADING: &str = "Degradation: relative increase of perplexity, exp(ΔNLL) − 1, in %; every layer quantized (scope all)";
 
 /// A text for each language; empty where it was not measured.
-fn texts(languages: &BTreeSet<&str>, cells: &BTreeMap<&str, Percent>) -> Vec<String> {
-    let numbers: Vec<Percent> =
-        languages.iter().map(|language| cells.get(language).copied().unwrap_or_default()).collect();
+fn texts(languages: &BTreeSet<&str>, cells: &Cells<'_>) -> Vec<String> {
+    let numbers: Vec<Percent> = languages
+        .iter()
+        .map(|language| cells.get(language).map(|(percent, _)| *percent).unwrap_or_default())
+        .collect();
     let texts = estimates(&numbers, 3).into_iter().zip(languages);
-    texts
-        .map(|(text, language)| if cells.contains_key(language) { text } else { String::new() })
-        .collect()
+    let marked = |(text, language): (String, &&str)| {
+        cells.get(language).map_or(String::new(), |(_, mark)| format!("{text}{mark}"))
+    };
+    texts.map(marked).collect()
 }
 
 fn percent(row: &SensitivityRow) -> Percent {

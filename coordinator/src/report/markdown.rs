@@ -34,7 +34,7 @@ fn row_text(cells: &[String]) -> String {
 
 /// The characters of names and numbers that Markdown would read as its own.
 fn escaped(text: &str) -> String {
-    let special = |char: char| matches!(char, '|' | '*' | '_' | '<' | '\\' | '`');
+    let special = |char: char| matches!(char, '|' | '*' | '_' | '<' | '\\' | '`' | '~');
     text.chars().flat_map(|char| special(char).then_some('\\').into_iter().chain([char])).collect()
 }
 

@@ -21,8 +21,8 @@ pub(super) struct Matrix {
 pub(super) struct Entry {
     /// The number.
     pub(super) value: Option<f64>,
-    /// Its interval excludes 0.
-    pub(super) marked: bool,
+    /// What stands behind it.
+    pub(super) mark: &'static str,
 }
 
 /// How the numbers of one matrix are written: times 10^−exponent, with so many decimals.
@@ -68,7 +68,7 @@ impl Scale {
 
     fn write(self, entry: &Entry) -> String {
         let Some(value) = entry.value else { return UNDEFINED.to_owned() };
-        let mark = if entry.marked { "*" } else { "" };
+        let mark = entry.mark;
         format!("{}{mark}", fixed(value * 10_f64.powi(-self.exponent), self.decimals))
     }
 }
@@ -97,7 +97,8 @@ mod tests {
     use super::*;
 
     fn matrix(values: &[f64]) -> Matrix {
-        let entry = |value: f64| Entry { value: Some(value), marked: value > 0.0 };
+        let entry =
+            |value: f64| Entry { value: Some(value), mark: if value > 0.0 { "*" } else { "" } };
         let entries =
             values.iter().enumerate().map(|(i, value)| (format!("l{i:02}"), entry(*value)));
         Matrix { corner: "layer".to_owned(), rows: vec![("0".to_owned(), entries.collect())] }

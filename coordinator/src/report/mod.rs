@@ -7,10 +7,12 @@ mod block;
 mod columns;
 mod correlations;
 mod degradation;
+mod floor;
 mod languages;
 mod markdown;
 mod matrix;
 mod number;
+mod replication;
 mod sensitivity;
 mod shares;
 mod terminal;
@@ -104,11 +106,13 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.push(Block::Title(format!("Model {model}")));
         blocks.extend(weights::blocks(view));
         blocks.extend(languages::blocks(view));
+        blocks.extend(floor::blocks(view));
         blocks.extend(degradation::blocks(view));
         blocks.extend(shares::blocks(view));
         blocks.extend(sensitivity::blocks(view));
         blocks.extend(correlations::blocks(view));
     }
+    blocks.extend(replication::blocks(summary, medium));
     if blocks.is_empty() {
         blocks.push(Block::Text("No rows: nothing has been measured yet.".to_owned()));
     }

@@ -6,6 +6,7 @@ use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
 
 use super::block::Block;
+use super::floor::{self, Floors};
 use super::matrix::{Entry, Matrix, Scale};
 use super::{View, reasons};
 use crate::reduce::{SensitivityRow, Spelled};
@@ -14,11 +15,12 @@ use crate::reduce::{SensitivityRow, Spelled};
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let mut matrices: BTreeMap<Key, BTreeMap<Spelled<Layers>, BTreeMap<String, Entry>>> =
         BTreeMap::new();
+    let floors = Floors::of(view);
     for row in view.cells().filter(|row| !is_none(row)) {
         let scope = Spelled::new(&row.scope);
         let key = (row.components.clone(), Spelled::new(&row.config), Design::of(&scope));
         let entries = matrices.entry(key).or_default().entry(scope).or_default();
-        entries.insert(row.language.clone(), entry(row));
+        entries.insert(row.language.clone(), entry(row, &floors));
     }
     let mut blocks: Vec<Block> =
         matrices.into_iter().flat_map(|(key, rows)| matrix(&key, rows, view)).collect();
@@ -26,6 +28,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
         let text =
             format!("* marks a ΔNLL whose interval excludes 0: {}.", view.interval_in_words());
         blocks.push(Block::Text(text));
+        blocks.extend((!floors.is_empty()).then(|| Block::Text(floor::LEGEND.to_owned())));
     }
     blocks.extend(reasons(view.cells().map(|row| &row.reason)));
     blocks.extend(none(view));
@@ -87,12 +90,14 @@ fn matrix(
     [Block::Heading(heading)].into_iter().chain(matrix.blocks(scale, view.medium)).collect()
 }
 
-fn entry(row: &SensitivityRow) -> Entry {
+fn entry(row: &SensitivityRow, floors: &Floors<'_>) -> Entry {
     let interval = row.delta_nll_low.zip(row.delta_nll_high);
-    Entry {
-        value: row.delta_nll,
-        marked: interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0),
-    }
+    let mark = match interval {
+        _ if floors.hide(row) => floor::MARK,
+        Some((low, high)) if low > 0.0 || high < 0.0 => "*",
+        Some(_) | None => "",
+    };
+    Entry { value: row.delta_nll, mark }
 }
 
 /// True for the config that changes nothing.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use babelquant_proto::Stack;
+
 use super::block::Block;
 use super::matrix::{Entry, Matrix, Scale};
 use super::{View, layer_label, reasons};
@@ -22,13 +24,15 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
 }
 
 fn matrix<'a>(shares: impl Iterator<Item = &'a ShareRow>) -> Matrix {
-    let mut layers: BTreeMap<(&str, u32), BTreeMap<String, Entry>> = BTreeMap::new();
+    let mut layers: BTreeMap<(bool, &str, u32), BTreeMap<String, Entry>> = BTreeMap::new();
     for row in shares {
-        let entry = Entry { value: row.share, marked: false };
-        let layer = layers.entry((row.stack.as_str(), row.layer)).or_default();
+        let entry = Entry { value: row.share, mark: "" };
+        let layer = layers
+            .entry((row.stack == Stack::Dec.name(), row.stack.as_str(), row.layer))
+            .or_default();
         layer.insert(row.language.clone(), entry);
     }
     let rows =
-        layers.into_iter().map(|((stack, layer), entries)| (layer_label(stack, layer), entries));
+        layers.into_iter().map(|((_, stack, layer), entries)| (layer_label(stack, layer), entries));
     Matrix { corner: "layer".to_owned(), rows: rows.collect() }
 }

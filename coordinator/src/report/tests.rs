@@ -1,8 +1,10 @@
 //! Reports of a made-up study: shape, width, marks, and what is said where something is missing.
 
+use babelquant_proto::rows::ActivationRow;
+
 use super::{TERMINAL_WIDTH, json, markdown, terminal};
 use crate::reduce::Reducer;
-use crate::reduce::example::{LANGUAGES, Rows, summary};
+use crate::reduce::example::{LANGUAGES, Rows, document_row, summary};
 use crate::study::Analysis;
 
 fn few_draws() -> Analysis {
@@ -102,4 +104,73 @@ fn json_has_provenance_and_every_table() {
     {
         assert!(!json[table].as_array().unwrap().is_empty(), "{table}");
     }
+}
+
+#[test]
+fn numbers_below_the_floor_are_marked_and_the_floor_is_shown() {
+    let mut rows = Rows::new(&["eng", "hin"]);
+    let floor = |document| {
+        let mut row = document_row("eng", document, ("all", "f32"));
+        row.nll_sum = Some(row.base_nll_sum - 100.0);
+        row
+    };
+    rows.documents.extend((0..12).map(floor));
+    let summary = rows.reduce(few_draws());
+    for text in [terminal(&summary), markdown(&summary).replace('\\', "")] {
+        let words = text.replace('\n', " ");
+        assert!(text.contains("Numerical floor"), "{text}");
+        assert!(words.contains("~ marks a number whose |ΔNLL| is below"), "{text}");
+        let degradation = text.split("Degradation").nth(1).unwrap();
+        let line = |language: &str| {
+            let is_line = |line: &&str| line.trim_start_matches("| ").starts_with(language);
+            degradation.lines().find(is_line).unwrap().to_owned()
+        };
+        assert!(line("eng").contains('~') && !line("hin").contains('~'), "{degradation}");
+        let matrix = degradation.split("Sensitivity to int4-channel").nth(1).unwrap();
+        assert_eq!(matrix.split("Sensitivity").next().unwrap().matches('~').count(), 3, "{matrix}");
+        assert!(!text.contains("f32 has ΔNLL") && !text.contains("Sensitivity to f32"));
+    }
+    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws())).contains("Numerical floor"));
+}
+
+#[test]
+fn several_models_are_compared_and_one_is_not() {
+    let languages = ["ara", "deu", "eng", "fin", "fra"];
+    let mut rows = Rows::new(&languages);
+    let copy = rows.clone();
+    rows.documents.extend(copy.documents.into_iter().map(|mut row| {
+        row.model = "other".to_owned();
+        row
+    }));
+    rows.activations.extend(copy.activations.into_iter().map(|mut row| {
+        row.model = "other".to_owned();
+        row
+    }));
+    rows.weights.extend(copy.weights.into_iter().map(|mut row| {
+        row.model = "other".to_owned();
+        row
+    }));
+    let summary = rows.reduce(few_draws());
+    let text = terminal(&summary);
+    let across = text.split("Across models").nth(1).unwrap();
+    for part in ["other", "toy", "all", "(5)", "Left out: 430 more"] {
+        assert!(across.replace('\n', " ").contains(part), "{part}: {across}");
+    }
+    assert!(summary.replication.iter().all(|row| row.verdict.as_deref() != Some("does not")));
+    for line in text.lines() {
+        assert!(line.chars().count() <= TERMINAL_WIDTH, "{}: {line}", line.chars().count());
+    }
+    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws())).contains("Across models"));
+}
+
+#[test]
+fn an_encoder_stands_above_its_decoder() {
+    let mut rows = Rows::new(&["eng"]);
+    let encoder = |row: &ActivationRow| ActivationRow { stack: "enc".to_owned(), ..row.clone() };
+    rows.activations.extend(rows.activations.clone().iter().map(encoder));
+    let text = terminal(&rows.reduce(few_draws()));
+    let shares = text.split("Activation at block_out").nth(1).unwrap();
+    let labels: Vec<&str> =
+        shares.lines().skip(5).take(6).map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(labels, ["enc.0", "enc.2", "enc.10", "0", "2", "10"], "{shares}");
 }

@@ -15,7 +15,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     if table.rows.is_empty() {
         return Vec::new();
     }
-    let heading = "Weights: the MLP of each layer, both matrices together".to_owned();
+    let heading = "Weights: the MLP of each layer, its matrices together".to_owned();
     let mut blocks = vec![Block::Heading(heading), Block::Table(table), Block::Lines(aggregate)];
     blocks.extend(reasons(layers().map(|row| &row.reason)));
     blocks

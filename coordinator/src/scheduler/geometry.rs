@@ -45,8 +45,7 @@ impl Geometry {
     /// The geometry of a spec: a lane for each `Weights` unit, then a lane for each (model, shard).
     pub fn of(spec: &Spec) -> Self {
         let models = || spec.models.iter().enumerate();
-        let weights =
-            models().map(|(model, part)| (model, 1, u64::from(part.model.shape.layers) + 1));
+        let weights = models().map(|(model, part)| (model, 1, part.weights_units()));
         let shards = spec.shards();
         let cells = models().map(|(model, part)| (model, 1 + part.cells.len() as u64, shards));
         Self::new(weights.chain(cells))

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use babelquant_proto::{ShardId, Spec, Unit, UnitIndex};
+use babelquant_proto::{ModelPart, ShardId, Spec, Unit, UnitIndex};
 
 /// A file of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,9 +36,7 @@ impl Part {
     pub(super) fn units(self, spec: &Spec, unit: UnitIndex) -> Range<u64> {
         let lane = spec.lane(unit);
         match self {
-            Self::Weights => {
-                0..spec.models.iter().map(|part| u64::from(part.model.shape.layers) + 1).sum()
-            }
+            Self::Weights => 0..spec.models.iter().map(ModelPart::weights_units).sum(),
             Self::Activations(_) => lane.start..lane.start + 1,
             Self::Documents(_) => lane.start + 1..lane.end,
         }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use babelquant_proto::hub::HubError;
 use babelquant_proto::{Language, ModelError, ParseError};
 use thiserror::Error;
 
@@ -72,6 +73,56 @@ pub enum StudyError {
         name: String,
         /// The cause.
         source: ModelError,
+    },
+    /// A model that a hub does not give.
+    #[error(
+        "model {name}: there is no directory of that name, and the hub does not give {repository} at {revision}"
+    )]
+    Hub {
+        /// The model's name.
+        name: String,
+        /// The repository.
+        repository: String,
+        /// The revision.
+        revision: String,
+        /// The cause.
+        source: Box<HubError>,
+    },
+    /// A choice of how a model reads a text that does not fit its family.
+    #[error("model {model}: {key} = {value}: {reason}")]
+    Reading {
+        /// The model.
+        model: String,
+        /// The key of its entry.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Windows that a model has no positions for.
+    #[error(
+        "model {model}: windows.tokens = {tokens} exceeds its table of {positions} positions: set windows.tokens to at most \
+         {positions}, or leave it out"
+    )]
+    Positions {
+        /// The model.
+        model: String,
+        /// Longest window, in tokens.
+        tokens: u32,
+        /// What its table has room for.
+        positions: u32,
+    },
+    /// Windows that do not overlap.
+    #[error(
+        "windows.stride = {stride}: windows of {tokens} tokens overlap with strides below {tokens}, and by half with one of half \
+         that: a token without context cannot be scored"
+    )]
+    Stride {
+        /// Distance of the windows' starts, in tokens.
+        stride: u32,
+        /// Longest window, in tokens.
+        tokens: u32,
     },
     /// A config at a scope that changes no weight.
     #[error("config {config} at scope {scope} changes no weight of model {model}: {reason}")]

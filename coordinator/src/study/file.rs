@@ -3,18 +3,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use babelquant_proto::{Batch, Dtype, Metrics, Windows};
-use toml::{Table, Value};
+use babelquant_proto::{Batch, Dtype, Metrics};
+use toml::Table;
 
+use super::entries::models;
 use super::error::StudyError;
 use super::section::{Known, Section};
-use super::{Analysis, CorpusSource, ModelSource, Study};
+use super::{Analysis, CorpusSource, Study, WindowsChoice};
 
 const TOP: Known = Known {
     name: "",
     keys: &[
         "name",
+        "model",
         "models",
+        "revision",
+        "protocol",
+        "prefix",
+        "draws",
         "dtype",
         "components",
         "scopes",
@@ -35,7 +41,6 @@ const ANALYSIS: Known = Known {
     name: "analysis",
     keys: &["bootstrap_draws", "confidence", "seed", "predictors", "outcomes", "outlier_layers"],
 };
-const MODEL: Known = Known { name: "models", keys: &["name", "path"] };
 const ALL: &[Known] = &[TOP, CORPUS, WINDOWS, BATCH, ANALYSIS];
 
 impl Study {
@@ -65,7 +70,7 @@ impl Study {
         let sensible = Self::sensible(models, pattern);
         let mut study = sensible.map_err(|error| top.wrong("configs", &"default", error))?;
         corpus(&mut section, &mut study.corpus, folder)?;
-        study.windows = windows(&mut top.section(WINDOWS, ALL)?, study.windows)?;
+        study.windows = windows(&mut top.section(WINDOWS, ALL)?)?;
         study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
         study.analysis = analysis(&mut top)?;
         set(&mut study.name, top.take("name")?);
@@ -101,37 +106,6 @@ fn set<T>(target: &mut T, value: Option<T>) {
     }
 }
 
-fn models(
-    top: &mut Section<'_>,
-    file: &str,
-    folder: &Path,
-) -> Result<Vec<ModelSource>, StudyError> {
-    const EXPECTED: &str = "a list of model directories, or of { name = …, path = … }";
-    let entries = match top.take::<Value>("models")? {
-        Some(Value::Array(entries)) if !entries.is_empty() => entries,
-        Some(Value::String(path)) => vec![Value::String(path)],
-        Some(value) => return Err(top.wrong("models", &value, format!("expected {EXPECTED}"))),
-        None => return Err(top.missing("models", EXPECTED)),
-    };
-    let model = |entry: Value| match entry {
-        Value::String(path) => Ok(ModelSource::at(&folder.join(path))),
-        Value::Table(table) => {
-            let mut entry = Section::new(file, MODEL, table, &[])?;
-            let path: Option<PathBuf> = entry.take("path")?;
-            let path = path.ok_or_else(|| entry.missing("path", "the model's directory"))?;
-            let source = ModelSource::at(&folder.join(path));
-            Ok(ModelSource { name: entry.take("name")?.unwrap_or(source.name), ..source })
-        }
-        value => Err(top.wrong("models", &value, format!("expected {EXPECTED}"))),
-    };
-    let models = entries.into_iter().map(model).collect::<Result<Vec<_>, _>>()?;
-    let twice = (1..models.len()).find(|&i| models[..i].iter().any(|m| m.name == models[i].name));
-    match twice {
-        Some(i) => Err(StudyError::ModelTwice { name: models[i].name.clone() }),
-        None => Ok(models),
-    }
-}
-
 fn corpus(
     section: &mut Section<'_>,
     corpus: &mut CorpusSource,
@@ -144,17 +118,16 @@ fn corpus(
     Ok(())
 }
 
-fn windows(section: &mut Section<'_>, default: Windows) -> Result<Windows, StudyError> {
-    let tokens = section.positive("tokens")?.unwrap_or(default.tokens);
-    if tokens < 2 {
-        return Err(section.wrong("tokens", &tokens, "a window of one token scores nothing"));
+fn windows(section: &mut Section<'_>) -> Result<WindowsChoice, StudyError> {
+    let (tokens, stride) = (section.positive("tokens")?, section.positive("stride")?);
+    if tokens == Some(1) {
+        return Err(section.wrong("tokens", &1, "a window of one token scores nothing"));
     }
-    let stride = section.positive("stride")?.unwrap_or(default.stride.min(tokens));
-    match stride <= tokens {
-        true => Ok(Windows { tokens, stride }),
-        false => {
-            Err(section.wrong("stride", &stride, format!("it exceeds the window of {tokens}")))
+    match (tokens, stride) {
+        (Some(tokens), Some(stride)) if stride >= tokens => {
+            Err(StudyError::Stride { stride, tokens })
         }
+        (tokens, stride) => Ok(WindowsChoice { tokens, stride }),
     }
 }
 
@@ -195,6 +168,7 @@ fn analysis(top: &mut Section<'_>) -> Result<Analysis, StudyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::{ModelSource, Place};
 
     const MINIMAL: &str = "models = ['m']\ncorpus.path = 'c/{language}.txt'\n";
 
@@ -205,13 +179,15 @@ mod tests {
     #[test]
     fn a_minimal_study_is_the_sensible_one() {
         let study = parse(MINIMAL).unwrap();
-        let models = vec![ModelSource { name: "m".to_owned(), path: "/base/m".into() }];
+        let models = vec![ModelSource::named("m", Path::new("/base")).unwrap()];
         assert_eq!(study, Study::sensible(models, "/base/c/{language}.txt".to_owned()).unwrap());
     }
 
     #[test]
     fn a_study_round_trips_through_its_own_text() {
-        let full = "name = 'n'\nmodels = [{ name = 'a', path = '/m' }, '/k']\ndtype = 'bf16'\n\
+        let full = "name = 'n'\nmodels = [{ name = 'a', path = '/m' }, 'o/k', { model = 'EleutherAI/pythia', \
+             revision = 'step1', prefix = 'none', protocol = 'causal' }, { model = 'gpt2', prefix = 0 }, \
+             { model = 'google/mt5-small', draws = 2, protocol = 'span_corruption' }]\ndtype = 'bf16'\n\
              components = ['mlp', 'attn.q+attn.k']\nscopes = ['all', 'each', 'all-but(each)', 'only(0..3)']\n\
              configs = ['none', 'int4-asym-group128']\nmetrics = ['nll']\nseed = 7\n\
              [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
@@ -224,12 +200,35 @@ mod tests {
     }
 
     #[test]
+    fn one_model_has_its_keys_at_the_top_level() {
+        let study =
+            parse("model = 'o/m'\nrevision = 'r'\nprefix = 3\ncorpus.path = 'c/{language}.txt'")
+                .unwrap();
+        let listed = parse(
+            "models = [{ model = 'o/m', revision = 'r', prefix = 3 }]\ncorpus.path = 'c/{language}.txt'",
+        );
+        assert_eq!(study, listed.unwrap());
+        let Place::Hub(repository) = &study.models[0].place else { panic!() };
+        assert_eq!((repository.name.as_str(), repository.revision.as_str()), ("o/m", "r"));
+    }
+
+    #[test]
     fn every_mistake_names_file_key_and_value() {
         for (text, parts) in [
             ("models = [", &["s.toml", "line 1"][..]),
-            ("corpus.path = 'x'", &["`models` is missing"]),
+            ("corpus.path = 'x'", &["`model` is missing", "owner/name"]),
             ("models = ['m']", &["`corpus.path` is missing"]),
-            ("models = []\n", &["models = []", "expected a list"]),
+            ("models = []\n", &["models = []", "expected a model", "a list"]),
+            ("model = 'm'\nmodels = ['m']", &["model = \"m\"", "keep one of them"]),
+            ("model = './m'", &["model = ./m", "no directory /base/./m", "no repository"]),
+            ("models = ['/m']", &["models = /m", "no directory /m", "no repository"]),
+            ("models = ['m']\nrevision = 'x'", &["revision = \"x\"", "into the model's entry"]),
+            ("models = [{ path = 'm', revision = 'x' }]", &["models.revision = x", "a directory"]),
+            ("models = [{ path = 'm', model = 'm' }]", &["models.path = m", "keep one"]),
+            ("models = [{ name = 'm' }]", &["`models.model` is missing"]),
+            ("model = 'm'\nprefix = -1", &["prefix = -1", "\"none\""]),
+            ("model = 'm'\nprotocol = 'x'", &["protocol = x", "span_corruption"]),
+            ("model = 'm'\ndraws = 0", &["draws = 0", "at least 1"]),
             ("models = [{ pth = 'm' }]", &["`pth` in [models]", "did you mean `path`?"]),
             ("models = ['a/m', 'b/m']", &["two models are called m"]),
             (
@@ -237,9 +236,13 @@ mod tests {
                 &["unknown key `stride` in the top level", "belongs to [windows]"],
             ),
             ("MINIMAL congifs = ['int4-channel']", &["`congifs`", "did you mean `configs`?"]),
-            ("MINIMAL zzz = 1", &["`zzz`", "known are name, models"]),
+            ("MINIMAL zzz = 1", &["`zzz`", "known are name, model"]),
             ("MINIMAL windows.strid = 3", &["`strid` in [windows]", "did you mean `stride`?"]),
-            ("MINIMAL windows.stride = 3000", &["windows.stride = 3000", "window of 1024"]),
+            (
+                "MINIMAL windows.stride = 30\nwindows.tokens = 30",
+                &["windows.stride = 30", "of 30 tokens"],
+            ),
+            ("MINIMAL windows.tokens = 1", &["windows.tokens = 1", "scores nothing"]),
             ("MINIMAL windows.tokens = 'x'", &["windows.tokens = \"x\"", "u32"]),
             ("MINIMAL windows = 3", &["windows = 3", "expected a section"]),
             ("MINIMAL batch.tokens = 0", &["batch.tokens = 0", "at least 1"]),

@@ -3,29 +3,35 @@
 
 mod analysis;
 mod documents;
+mod entries;
 mod error;
 mod file;
 mod groups;
+mod models;
 mod pattern;
 pub mod plan;
+mod reading;
 mod resolve;
 mod scopes;
 mod section;
 mod shards;
+mod windows;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{
-    Batch, Components, Dtype, LanguageTag, Layers, Metrics, ParseError, Windows,
-};
+use babelquant_proto::{Batch, Components, Dtype, LanguageTag, Layers, Metrics, ParseError};
 
 pub use analysis::{Analysis, Outcome, Predictor};
 pub use error::{CorpusError, StudyError};
+pub use models::{Fetch, ModelSource, Place, Prefix, ProtocolKind, ReadingChoice, Repository};
 pub use resolve::Resolved;
+#[cfg(test)]
+pub(crate) use resolve::tests::no_hub;
 pub use scopes::ScopePattern;
 pub use shards::{SHARD_BYTES, SHARD_DOCUMENTS_MAX, Texts};
+pub use windows::WindowsChoice;
 
 /// What a user asks: the measurement, and apart from it the analysis.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +43,7 @@ pub struct Study {
     /// The texts.
     pub corpus: CorpusSource,
     /// How documents are cut into windows.
-    pub windows: Windows,
+    pub windows: WindowsChoice,
     /// The shapes of the computation.
     pub batch: Batch,
     /// The dtype of the computation.
@@ -56,15 +62,6 @@ pub struct Study {
     pub analysis: Analysis,
 }
 
-/// A model of a study.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelSource {
-    /// Its name in tables.
-    pub name: String,
-    /// Its directory.
-    pub path: PathBuf,
-}
-
 /// The corpus of a study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CorpusSource {
@@ -80,19 +77,8 @@ pub struct CorpusSource {
     pub shard_bytes: u64,
 }
 
-impl ModelSource {
-    /// The model in the directory `path`, called by its last component.
-    pub fn at(path: &Path) -> Self {
-        let name = path.canonicalize().ok();
-        let name = name.as_deref().unwrap_or(path).file_name();
-        let name =
-            name.map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned());
-        Self { name, path: path.to_owned() }
-    }
-}
-
 impl Study {
-    /// The study that `run --model DIR --corpus PATTERN` runs without a file.
+    /// The study that `run --model MODEL --corpus PATTERN` runs without a file.
     ///
     /// The scopes are the whole model and each layer alone. The configs are the two that bracket what is deployed: 4 bits per
     /// channel, where a healthy language hardly changes, and 3 bits, where layers and languages come apart.
@@ -110,7 +96,7 @@ impl Study {
                 documents: None,
                 shard_bytes: SHARD_BYTES,
             },
-            windows: Windows { tokens: 1024, stride: 512 },
+            windows: WindowsChoice::default(),
             batch: Batch::default(),
             dtype: Dtype::F32,
             components: vec![Components::mlp()],

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use babelquant_proto::{Layer, ModelPart, Spec};
+use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::{Layer, ModelPart, Protocol, Scope, Shape, Spec, Stack};
 
 /// Bytes of UTF-8 text per token, assumed: the plan reads no tokenizer. Scripts of three bytes a letter come near it, Latin
 /// scripts lie a little above.
@@ -22,6 +23,8 @@ pub struct Plan {
     pub baselines: u64,
     /// (language, scope, config) units.
     pub cells: u64,
+    /// Layers of each model, by stack, in words.
+    pub layers: String,
     /// Languages.
     pub languages: u64,
     /// Shards, all languages.
@@ -30,7 +33,7 @@ pub struct Plan {
     pub documents: u64,
     /// Bytes of text.
     pub bytes: u64,
-    /// Tokens per pass over the corpus: bytes / 4.
+    /// Tokens of the corpus: bytes / 4.
     pub tokens: u64,
     /// Floating-point operations of the whole study.
     pub flops: f64,
@@ -52,16 +55,17 @@ impl Plan {
         let models = &spec.models;
         let largest_tokens = shards().map(|s| s.bytes).max().unwrap_or(0) / BYTES_PER_TOKEN;
         let cells_per_shard: u64 = models.iter().map(|part| part.cells.len() as u64).sum();
-        let weights = models.iter().map(|part| u64::from(part.model.shape.layers) + 1).sum();
+        let weights = models.iter().map(ModelPart::weights_units).sum();
         let baselines = models.len() as u64 * spec.shards();
         let activation_rows: u64 = models
             .iter()
-            .map(|part| u64::from(part.model.shape.layers) * (7 * spec.shards() + 2 * documents))
+            .map(|part| u64::from(part.model.shape.depth()) * (7 * spec.shards() + 2 * documents))
             .sum();
         let held = |part: &ModelPart| {
             let shape = part.model.shape;
-            let (hidden, layers) = (u64::from(shape.hidden), u64::from(shape.layers));
-            let weights = layers * 12 * hidden * hidden + u64::from(shape.vocabulary) * hidden;
+            let (hidden, layers) = (u64::from(shape.hidden), u64::from(shape.depth()));
+            let matrices = shape.stacked_layers().map(|layer| matrices(shape, layer)).sum::<u64>();
+            let weights = matrices * hidden * hidden + u64::from(shape.vocabulary) * hidden;
             (weights + largest_tokens * hidden * (layers + 1)) * spec.dtype.bytes()
         };
         Self {
@@ -69,6 +73,7 @@ impl Plan {
             weights,
             baselines,
             cells: cells_per_shard * spec.shards(),
+            layers: models.iter().map(layers_in_words).collect::<Vec<_>>().join("; "),
             languages: spec.corpus.len() as u64,
             shards: spec.shards(),
             documents,
@@ -87,19 +92,51 @@ impl Plan {
     }
 }
 
-/// Operations per token of one model: two per weight and token; a block has 12·hidden² weights. The baseline runs every block
-/// and the head once, a cell the blocks from its first quantized layer on and the head.
+/// Square matrices of the model's width in a block: attention has 4, the MLP 8, cross-attention 4.
+fn matrices(shape: Shape, layer: Layer) -> u64 {
+    match layer.stack {
+        Stack::Dec if shape.encoder_layers > 0 => 16,
+        Stack::Dec | Stack::Enc => 12,
+    }
+}
+
+/// Tokens that a stack reads for each token of the corpus. A masking leaves the encoder about 0.9 of them, sentinels included,
+/// and the decoder 0.2 (science §D.5).
+fn share(protocol: Protocol, stack: Stack) -> f64 {
+    match (protocol, stack) {
+        (Protocol::Causal { .. }, Stack::Dec) => 1.0,
+        (Protocol::Causal { .. }, Stack::Enc) => 0.0,
+        (Protocol::SpanCorruption { draws, .. }, Stack::Enc) => 0.9 * f64::from(draws),
+        (Protocol::SpanCorruption { draws, .. }, Stack::Dec) => 0.2 * f64::from(draws),
+        (Protocol::PrefixInfill { .. }, Stack::Enc | Stack::Dec) => 0.5,
+    }
+}
+
+/// Operations per token of one model: two per weight and token. The baseline and the config `f32` run every block and the head
+/// once, any other cell the blocks from its first quantized layer on and the head: from the encoder on, the whole decoder too.
 fn flops_per_token(part: &ModelPart) -> f64 {
-    let shape = part.model.shape;
+    let (shape, protocol) = (part.model.shape, part.model.protocol);
     let hidden = f64::from(shape.hidden);
-    let block = 2.0 * 12.0 * hidden * hidden;
-    let head = 2.0 * hidden * f64::from(shape.vocabulary);
-    let layers = f64::from(shape.layers);
-    let suffixes = part.cells.iter().map(|(scope, _)| {
-        let first = (0..shape.layers).find(|&layer| scope.layers.contains(Layer::dec(layer)));
-        (layers - f64::from(first.unwrap_or(shape.layers))) * block + head
-    });
-    layers * block + head + suffixes.sum::<f64>()
+    let block = |layer: Layer| {
+        let weights = matrices(shape, layer) as f64 * hidden * hidden;
+        2.0 * weights * share(protocol, layer.stack)
+    };
+    let head = 2.0 * hidden * f64::from(shape.vocabulary) * share(protocol, Stack::Dec);
+    let all: f64 = shape.stacked_layers().map(block).sum();
+    let suffix = |(scope, config): &(Scope, QuantConfig)| {
+        let before = |layer: &Layer| *config != QuantConfig::F32 && !scope.layers.contains(*layer);
+        head + shape.stacked_layers().skip_while(before).map(block).sum::<f64>()
+    };
+    all + head + part.cells.iter().map(suffix).sum::<f64>()
+}
+
+/// `bloom-560m 24`, or `mt5-small 8 encoder, 8 decoder`.
+fn layers_in_words(part: &ModelPart) -> String {
+    let Shape { encoder_layers, layers, .. } = part.model.shape;
+    match encoder_layers {
+        0 => format!("{} {layers}", part.model.name),
+        _ => format!("{} {encoder_layers} encoder, {layers} decoder", part.model.name),
+    }
 }
 
 impl fmt::Display for Plan {
@@ -118,8 +155,9 @@ impl fmt::Display for Plan {
         let time = format!("{} at {} GFLOP/s", duration(self.seconds()), self.gflop_per_second);
         let rows = [
             ("units", units),
+            ("layers", self.layers.clone()),
             ("corpus", corpus),
-            ("tokens", format!("{} a pass (estimate: 4 bytes a token)", self.tokens)),
+            ("tokens", format!("{} in the corpus (estimate: 4 bytes a token)", self.tokens)),
             ("operations", format!("{:.3} TFLOP", self.flops / 1e12)),
             (
                 "memory",
@@ -151,17 +189,61 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use babelquant_proto::{Components, Marks};
+
     use super::*;
-    use crate::study::resolve::tests::write_study;
+    use crate::study::resolve::tests::{no_hub, write_study};
 
     #[test]
     fn the_plan_counts_every_unit() {
         let folder = tempfile::tempdir().unwrap();
-        let spec = write_study(folder.path(), "['int4-channel']").resolve().unwrap().spec;
+        let spec =
+            write_study(folder.path(), "['int4-channel']").resolve(&mut no_hub).unwrap().spec;
         let plan = Plan::of(&spec, 10.0);
         assert_eq!(plan.units, plan.weights + plan.baselines + plan.cells);
         assert_eq!((plan.weights, plan.baselines, plan.cells), (3, 4, 20));
         assert_eq!((plan.languages, plan.documents, plan.bytes), (2, 7, 26));
         assert!(plan.flops > 0.0 && plan.to_string().contains("10 GFLOP/s"));
+    }
+
+    #[test]
+    fn cells_that_start_in_the_encoder_run_the_decoder_in_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = write_study(folder.path(), "['int4-channel']");
+        let mut spec = study.resolve(&mut no_hub).unwrap().spec;
+        let part = &mut spec.models[0];
+        part.model.shape.encoder_layers = 3;
+        let marks = Marks { start: 0, end: 1 };
+        let flops = |part: &ModelPart, protocol, scope: Option<(&str, &str)>| {
+            let mut part = part.clone();
+            part.model.protocol = protocol;
+            let components = Components::mlp();
+            part.cells = scope
+                .map(|(layers, config)| {
+                    let layers = layers.parse().unwrap();
+                    (Scope { layers, components: components.clone() }, config.parse().unwrap())
+                })
+                .into_iter()
+                .collect();
+            flops_per_token(&part)
+        };
+        let masked = |draws| Protocol::SpanCorruption { draws, marks };
+        let (encoder, decoder, head) =
+            (0.9 * 24.0 * 64.0, 0.2 * 32.0 * 64.0, 0.2 * 2.0 * 8.0 * 16.0);
+        let base = flops(part, masked(1), None);
+        let close = |found: f64, expected: f64| {
+            assert!((found - expected).abs() < 1e-9 * expected, "{found} {expected}");
+        };
+        close(base, 3.0 * encoder + 2.0 * decoder + head);
+        close(flops(part, masked(5), None), 5.0 * base);
+        for (scope, config, cell) in [
+            ("only(enc.2)", "int4-channel", encoder + 2.0 * decoder + head),
+            ("only(1)", "int4-channel", decoder + head),
+            ("all-but(enc.0)", "int4-channel", base - encoder),
+            ("only(1)", "f32", base),
+        ] {
+            close(flops(part, masked(1), Some((scope, config))), base + cell);
+        }
+        assert!(Plan::of(&spec, 1.0).to_string().contains("tiny 3 encoder, 2 decoder"));
     }
 }

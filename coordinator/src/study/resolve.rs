@@ -1,14 +1,17 @@
 //! Study → spec: describes the models, reads the corpus, expands the scopes. The last place that sees paths.
 
-use babelquant_proto::{Model, ModelPart, Spec};
+use std::path::PathBuf;
+
+use babelquant_proto::{Model, ModelPart, Published, Spec};
 
 use super::documents::Reading;
 use super::error::{CorpusError, StudyError};
 use super::groups::Groups;
+use super::models::check_names;
 use super::pattern::Pattern;
 use super::scopes::{Wanted, cells};
 use super::shards::{Texts, cut, describe};
-use super::{CorpusSource, ModelSource, Study};
+use super::{CorpusSource, Fetch, ModelSource, Place, Study};
 
 /// A study whose models and corpus are there: what workers get.
 #[derive(Debug)]
@@ -17,37 +20,76 @@ pub struct Resolved {
     pub spec: Spec,
     /// The text of every shard.
     pub texts: Texts,
+    /// The directory of every model.
+    pub directories: Vec<PathBuf>,
 }
 
 impl Study {
-    /// Reads the models and the corpus.
+    /// Reads the corpus and the models; `fetch` brings those of a hub.
     ///
     /// # Errors
-    /// A model or corpus file is missing or wrong, or a scope changes no weight.
-    pub fn resolve(&self) -> Result<Resolved, StudyError> {
+    /// A model or corpus file is missing or wrong, a scope changes no weight, or a model cannot read the windows.
+    pub fn resolve(&self, fetch: Fetch<'_>) -> Result<Resolved, StudyError> {
+        check_names(&self.models)?;
         let (corpus, texts) = self.corpus.resolve()?;
-        let models = self.models.iter().map(|model| self.part(model));
+        let found = self.models.iter().map(|source| source.resolve(fetch));
+        let (models, directories): (Vec<_>, Vec<_>) =
+            found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let windows = self.windows.over(&models)?;
+        let models = models.into_iter().map(|model| self.part(model));
         let spec = Spec {
             version: Spec::VERSION,
             models: models.collect::<Result<_, _>>()?,
             corpus,
-            windows: self.windows,
+            windows,
             batch: self.batch,
             dtype: self.dtype,
             metrics: self.metrics,
             seed: self.seed,
         };
-        Ok(Resolved { spec, texts })
+        Ok(Resolved { spec, texts, directories })
     }
 
-    fn part(&self, source: &ModelSource) -> Result<ModelPart, StudyError> {
-        let model = Model::describe(&source.name, &source.path);
-        let model = model
-            .map_err(|error| StudyError::Model { name: source.name.clone(), source: error })?;
-        let wanted =
-            Wanted { scopes: &self.scopes, components: &self.components, configs: &self.configs };
+    fn part(&self, model: Model) -> Result<ModelPart, StudyError> {
+        let wanted = Wanted {
+            scopes: &self.scopes,
+            components: &self.components,
+            configs: &self.configs,
+            dtype: self.dtype,
+        };
         let cells = cells(&model, wanted)?;
         Ok(ModelPart { model, cells })
+    }
+}
+
+impl ModelSource {
+    /// The model and its directory.
+    fn resolve(&self, fetch: Fetch<'_>) -> Result<(Model, PathBuf), StudyError> {
+        let (directory, published) = self.locate(fetch)?;
+        let model = Model::describe(&self.name, &directory);
+        let model =
+            model.map_err(|source| StudyError::Model { name: self.name.clone(), source })?;
+        let protocol = self.reading.over(&model)?;
+        Ok((Model { protocol, published, ..model }, directory))
+    }
+
+    /// The model's directory, which a hub may have to give first, and where the model was published.
+    ///
+    /// # Errors
+    /// The hub does not give it.
+    pub fn locate(&self, fetch: Fetch<'_>) -> Result<(PathBuf, Option<Published>), StudyError> {
+        let repository = match &self.place {
+            Place::Directory(path) => return Ok((path.clone(), None)),
+            Place::Hub(repository) => repository,
+        };
+        let snapshot = fetch(repository).map_err(|source| StudyError::Hub {
+            name: self.name.clone(),
+            repository: repository.name.clone(),
+            revision: repository.revision.clone(),
+            source: Box::new(source),
+        })?;
+        let published = Published { repository: repository.name.clone(), commit: snapshot.commit };
+        Ok((snapshot.directory, Some(published)))
     }
 }
 
@@ -74,9 +116,16 @@ pub(crate) mod tests {
     use std::fs;
     use std::path::Path;
 
-    use babelquant_proto::{ShardId, Unit, UnitIndex};
+    use babelquant_proto::hub::{HubError, Snapshot};
+    use babelquant_proto::{Protocol, ShardId, Unit, UnitIndex};
 
     use super::*;
+    use crate::study::Repository;
+
+    /// A hub that must not be asked.
+    pub(crate) fn no_hub(repository: &Repository) -> Result<Snapshot, HubError> {
+        panic!("{} is a directory", repository.name)
+    }
 
     /// A study with one model of two layers and two languages, in `folder`; its weights are no weights.
     pub(crate) fn write_study(folder: &Path, configs: &str) -> Study {
@@ -84,7 +133,7 @@ pub(crate) mod tests {
         fs::create_dir_all(&model).unwrap();
         fs::write(
             model.join("config.json"),
-            r#"{"n_layer": 2, "hidden_size": 8, "vocab_size": 16}"#,
+            r#"{"model_type": "bloom", "n_layer": 2, "hidden_size": 8, "vocab_size": 16}"#,
         )
         .unwrap();
         fs::write(model.join("tokenizer.json"), "{}").unwrap();
@@ -104,7 +153,8 @@ pub(crate) mod tests {
     fn a_study_becomes_a_spec_and_texts() {
         let folder = tempfile::tempdir().unwrap();
         let study = write_study(folder.path(), "['int4-channel']");
-        let Resolved { spec, texts } = study.resolve().unwrap();
+        let Resolved { spec, texts, directories } = study.resolve(&mut no_hub).unwrap();
+        assert_eq!(directories, [folder.path().join("tiny")]);
         let languages: Vec<_> = spec.corpus.iter().map(|c| c.language.to_string()).collect();
         assert_eq!(languages, ["deu", "eng"]);
         assert_eq!((spec.corpus[0].shards.len(), spec.corpus[1].shards.len()), (2, 2));
@@ -114,7 +164,10 @@ pub(crate) mod tests {
         assert_eq!(spec.models[0].cells.len(), 2 + 3);
         assert_eq!(spec.units(), 3 + 4 * 6);
         assert_eq!(spec.unit(UnitIndex(2)), Some(Unit::Weights { model: 0, layer: None }));
-        assert_eq!(spec.digest().unwrap(), study.resolve().unwrap().spec.digest().unwrap());
+        assert_eq!(
+            spec.digest().unwrap(),
+            study.resolve(&mut no_hub).unwrap().spec.digest().unwrap()
+        );
     }
 
     #[test]
@@ -122,8 +175,42 @@ pub(crate) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let study = write_study(folder.path(), "['int4-channel']");
         fs::remove_file(folder.path().join("tiny/tokenizer.json")).unwrap();
-        let error = anyhow::Error::from(study.resolve().unwrap_err());
+        let error = anyhow::Error::from(study.resolve(&mut no_hub).unwrap_err());
         let text = format!("{error:#}");
         assert!(text.contains("model tiny") && text.contains("tokenizer.json"), "{text}");
+    }
+
+    #[test]
+    fn a_model_of_a_hub_says_where_it_was_published_and_reads_as_the_study_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut study = write_study(folder.path(), "['int4-channel']");
+        let directory = folder.path().join("tiny");
+        study.models = vec![ModelSource::named("owner/small", folder.path()).unwrap()];
+        study.models[0].reading.prefix = Some(crate::study::Prefix::Token(3));
+        let mut asked = Vec::new();
+        let mut hub = |repository: &Repository| {
+            asked.push(repository.clone());
+            let (directory, commit) = (directory.clone(), "c0ffee".to_owned());
+            Ok(Snapshot { directory, commit, warning: None })
+        };
+        let resolved = study.resolve(&mut hub).unwrap();
+        assert_eq!(resolved.directories, [directory]);
+        let model = &resolved.spec.models[0].model;
+        let published = model.published.as_ref().unwrap();
+        assert_eq!((model.name.as_str(), published.repository.as_str()), ("small", "owner/small"));
+        assert_eq!(published.commit, "c0ffee");
+        assert_eq!(model.protocol, Protocol::Causal { prefix: Some(3), newline: None });
+        assert_eq!((asked.len(), asked[0].revision.as_str()), (1, "main"));
+        let mut absent = |repository: &Repository| {
+            Err(HubError::NoRevision {
+                repository: repository.name.clone(),
+                revision: "main".to_owned(),
+            })
+        };
+        let text = format!("{:#}", anyhow::Error::from(study.resolve(&mut absent).unwrap_err()));
+        assert!(
+            text.contains("no directory of that name") && text.contains("no revision"),
+            "{text}"
+        );
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Components, Layer, Layers, Model, ParseError, Scope, Stack};
+use babelquant_proto::{
+    Components, Dtype, Layer, Layers, Model, ParseError, Part, Scope, Shape, Stack,
+};
 
 use super::error::StudyError;
 
@@ -20,9 +22,9 @@ pub enum ScopePattern {
 }
 
 impl ScopePattern {
-    /// The sets of layers that the pattern stands for in a decoder of so many layers.
-    fn expand(&self, layers: u32) -> Vec<Layers> {
-        let each = (0..layers).map(Layer::dec);
+    /// The sets of layers that the pattern stands for in a model: its encoder's layers come first.
+    fn expand(&self, shape: &Shape) -> Vec<Layers> {
+        let each = shape.stacked_layers();
         match self {
             Self::Layers(layers) => vec![layers.clone()],
             Self::OnlyEach => each.map(Layers::only).collect(),
@@ -59,85 +61,175 @@ pub(super) struct Wanted<'a> {
     pub(super) scopes: &'a [ScopePattern],
     pub(super) components: &'a [Components],
     pub(super) configs: &'a [QuantConfig],
+    pub(super) dtype: Dtype,
 }
 
 /// The (scope, config) pairs of `model` in their fixed order, each once: first `none` resumed from the first, a middle and the
-/// last layer; then scope by scope, so that pairs that resume from the same boundary stand together.
+/// last layer of both stacks together; then, where the dtype is not f32, the whole model in f32; then scope by scope, so that
+/// pairs that resume from the same boundary stand together.
 pub(super) fn cells(
     model: &Model,
     wanted: Wanted<'_>,
 ) -> Result<Vec<(Scope, QuantConfig)>, StudyError> {
-    let layers = model.shape.layers;
-    let last = layers.saturating_sub(1);
-    let components = wanted.components.first().cloned().unwrap_or_else(Components::mlp);
-    let none = [0, layers / 2, last].map(|layer| {
-        let scope =
-            Scope { layers: Layers::only(Layer::dec(layer)), components: components.clone() };
-        (scope, QuantConfig::None)
-    });
     let mut cells = Vec::new();
     let mut add = |cell| {
         if !cells.contains(&cell) {
             cells.push(cell);
         }
     };
-    none.into_iter().for_each(&mut add);
-    for scope in scopes(layers, wanted) {
+    checks(&model.shape, wanted).into_iter().for_each(&mut add);
+    for (scope, origin) in scopes(model, wanted) {
         for &config in wanted.configs {
-            check(model, &scope, config)?;
-            add((scope.clone(), config));
+            match config {
+                QuantConfig::F32 => check_reference(model, &scope, wanted.dtype)?,
+                QuantConfig::None | QuantConfig::Uniform(_) | QuantConfig::Named(_) => {
+                    if check(model, (&scope, origin), config)? == Effect::Something {
+                        add((scope.clone(), config));
+                    }
+                }
+            }
         }
     }
     Ok(cells)
 }
 
-fn scopes(layers: u32, wanted: Wanted<'_>) -> impl Iterator<Item = Scope> {
-    let expanded = wanted.scopes.iter().flat_map(move |pattern| pattern.expand(layers));
-    expanded.flat_map(move |layers| {
-        let with = |components: &Components| Scope {
-            layers: layers.clone(),
-            components: components.clone(),
-        };
-        wanted.components.iter().map(with).collect::<Vec<_>>()
-    })
+/// What is measured whatever a study asks: that the identity changes nothing, and what the dtype changes.
+fn checks(shape: &Shape, wanted: Wanted<'_>) -> Vec<(Scope, QuantConfig)> {
+    let layers: Vec<Layer> = shape.stacked_layers().collect();
+    let components = wanted.components.first().cloned().unwrap_or_else(Components::mlp);
+    let scope = |layers| Scope { layers, components: components.clone() };
+    let places = [layers.first(), layers.get(layers.len() / 2), layers.last()];
+    let none = places.into_iter().flatten().map(|&layer| scope(Layers::only(layer)));
+    let mut checks: Vec<_> = none.map(|scope| (scope, QuantConfig::None)).collect();
+    match wanted.dtype {
+        Dtype::F32 => {}
+        Dtype::Bf16 | Dtype::F16 => checks.push((scope(Layers::All), QuantConfig::F32)),
+    }
+    checks
 }
 
-/// Refuses a scope that names a layer that the model lacks, and one that holds no layer of it.
-fn check(model: &Model, scope: &Scope, config: QuantConfig) -> Result<(), StudyError> {
-    let layers = model.shape.layers;
-    let error = |reason| StudyError::EmptyScope {
+/// Whether a study wrote the scope as it is or by a shorthand for many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Written,
+    Shorthand,
+}
+
+/// Whether a scope holds a weight that can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Something,
+    Nothing,
+}
+
+fn scopes(model: &Model, wanted: Wanted<'_>) -> Vec<(Scope, Origin)> {
+    let mut scopes = Vec::new();
+    for pattern in wanted.scopes {
+        let origin = match pattern {
+            ScopePattern::Layers(_) => Origin::Written,
+            ScopePattern::OnlyEach | ScopePattern::AllButEach => Origin::Shorthand,
+        };
+        for layers in pattern.expand(&model.shape) {
+            let with = |components: &Components| Scope {
+                layers: layers.clone(),
+                components: components.clone(),
+            };
+            scopes.extend(wanted.components.iter().map(|components| (with(components), origin)));
+        }
+    }
+    scopes
+}
+
+fn refusal(model: &Model, scope: &Scope, config: QuantConfig, reason: String) -> StudyError {
+    StudyError::EmptyScope {
         config: config.to_string(),
         scope: scope.to_string(),
         model: model.name.clone(),
         reason,
-    };
-    let absent = |layer: &Layer| layer.stack != Stack::Dec || layer.index >= layers;
-    if let Some(layer) = scope.layers.named().find(absent) {
-        return Err(error(format!("it has no layer {layer}, its layers are 0 to {}", layers - 1)));
     }
-    if !(0..layers).any(|layer| scope.layers.contains(Layer::dec(layer))) {
-        return Err(error("the scope holds no layer".to_owned()));
+}
+
+/// Refuses `f32` where it is the dtype anyway; elsewhere the whole model in f32 is among the checks already.
+fn check_reference(model: &Model, scope: &Scope, dtype: Dtype) -> Result<(), StudyError> {
+    match dtype {
+        Dtype::Bf16 | Dtype::F16 => Ok(()),
+        Dtype::F32 => {
+            let reason = "the study's dtype is f32 already: leave the config out".to_owned();
+            Err(refusal(model, scope, QuantConfig::F32, reason))
+        }
     }
-    Ok(())
+}
+
+/// Refuses a scope that names a layer that the model lacks, and one that holds no layer of it, or none with such components,
+/// unless a shorthand only passes over that layer.
+fn check(
+    model: &Model,
+    (scope, origin): (&Scope, Origin),
+    config: QuantConfig,
+) -> Result<Effect, StudyError> {
+    let shape = &model.shape;
+    let error = |reason| Err(refusal(model, scope, config, reason));
+    if let Some(layer) = scope.layers.named().find(|layer| !shape.has(*layer)) {
+        return error(format!("it has no layer {layer}, its layers are {}", in_words(shape)));
+    }
+    let held: Vec<Layer> =
+        shape.stacked_layers().filter(|layer| scope.layers.contains(*layer)).collect();
+    if held.is_empty() {
+        return error("the scope holds no layer".to_owned());
+    }
+    let crosses = |layer: &Layer| shape.encoder_layers > 0 && layer.stack == Stack::Dec;
+    let only_cross = scope.components.roles().all(|role| role.part() == Part::Cross);
+    match (only_cross && !held.iter().any(crosses), origin, shape.encoder_layers) {
+        (false, _, _) => Ok(Effect::Something),
+        (true, _, 0) => error("cross-attention is a part of encoder–decoders alone".to_owned()),
+        (true, Origin::Shorthand, _) => Ok(Effect::Nothing),
+        (true, Origin::Written, _) => {
+            error("cross-attention is a part of the decoder's layers alone".to_owned())
+        }
+    }
+}
+
+/// `0 to 5`, or `enc.0 to enc.7 and 0 to 7`.
+fn in_words(shape: &Shape) -> String {
+    let words = [Stack::Enc, Stack::Dec].map(|stack| {
+        let mut layers = shape.stacked_layers().filter(move |layer| layer.stack == stack);
+        match (layers.next(), layers.next_back()) {
+            (Some(first), Some(last)) => format!("{first} to {last}"),
+            (Some(only), None) => format!("{only} alone"),
+            (None, _) => String::new(),
+        }
+    });
+    words.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" and ")
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use babelquant_proto::Shape;
+    use babelquant_proto::Protocol;
 
     use super::*;
 
-    fn spell(layers: u32, scopes: &[&str], configs: &[&str]) -> Result<Vec<String>, String> {
-        let shape = Shape { layers, hidden: 8, vocabulary: 16 };
-        let model = Model { name: "m".to_owned(), shape, files: BTreeMap::new() };
+    fn spelled(
+        (encoder_layers, layers): (u32, u32),
+        study: (&[&str], &[&str], &[&str]),
+        dtype: Dtype,
+    ) -> Result<Vec<String>, String> {
+        let shape = Shape { encoder_layers, layers, hidden: 8, vocabulary: 16, positions: None };
+        let protocol = Protocol::Causal { prefix: None, newline: None };
+        let (name, files) = ("m".to_owned(), BTreeMap::new());
+        let model = Model { name, shape, protocol, published: None, files };
+        let (scopes, components, configs) = study;
         let scopes: Vec<_> = scopes.iter().map(|text| text.parse().unwrap()).collect();
         let configs: Vec<_> = configs.iter().map(|text| text.parse().unwrap()).collect();
-        let components = [Components::mlp()];
-        let wanted = Wanted { scopes: &scopes, components: &components, configs: &configs };
+        let components: Vec<_> = components.iter().map(|text| text.parse().unwrap()).collect();
+        let wanted = Wanted { scopes: &scopes, components: &components, configs: &configs, dtype };
         let cells = cells(&model, wanted).map_err(|error| error.to_string())?;
         Ok(cells.iter().map(|(scope, config)| format!("{} {config}", scope.layers)).collect())
+    }
+
+    fn spell(layers: u32, scopes: &[&str], configs: &[&str]) -> Result<Vec<String>, String> {
+        spelled((0, layers), (scopes, &["mlp"], configs), Dtype::F32)
     }
 
     #[test]
@@ -172,5 +264,60 @@ mod tests {
             let error = spell(layers, &[scope], &["int4-channel"]).unwrap_err();
             assert!(error.contains("int4-channel") && error.contains(names), "{error}");
         }
+    }
+
+    #[test]
+    fn both_stacks_are_expanded_the_encoder_first() {
+        let cells =
+            spelled((2, 2), (&["each", "only(0..1)"], &["mlp"], &["int4-channel"]), Dtype::F32);
+        assert_eq!(
+            cells.unwrap(),
+            [
+                "only(enc.0) none",
+                "only(0) none",
+                "only(1) none",
+                "only(enc.0) int4-channel",
+                "only(enc.1) int4-channel",
+                "only(0) int4-channel",
+                "only(1) int4-channel",
+                "only(0,1) int4-channel",
+            ]
+        );
+    }
+
+    #[test]
+    fn cross_attention_is_quantized_where_it_is() {
+        let cross = |scopes: &[&str], stacks| {
+            spelled(stacks, (scopes, &["cross"], &["int4-channel"]), Dtype::F32)
+        };
+        let cells = cross(&["each", "all"], (2, 1)).unwrap();
+        assert_eq!(cells[3..], ["only(0) int4-channel", "all int4-channel"]);
+        for (scopes, stacks, part) in [
+            (["only(enc.0)"], (2, 1), "decoder's layers alone"),
+            (["each"], (0, 1), "encoder–decoders alone"),
+        ] {
+            let error = cross(&scopes, stacks).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_narrow_dtype_is_measured_against_f32_once() {
+        let with = |configs: &[&str], dtype| spelled((0, 1), (&["all"], &["mlp"], configs), dtype);
+        let expected = ["only(0) none", "all f32", "all int4-channel"];
+        assert_eq!(with(&["int4-channel"], Dtype::Bf16).unwrap(), expected);
+        assert_eq!(with(&["int4-channel", "f32"], Dtype::F16).unwrap(), expected);
+        let error = with(&["f32"], Dtype::F32).unwrap_err();
+        assert!(error.contains("dtype is f32 already"), "{error}");
+    }
+
+    #[test]
+    fn errors_name_the_layers_of_both_stacks() {
+        let study = (&["only(enc.8)"][..], &["mlp"][..], &["int4-channel"][..]);
+        let error = spelled((8, 8), study, Dtype::F32).unwrap_err();
+        assert!(
+            error.contains("no layer enc.8, its layers are enc.0 to enc.7 and 0 to 7"),
+            "{error}"
+        );
     }
 }

@@ -59,6 +59,11 @@ impl<'a> Section<'a> {
         read.map(Some).map_err(|error: toml::de::Error| self.wrong(key, &value, error.message()))
     }
 
+    /// True where `key` is there and was not taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A whole number of at least 1.
     pub(super) fn positive<T>(&mut self, key: &str) -> Result<Option<T>, StudyError>
     where

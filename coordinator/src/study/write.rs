@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Analysis, CorpusSource, Study};
+use super::{Analysis, CorpusSource, ModelSource, Place, Prefix, Study, WindowsChoice};
 
 impl Study {
     /// The study as TOML: what was asked and every default that was filled in.
     pub fn to_toml(&self) -> String {
-        let models = self.models.iter().map(|model| {
-            table([("name", model.name.as_str().into()), ("path", absolute(&model.path))])
-        });
+        let models = self.models.iter().map(ModelSource::to_value);
         let mut metrics = vec!["nll", "top1"];
         metrics.extend(self.metrics.kl.then_some("kl"));
         let top = keys([
@@ -24,13 +22,7 @@ impl Study {
             ("metrics", metrics.into()),
             ("seed", number(self.seed)),
             ("corpus", self.corpus.to_value()),
-            (
-                "windows",
-                table([
-                    ("tokens", self.windows.tokens.into()),
-                    ("stride", self.windows.stride.into()),
-                ]),
-            ),
+            ("windows", self.windows.to_value()),
             (
                 "batch",
                 table([
@@ -42,6 +34,34 @@ impl Study {
             ("analysis", self.analysis.to_value()),
         ]);
         top.to_string()
+    }
+}
+
+impl ModelSource {
+    fn to_value(&self) -> Value {
+        let mut values = vec![("name", self.name.as_str().into())];
+        match &self.place {
+            Place::Directory(path) => values.push(("path", absolute(path))),
+            Place::Hub(repository) => values.extend([
+                ("model", repository.name.as_str().into()),
+                ("revision", repository.revision.as_str().into()),
+            ]),
+        }
+        let reading = self.reading;
+        values.extend(reading.protocol.map(|kind| ("protocol", kind.to_string().into())));
+        values.extend(reading.prefix.map(|prefix| match prefix {
+            Prefix::Nothing => ("prefix", prefix.to_string().into()),
+            Prefix::Token(token) => ("prefix", token.into()),
+        }));
+        values.extend(reading.draws.map(|draws| ("draws", draws.into())));
+        table(values)
+    }
+}
+
+impl WindowsChoice {
+    fn to_value(self) -> Value {
+        let tokens = self.tokens.map(|tokens| ("tokens", tokens.into()));
+        table(tokens.into_iter().chain(self.stride.map(|stride| ("stride", stride.into()))))
     }
 }
 

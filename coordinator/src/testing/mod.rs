@@ -9,7 +9,7 @@ use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, encode};
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{
     Batch, Components, Digest, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model,
-    ModelPart, Scope, Shape, Shard, ShardId, ShardText, Spec, Unit, UnitIndex, Windows,
+    ModelPart, Protocol, Scope, Shape, Shard, ShardId, ShardText, Spec, Unit, UnitIndex, Windows,
 };
 use bytes::Bytes;
 
@@ -19,7 +19,15 @@ pub(crate) fn spec(models: usize) -> Spec {
     let model = |index: usize| ModelPart {
         model: Model {
             name: format!("model{index}"),
-            shape: Shape { layers: 2, hidden: 8, vocabulary: 16 },
+            shape: Shape {
+                encoder_layers: 0,
+                layers: 2,
+                hidden: 8,
+                vocabulary: 16,
+                positions: None,
+            },
+            protocol: Protocol::Causal { prefix: None, newline: None },
+            published: None,
             files: BTreeMap::new(),
         },
         cells: vec![
@@ -77,6 +85,7 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
             scope: scope.layers.to_string(),
             components: scope.components.to_string(),
             config: config.to_string(),
+            protocol: spec.models[model].model.protocol.to_string(),
             tokens: 5,
             bytes: 20,
             chars: 20,

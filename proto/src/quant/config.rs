@@ -11,6 +11,8 @@ use crate::parse::{ParseError, serde_by_spelling};
 pub enum QuantConfig {
     /// The identity, computed like any other config.
     None,
+    /// The identity, with the whole model computed in 32-bit floats: by how much the study's own dtype moves every result.
+    F32,
     /// Round to nearest on a uniform grid.
     Uniform(Uniform),
     /// A rule with a name of its own.
@@ -94,6 +96,7 @@ impl fmt::Display for QuantConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none"),
+            Self::F32 => f.write_str("f32"),
             Self::Named(named) => f.write_str(named.name()),
             Self::Uniform(uniform) => uniform.fmt(f),
         }
@@ -118,8 +121,10 @@ impl FromStr for QuantConfig {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text == "none" {
-            return Ok(Self::None);
+        match text {
+            "none" => return Ok(Self::None),
+            "f32" => return Ok(Self::F32),
+            _ => {}
         }
         if let Some(named) = Named::ALL.into_iter().find(|named| named.name() == text) {
             return Ok(Self::Named(named));
@@ -130,7 +135,7 @@ impl FromStr for QuantConfig {
     }
 }
 
-const EXPECTED: &str = "none, phase1-kurtosis-int4, or intBITS[-asym]-GRANULARITY[-sigmaK] such as int4-channel, \
+const EXPECTED: &str = "none, f32, phase1-kurtosis-int4, or intBITS[-asym]-GRANULARITY[-sigmaK] such as int4-channel, \
      int4-asym-group128, int3-tensor-sigma3.5 (BITS 2 to 8; GRANULARITY tensor, channel, groupN)";
 
 fn parse_uniform(text: &str) -> Option<Uniform> {

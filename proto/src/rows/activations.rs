@@ -53,15 +53,19 @@ pub enum Point {
     EmbedOut,
     /// Input of attention, after its norm.
     AttnIn,
-    /// Attention branch after its output projection, before the residual add.
+    /// Attention branch after its output projection, before a norm of its own and the residual add.
     AttnOut,
-    /// Residual stream between attention and MLP.
+    /// Input of cross-attention, after its norm.
+    CrossIn,
+    /// Cross-attention branch after its output projection, before the residual add.
+    CrossOut,
+    /// Residual stream between attention (and cross-attention) and MLP; parallel branches have none.
     ResidMid,
     /// Input of the MLP, after its norm.
     MlpIn,
-    /// Input of the MLP's second matrix, after the nonlinearity.
+    /// Input of the MLP's last matrix, after the nonlinearity and the gate.
     MlpAct,
-    /// MLP branch after its second matrix and bias, before the residual add.
+    /// MLP branch after its last matrix and bias, before a norm of its own and the residual add.
     MlpOut,
     /// Output of the block: the residual stream after it.
     BlockOut,
@@ -71,10 +75,12 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of the forward pass.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::EmbedOut,
         Self::AttnIn,
         Self::AttnOut,
+        Self::CrossIn,
+        Self::CrossOut,
         Self::ResidMid,
         Self::MlpIn,
         Self::MlpAct,
@@ -89,6 +95,8 @@ impl Point {
             Self::EmbedOut => "embed_out",
             Self::AttnIn => "attn_in",
             Self::AttnOut => "attn_out",
+            Self::CrossIn => "cross_in",
+            Self::CrossOut => "cross_out",
             Self::ResidMid => "resid_mid",
             Self::MlpIn => "mlp_in",
             Self::MlpAct => "mlp_act",

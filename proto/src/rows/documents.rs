@@ -2,7 +2,7 @@
 
 crate::table! {
     /// Scores of one document, baseline and quantized on the same tokens.
-    DocumentRow in "documents" version 1 {
+    DocumentRow in "documents" version 2 {
         /// Model name as in the study.
         model: String ["key"],
         /// Language.
@@ -21,7 +21,10 @@ crate::table! {
         components: String ["key"],
         /// How they are quantized.
         config: String ["key"],
-        /// Scored tokens: every token of the document but the first.
+        /// How the model read the text: `causal`, `causal(PREFIX)` with the token put before it, `span_corruption(DRAWS)`,
+        /// `prefix_infill`.
+        protocol: String ["key"],
+        /// Scored tokens: every token that the model reads but the first; of masked documents the masked ones of every draw.
         tokens: u64 ["tokens"],
         /// UTF-8 bytes of the scored tokens.
         bytes: u64 ["bytes"],

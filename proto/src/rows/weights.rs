@@ -11,7 +11,7 @@ crate::table! {
         layer: Option<u32> ["key"],
         /// `tensor` or `group`.
         kind: String ["key"],
-        /// The tensor's name in the checkpoint without its layer prefix, or the group: `mlp` (both matrices of the MLP).
+        /// The tensor's name in the checkpoint without its layer prefix, or the group: `mlp` (the matrices of the MLP together).
         name: String ["key"],
         /// Finite weights.
         count: u64 ["weights"],

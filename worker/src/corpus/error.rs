@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use babelquant_proto::Protocol;
 use thiserror::Error;
+
+use super::tokenizer::SentencePieceError;
 
 /// Why text cannot become batches.
 #[derive(Debug, Error)]
@@ -15,13 +18,19 @@ pub enum CorpusError {
         /// The cause.
         source: tokenizers::Error,
     },
-    /// A vocabulary whose entries cannot be counted in bytes of the text.
-    #[error("tokenizer {path} is not byte-level: token {token:?} is no run of bytes")]
-    NotByteLevel {
+    /// The SentencePiece model cannot be used.
+    #[error("cannot read the tokenizer {path}")]
+    SentencePiece {
         /// The file.
         path: PathBuf,
-        /// A token.
-        token: String,
+        /// The cause.
+        source: SentencePieceError,
+    },
+    /// A folder without a tokenizer.
+    #[error("{directory} has no tokenizer.json, spiece.model or sentencepiece.bpe.model")]
+    NoTokenizer {
+        /// The model's folder.
+        directory: PathBuf,
     },
     /// The tokenizer refuses a text.
     #[error("cannot tokenize document {document}")]
@@ -30,16 +39,6 @@ pub enum CorpusError {
         document: String,
         /// The cause.
         source: tokenizers::Error,
-    },
-    /// Tokens that do not stand for the text: its bytes and characters could not be counted.
-    #[error("the tokens of document {document} cover {covered} of its {bytes} bytes")]
-    Uncovered {
-        /// The document's id.
-        document: String,
-        /// Bytes that the tokens stand for.
-        covered: u64,
-        /// Bytes of the text.
-        bytes: u64,
     },
     /// A token that the model has no embedding for.
     #[error(
@@ -62,5 +61,36 @@ pub enum CorpusError {
         tokens: u32,
         /// Distance of their starts.
         stride: u32,
+    },
+    /// Windows that leave no room for the marks of an encoder–decoder's protocol.
+    #[error("windows of {tokens} tokens are too short for {protocol}: at least {least} are needed")]
+    ShortWindows {
+        /// The protocol.
+        protocol: Protocol,
+        /// Longest window.
+        tokens: u32,
+        /// Least possible.
+        least: u32,
+    },
+    /// A tokenizer that lacks sentinels.
+    #[error(
+        "windows of {tokens} tokens have up to {spans} masked spans, but the tokenizer ends before <extra_id_{sentinels}>: \
+         choose shorter windows, or a model with more sentinels"
+    )]
+    Sentinels {
+        /// Longest window.
+        tokens: u32,
+        /// Sentinels needed.
+        spans: usize,
+        /// Number of the first that is missing.
+        sentinels: u32,
+    },
+    /// A token of the protocol that the model has no embedding for.
+    #[error("the protocol uses token {token}, but the model's vocabulary ends at {vocabulary}")]
+    Mark {
+        /// The token.
+        token: u32,
+        /// Rows of the embedding.
+        vocabulary: u32,
     },
 }

@@ -50,6 +50,23 @@ impl Device {
     }
 }
 
+impl Device {
+    /// How much memory it has, in bytes, where it says so: for the CPU the machine's, or the container's limit if that is lower.
+    pub(crate) fn memory_bytes(self) -> Option<u64> {
+        match self {
+            Self::Cpu => {
+                let mut system = sysinfo::System::new();
+                system.refresh_memory();
+                let limit = system.cgroup_limits().map(|limits| limits.total_memory);
+                let bytes =
+                    limit.map_or(system.total_memory(), |limit| limit.min(system.total_memory()));
+                Some(bytes).filter(|&bytes| bytes > 0)
+            }
+            Self::Cuda(ordinal) => device_memory(ordinal),
+        }
+    }
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,6 +100,20 @@ pub(super) fn architecture(ordinal: usize) -> String {
 #[cfg(not(feature = "cuda"))]
 pub(super) fn architecture(_: usize) -> String {
     "unknown".to_owned()
+}
+
+/// Memory of the GPU.
+#[cfg(feature = "cuda")]
+fn device_memory(ordinal: usize) -> Option<u64> {
+    use candle_core::cuda_backend::cudarc::driver::CudaContext;
+    let context = CudaContext::new(ordinal).ok()?;
+    context.mem_get_info().ok().map(|(_, total)| total as u64)
+}
+
+/// No GPU without the feature.
+#[cfg(not(feature = "cuda"))]
+fn device_memory(_: usize) -> Option<u64> {
+    None
 }
 
 #[cfg(test)]

@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use babelquant_proto::rows::{ActivationRow, Point};
-use babelquant_proto::{Moments, ShardText, Spec, Stack};
+use babelquant_proto::{Layer, Moments, ShardText, Spec};
 use candle_core::{DType, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::model::{ModelError, Tap};
+use crate::corpus::FreshToken;
+use crate::model::{ModelError, Site, Tap};
 
-/// Where sums are kept: a point of a layer, over the shard (`None`) or one document of it.
-pub(super) type Place = (Option<u32>, Point, Option<usize>);
+/// Where sums are kept: a point of a site, over the shard (`None`) or one document of it.
+pub(super) type Place = (Site, Point, Option<usize>);
 
 /// Sums over values of one place.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -26,27 +27,16 @@ pub(super) struct Sums {
     pub(super) first_sum_abs: f64,
 }
 
-/// A token of a micro-batch that counts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CountedToken {
-    /// Its row in the states seen as [windows × positions, width].
-    pub(super) index: usize,
-    /// Its document's position in the shard.
-    pub(super) document: usize,
-    /// True for the first token of its document.
-    pub(super) first: bool,
-}
-
 /// Collects sums of one shard, micro-batch after micro-batch.
 #[derive(Debug, Default)]
 pub(super) struct ActivationTap {
-    tokens: Vec<CountedToken>,
+    tokens: Vec<FreshToken>,
     sums: BTreeMap<Place, Sums>,
 }
 
 impl ActivationTap {
     /// The tokens that count in the micro-batch that runs next.
-    pub(super) fn begin(&mut self, tokens: Vec<CountedToken>) {
+    pub(super) fn begin(&mut self, tokens: Vec<FreshToken>) {
         self.tokens = tokens;
     }
 
@@ -59,7 +49,7 @@ impl ActivationTap {
     ) -> Vec<ActivationRow> {
         let model = &spec.models[model].model.name;
         let language = spec.corpus[text.id.language as usize].language.to_string();
-        let row = |((layer, point, document), sums): (Place, Sums)| {
+        let row = |((site, point, document), sums): (Place, Sums)| {
             let document = document.map(|document| &text.documents[document]);
             ActivationRow {
                 model: model.clone(),
@@ -67,8 +57,8 @@ impl ActivationTap {
                 shard: text.id.shard,
                 document: document.map(|document| document.index),
                 group: document.map(|document| document.group.clone()),
-                stack: Stack::Dec.name().to_owned(),
-                layer,
+                stack: site.stack.name().to_owned(),
+                layer: site.layer,
                 point: point.name().to_owned(),
                 tokens: sums.tokens,
                 values: sums.moments.count,
@@ -88,7 +78,7 @@ impl ActivationTap {
 }
 
 impl Tap for ActivationTap {
-    fn see(&mut self, point: Point, layer: Option<u32>, values: &Tensor) -> Result<(), ModelError> {
+    fn see(&mut self, point: Point, site: Site, values: &Tensor) -> Result<(), ModelError> {
         let (_, _, width) = values.dims3()?;
         let values: Vec<f32> = values.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         let arch = Arch::new();
@@ -102,20 +92,22 @@ impl Tap for ActivationTap {
         let sums: Vec<Sums> = sums.collect();
         for (token, sums) in self.tokens.iter().zip(sums) {
             if !sums.max_abs.is_finite() {
-                return Err(not_finite(point, layer));
+                return Err(not_finite(point, site));
             }
-            self.sums.entry((layer, point, None)).or_default().merge(sums);
+            self.sums.entry((site, point, None)).or_default().merge(sums);
             if point.per_document() {
                 let document = Some(token.document);
-                self.sums.entry((layer, point, document)).or_default().merge(sums);
+                self.sums.entry((site, point, document)).or_default().merge(sums);
             }
         }
         Ok(())
     }
 }
 
-fn not_finite(point: Point, layer: Option<u32>) -> ModelError {
-    let layer = layer.map_or(String::new(), |layer| format!(" of layer {layer}"));
+fn not_finite(point: Point, site: Site) -> ModelError {
+    let stack = site.stack;
+    let layer = site.layer.map(|index| format!(" of layer {}", Layer { stack, index }));
+    let layer = layer.unwrap_or_default();
     candle_core::Error::Msg(format!("the activations at {point}{layer} are not finite")).into()
 }
 
@@ -187,9 +179,9 @@ mod tests {
     #[test]
     fn not_a_number_is_refused() {
         let mut tap = ActivationTap::default();
-        tap.begin(vec![CountedToken { index: 0, document: 0, first: true }]);
+        tap.begin(vec![FreshToken { index: 0, document: 0, first: true }]);
         let values = Tensor::new(&[[[1.0_f32, f32::NAN]]], &candle_core::Device::Cpu).unwrap();
-        let error = tap.see(Point::MlpOut, Some(3), &values).unwrap_err();
+        let error = tap.see(Point::MlpOut, Site::of(Layer::dec(3)), &values).unwrap_err();
         assert!(error.to_string().contains("tensor operation failed"), "{error}");
         assert!(format!("{error:?}").contains("mlp_out of layer 3"));
     }

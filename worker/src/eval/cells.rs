@@ -3,15 +3,14 @@
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{Layer, Scope, Spec, UnitIndex};
+use babelquant_proto::{Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
-use super::head::Scores;
+use super::head::{Finals, Scores};
 use super::loaded::Loaded;
 use super::position::Position;
 use super::shard::ShardStates;
 use super::{Emit, EvalError, encoded};
-use crate::model::NoTap;
 
 /// One cell of a shard.
 #[derive(Debug, Clone, Copy)]
@@ -31,17 +30,21 @@ pub(super) fn evaluate(
     emit: &mut Emit<'_>,
 ) -> Result<(), EvalError> {
     let mut resumed = Vec::with_capacity(cells.len());
-    let mut finals = Vec::with_capacity(cells.len());
+    let mut states = Vec::with_capacity(cells.len());
     for cell in cells {
         match finals_of(loaded, shard, cell) {
-            Ok(states) => {
+            Ok(finals) => {
                 resumed.push(cell);
-                finals.push(states);
+                states.push(finals);
             }
             Err(error) => emit(cell.index, Err(error)),
         }
     }
-    let (base, scores) = shard.score(&loaded.decoder, spec, &finals)?;
+    let finals = resumed.iter().zip(states).map(|(cell, states)| {
+        let model = loaded.model_of(cell.config);
+        states.map(|states| Finals { model, states })
+    });
+    let (base, scores) = shard.score(&loaded.transformer, spec, finals.collect())?;
     for (cell, scores) in resumed.into_iter().zip(scores) {
         emit(cell.index, encoded(&rows(spec, shard, cell, (&base, &scores))));
     }
@@ -54,21 +57,35 @@ fn finals_of(
     shard: &ShardStates,
     cell: &Cell<'_>,
 ) -> Result<Option<Tensor>, EvalError> {
-    let first = loaded.first_layer(cell.scope)?;
-    let mut states = shard.boundary(first);
-    for layer in first..loaded.decoder.architecture().shape.layers {
-        if cell.scope.layers.contains(Layer::dec(layer)) {
-            let quantized = loaded.quantized_layer(layer, &cell.scope.components, cell.config)?;
-            for x in &mut states {
-                *x = quantized.forward(x, &mut NoTap)?;
-            }
-        } else {
-            for x in &mut states {
-                *x = loaded.decoder.layer(layer, x, &mut NoTap)?;
-            }
-        }
+    if cell.config == QuantConfig::F32 {
+        return reference(loaded, shard);
     }
-    shard.finals(&loaded.decoder, &states)
+    let shape = loaded.transformer.architecture().shape;
+    let first = shape.position(loaded.first_layer(cell.scope)?);
+    let mut stream = shard.boundary(first);
+    for layer in shape.stacked_layers().skip(first as usize) {
+        if shape.position(layer) > first {
+            shard.pass(&loaded.transformer).enter(layer, &mut stream, None)?;
+        }
+        let block = match cell.scope.layers.contains(layer) {
+            true => loaded.quantized(layer, &cell.scope.components, cell.config)?,
+            false => loaded.transformer.block(layer)?,
+        };
+        shard.pass(&loaded.transformer).advance(&block, &mut stream, None)?;
+    }
+    shard.pass(&loaded.transformer).finals(&stream, None)
+}
+
+/// The final states of the model computed in f32 from its tokens on.
+fn reference(loaded: &mut Loaded, shard: &ShardStates) -> Result<Option<Tensor>, EvalError> {
+    let model = loaded.reference()?;
+    let pass = shard.pass(model);
+    let mut stream = pass.start(None)?;
+    for layer in model.architecture().shape.stacked_layers() {
+        pass.enter(layer, &mut stream, None)?;
+        pass.advance(&*model.block(layer)?, &mut stream, None)?;
+    }
+    pass.finals(&stream, None)
 }
 
 /// Sums of one document over its scored positions.
@@ -120,6 +137,7 @@ fn rows(
                 scope: cell.scope.layers.to_string(),
                 components: cell.scope.components.to_string(),
                 config: cell.config.to_string(),
+                protocol: spec.models[cell.model].model.protocol.to_string(),
                 tokens: scored.scored_tokens,
                 bytes: scored.scored_bytes,
                 chars: scored.scored_chars,

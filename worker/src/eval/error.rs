@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use babelquant_proto::rows::RowError;
-use babelquant_proto::{FailureKind, UnitIndex};
+use babelquant_proto::{FailureKind, Layer, UnitIndex};
 use thiserror::Error;
 
 use crate::corpus::CorpusError;
@@ -33,7 +33,7 @@ pub enum EvalError {
     #[error("layer {layer}, {tensor}")]
     Quant {
         /// The layer.
-        layer: u32,
+        layer: Layer,
         /// The tensor.
         tensor: &'static str,
         /// The cause.

@@ -9,11 +9,18 @@ use candle_core::{DType, Tensor};
 
 use super::position::{Divergence, Position};
 use super::tile::{Pair, Tile};
-use crate::model::{Decoder, ModelError};
+use crate::model::{ModelError, Transformer};
 
-/// The head of one model over one shard's scored positions.
+/// The final states of one model at all scored positions.
+#[derive(Debug, Clone)]
+pub(super) struct Finals<'a> {
+    pub(super) model: &'a Transformer,
+    /// [positions, width].
+    pub(super) states: Tensor,
+}
+
+/// The head over one shard's scored positions.
 pub(super) struct Head<'a> {
-    pub(super) decoder: &'a Decoder,
     pub(super) batch: Batch,
     /// The token that stands next, one a scored position.
     pub(super) targets: &'a [u32],
@@ -27,36 +34,35 @@ pub(super) struct Scores {
 }
 
 impl Head<'_> {
-    /// Scores the baseline alone; `states` [positions, width] are its final states.
-    pub(super) fn baseline(&self, states: &Tensor) -> Result<Vec<Position>, ModelError> {
-        let (_, mut scores) = self.cells(None, std::slice::from_ref(states))?;
+    /// Scores the baseline alone.
+    pub(super) fn baseline(&self, finals: &Finals<'_>) -> Result<Vec<Position>, ModelError> {
+        let (_, mut scores) = self.cells(None, std::slice::from_ref(finals))?;
         Ok(scores.remove(0).positions)
     }
 
-    /// Scores cells by their final states, each [positions, width]. With the baseline's states also the baseline's scores and
-    /// each cell's divergence from it.
+    /// Scores cells by their final states. With the baseline's also the baseline's scores and each cell's divergence from it.
     pub(super) fn cells(
         &self,
-        base: Option<&Tensor>,
-        cells: &[Tensor],
+        base: Option<&Finals<'_>>,
+        cells: &[Finals<'_>],
     ) -> Result<(Option<Vec<Position>>, Vec<Scores>), ModelError> {
         let start =
             || -> Vec<Position> { self.targets.iter().copied().map(Position::new).collect() };
         let divergence = || base.map(|_| vec![Divergence::default(); self.targets.len()]);
-        let score = |_: &Tensor| Scores { positions: start(), divergence: divergence() };
+        let score = |_: &Finals<'_>| Scores { positions: start(), divergence: divergence() };
         let mut scores: Vec<Scores> = cells.iter().map(score).collect();
         let mut base_positions = base.map(|_| start());
         let rows_max = self.batch.head_rows as usize;
         for first in (0..self.targets.len()).step_by(rows_max) {
             let rows = first..self.targets.len().min(first + rows_max);
-            let narrow = |states: &Tensor| states.narrow(0, first, rows.len());
             let base = match (base, &mut base_positions) {
-                (Some(states), Some(positions)) => {
-                    Some((narrow(states)?, &mut positions[rows.clone()]))
+                (Some(finals), Some(positions)) => {
+                    Some((finals.rows(rows.clone())?, &mut positions[rows.clone()]))
                 }
                 _ => None,
             };
-            let cells = cells.iter().map(narrow).collect::<Result<Vec<_>, _>>()?;
+            let cells = cells.iter().map(|finals| finals.rows(rows.clone()));
+            let cells = cells.collect::<Result<Vec<_>, _>>()?;
             self.chunk(base, &cells, (rows, &mut scores))?;
         }
         Ok((base_positions, scores))
@@ -65,21 +71,23 @@ impl Head<'_> {
     /// Scores one chunk of rows over the whole vocabulary.
     fn chunk(
         &self,
-        mut base: Option<(Tensor, &mut [Position])>,
-        cells: &[Tensor],
+        mut base: Option<(Finals<'_>, &mut [Position])>,
+        cells: &[Finals<'_>],
         (rows, scores): (Range<usize>, &mut [Scores]),
     ) -> Result<(), ModelError> {
-        for first in (0..self.vocabulary()).step_by(self.batch.head_columns as usize) {
+        let any = base.as_ref().map(|(finals, _)| finals).or(cells.first());
+        let vocabulary = any.map_or(0, Finals::vocabulary);
+        for first in (0..vocabulary).step_by(self.batch.head_columns as usize) {
             let shared = match &mut base {
-                Some((states, positions)) => {
-                    let tile = self.tile(states, first)?;
+                Some((finals, positions)) => {
+                    let tile = self.tile(finals, first)?;
                     let shrink = tile.score(positions)?;
                     Some((tile, shrink, &**positions))
                 }
                 None => None,
             };
-            for (states, scores) in cells.iter().zip(scores.iter_mut()) {
-                let tile = self.tile(states, first)?;
+            for (finals, scores) in cells.iter().zip(scores.iter_mut()) {
+                let tile = self.tile(finals, first)?;
                 tile.score(&mut scores.positions[rows.clone()])?;
                 if let (Some((base_tile, shrink, base)), Some(divergence)) =
                     (&shared, &mut scores.divergence)
@@ -92,14 +100,20 @@ impl Head<'_> {
         Ok(())
     }
 
-    fn vocabulary(&self) -> usize {
-        self.decoder.architecture().shape.vocabulary as usize
+    /// Logits [positions, columns] in f32 from vocabulary entry `first` on.
+    fn tile(&self, finals: &Finals<'_>, first: usize) -> Result<Tile, ModelError> {
+        let columns = (self.batch.head_columns as usize).min(finals.vocabulary() - first);
+        let logits = finals.model.head(&finals.states, first, columns)?.to_dtype(DType::F32)?;
+        Ok(Tile { logits, first: first as u32 })
+    }
+}
+
+impl Finals<'_> {
+    fn rows(&self, rows: Range<usize>) -> Result<Self, ModelError> {
+        Ok(Self { model: self.model, states: self.states.narrow(0, rows.start, rows.len())? })
     }
 
-    /// Logits [positions, columns] in f32 from vocabulary entry `first` on.
-    fn tile(&self, states: &Tensor, first: usize) -> Result<Tile, ModelError> {
-        let columns = (self.batch.head_columns as usize).min(self.vocabulary() - first);
-        let logits = self.decoder.head(states, first, columns)?.to_dtype(DType::F32)?;
-        Ok(Tile { logits, first: first as u32 })
+    fn vocabulary(&self) -> usize {
+        self.model.architecture().shape.vocabulary as usize
     }
 }

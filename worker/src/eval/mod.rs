@@ -3,9 +3,11 @@
 mod activations;
 mod cells;
 mod error;
+mod find;
 mod head;
 mod loaded;
 mod memory;
+mod pass;
 mod position;
 mod shard;
 mod tile;
@@ -20,19 +22,21 @@ use bytes::Bytes;
 
 use self::activations::ActivationTap;
 use self::loaded::Loaded;
+use self::memory::{Budget, Needs};
 use self::shard::ShardStates;
 use crate::model::{Architecture, Checkpoint};
 
 pub use error::EvalError;
-pub use weights::weight_rows;
+pub use find::Places;
+pub use weights::{parameters, weight_rows};
 
 /// Computes units of one spec; keeps the model and the shard that it needed last.
 #[derive(Debug)]
 pub struct Evaluator {
     spec: Arc<Spec>,
-    searched: Vec<PathBuf>,
+    places: Places,
     device: candle_core::Device,
-    memory_bytes: Option<u64>,
+    budget: Budget,
     directories: Vec<Option<PathBuf>>,
     loaded: Option<(usize, Loaded)>,
     shard: Option<ShardStates>,
@@ -42,17 +46,19 @@ pub struct Evaluator {
 pub(crate) type Emit<'a> = dyn FnMut(UnitIndex, Result<Bytes, EvalError>) + 'a;
 
 impl Evaluator {
-    /// An evaluator that looks for models in `searched`: model directories, or folders of them.
-    pub fn new(spec: Spec, searched: Vec<PathBuf>, device: candle_core::Device) -> Self {
+    /// An evaluator that looks for models in `places`.
+    pub fn new(spec: Spec, places: Places, device: candle_core::Device) -> Self {
         let directories = vec![None; spec.models.len()];
         let spec = Arc::new(spec);
-        Self { spec, searched, device, memory_bytes: None, directories, loaded: None, shard: None }
+        let budget = Budget::default();
+        Self { spec, places, device, budget, directories, loaded: None, shard: None }
     }
 
-    /// Refuses units whose estimate exceeds this.
+    /// Refuses units whose estimate exceeds `allowed` bytes, and reads a model layer by layer that would not fit into `allowed`, or
+    /// else into a `device` with so many bytes.
     #[must_use]
-    pub fn with_memory(self, memory_bytes: Option<u64>) -> Self {
-        Self { memory_bytes, ..self }
+    pub fn with_memory(self, allowed: Option<u64>, device: Option<u64>) -> Self {
+        Self { budget: Budget { allowed, device }, ..self }
     }
 
     /// Drops what is kept, as after a failure.
@@ -98,17 +104,17 @@ impl Evaluator {
         if let Some(directory) = &self.directories[model] {
             return Ok(directory.clone());
         }
-        let directory = loaded::find(&self.spec.models[model].model, &self.searched)?;
+        let directory = self.places.find(&self.spec.models[model].model)?;
         self.directories[model] = Some(directory.clone());
         Ok(directory)
     }
 
     fn weights(&mut self, model: usize, layer: Option<Layer>) -> Result<Bytes, EvalError> {
         let directory = self.directory(model)?;
-        let (checkpoint, architecture) =
-            (Checkpoint::open(&directory)?, Architecture::read(&directory)?);
+        let architecture = Architecture::read(&directory)?;
+        let checkpoint = Checkpoint::open(&directory, architecture.names.prefixes)?;
         let name = &self.spec.models[model].model.name;
-        encoded(&weights::rows(&checkpoint, &architecture, (name, layer.map(|layer| layer.index))))
+        encoded(&weights::rows(&checkpoint, &architecture, (name, layer)))
     }
 
     fn load(&mut self, model: usize) -> Result<(), EvalError> {
@@ -117,8 +123,10 @@ impl Evaluator {
         }
         self.forget();
         let directory = self.directory(model)?;
-        memory::check(&self.spec, model, None, self.memory_bytes)?;
-        self.loaded = Some((model, Loaded::load(&directory, &self.device, self.spec.dtype)?));
+        let needs = Needs::of(&self.spec, &Architecture::read(&directory)?);
+        let residence = needs.residence(self.budget)?;
+        let loaded = Loaded::load(&directory, &self.device, self.spec.dtype, residence)?;
+        self.loaded = Some((model, loaded));
         Ok(())
     }
 
@@ -136,7 +144,9 @@ impl Evaluator {
         }
         let Some((_, loaded)) = &self.loaded else { return Ok(()) };
         self.shard = None;
-        memory::check(&self.spec, model, Some(text), self.memory_bytes)?;
+        let architecture = loaded.transformer.architecture();
+        let kept = (architecture, loaded.transformer.residence());
+        Needs::of(&self.spec, architecture).check(&self.spec, text, self.budget, kept)?;
         let mut tap = baseline.map(|_| ActivationTap::default());
         let shard = ShardStates::run((model, loaded), text, &self.spec, tap.as_mut())?;
         if let (Some(index), Some(tap)) = (baseline, tap) {

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
+use babelquant_proto::Layer;
 use babelquant_proto::rows::WeightRow;
-use babelquant_proto::{Layer, Role};
 use rayon::prelude::*;
 
 use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTensor};
 use crate::statistics::{StoredValues, WeightKey, of_group, of_tensor};
 
-/// The layer group of the earlier study: both matrices of the MLP taken together.
+/// The layer group of the earlier study: the matrices of the MLP taken together.
 const GROUP: &str = "mlp";
 
 /// The rows of a model in `directory`, called `name` in them: layer by layer, then the tensors outside the layers.
@@ -19,29 +19,38 @@ const GROUP: &str = "mlp";
 /// The directory holds no supported checkpoint.
 pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, ModelError> {
     let architecture = Architecture::read(directory)?;
-    let checkpoint = Checkpoint::open(directory)?;
-    let layers = (0..architecture.shape.layers).map(Some).chain([None]);
-    let layers: Vec<Option<u32>> = layers.collect();
+    let checkpoint = Checkpoint::open(directory, architecture.names.prefixes)?;
+    checkpoint.check_complete(&architecture.tensors(), &|name| architecture.ignores(name))?;
+    let layers = architecture.shape.stacked_layers().map(Some).chain([None]);
+    let layers: Vec<Option<Layer>> = layers.collect();
     let rows = layers.into_par_iter().map(|layer| rows(&checkpoint, &architecture, (name, layer)));
     Ok(rows.collect::<Vec<_>>().concat())
+}
+
+/// How many numbers the model that `directory/config.json` describes has; needs no weights.
+///
+/// # Errors
+/// The configuration is missing or not supported.
+pub fn parameters(directory: &Path) -> Result<u64, ModelError> {
+    Ok(Architecture::read(directory)?.parameters())
 }
 
 /// The rows of one layer (`None`: of the tensors outside the layers) of the model called `name`.
 pub(super) fn rows(
     checkpoint: &Checkpoint,
     architecture: &Architecture,
-    (name, layer): (&str, Option<u32>),
+    (name, layer): (&str, Option<Layer>),
 ) -> Vec<WeightRow> {
     let key = |kind, tensor: &str| WeightKey {
         model: name.to_owned(),
-        layer: layer.map(Layer::dec),
+        layer,
         kind,
         name: tensor.to_owned(),
     };
     let tensors = tensors_of(checkpoint, architecture, layer);
     let (grouped, others): (Vec<_>, Vec<_>) = tensors
         .into_iter()
-        .partition(|(tensor, _)| layer.is_some() && in_group(architecture, tensor));
+        .partition(|(tensor, _)| layer.is_some_and(|layer| in_group(architecture, layer, tensor)));
     let values: Vec<StoredValues<'_>> =
         grouped.iter().map(|(_, stored)| values_of(stored)).collect();
     let mut rows: Vec<WeightRow> = others
@@ -62,33 +71,32 @@ pub(super) fn rows(
 pub(super) fn group_kurtosis(
     checkpoint: &Checkpoint,
     architecture: &Architecture,
-    layer: u32,
+    layer: Layer,
 ) -> Option<f64> {
     let rows = rows(checkpoint, architecture, ("", Some(layer)));
     rows.into_iter().find(|row| row.kind == "group").and_then(|row| row.kurtosis)
 }
 
-/// The layer's tensors by their names in it, or (`None`) those of no layer.
+/// The layer's tensors by their names in it, or (`None`) those of no layer. Only what the model needs.
 fn tensors_of<'a>(
     checkpoint: &'a Checkpoint,
     architecture: &Architecture,
-    layer: Option<u32>,
+    layer: Option<Layer>,
 ) -> Vec<(&'a str, StoredTensor<'a>)> {
     let place = |(name, stored): (&'a str, StoredTensor<'a>)| match architecture.split_name(name) {
-        Some((number, rest)) => (Some(number), rest, stored),
+        Some((layer, rest)) => (Some(layer), rest, stored),
         None => (None, name, stored),
     };
-    let tensors = checkpoint.tensors().map(place).filter(|(number, _, _)| *number == layer);
+    let needed = checkpoint.tensors().filter(|(name, _)| !architecture.ignores(name));
+    let tensors = needed.map(place).filter(|(number, _, _)| *number == layer);
     tensors.map(|(_, name, stored)| (name, stored)).collect()
 }
 
 /// True for a weight matrix of the MLP.
-fn in_group(architecture: &Architecture, tensor: &str) -> bool {
+fn in_group(architecture: &Architecture, layer: Layer, tensor: &str) -> bool {
     let Some(name) = tensor.strip_suffix(".weight") else { return false };
-    let mlp = |role: &Role| role.is_mlp();
-    architecture.matrices.iter().filter(|matrix| matrix.name == name).any(|matrix| {
-        Role::ALL.iter().filter(|role| mlp(role)).any(|&role| !matrix.role_rows(role).is_empty())
-    })
+    let mut matrices = architecture.matrices(layer).iter().filter(|matrix| matrix.name == name);
+    matrices.any(|matrix| matrix.roles.iter().any(|(role, _)| role.is_mlp()))
 }
 
 fn values_of<'a>(stored: &StoredTensor<'a>) -> StoredValues<'a> {

@@ -1,97 +1,242 @@
-//! Architecture: what a decoder consists of, read from `config.json`. A family is the difference from a base; BLOOM is the base.
+//! Architecture: what a model consists of, as closed sets of parts with their sizes and the names of its tensors. Families (the
+//! room beside it) say which parts theirs are made of; the blocks say what a part computes.
 
-use std::ops::Range;
 use std::path::Path;
-use std::{fs, iter};
 
-use babelquant_proto::{Role, Shape};
-use serde_json::Value;
+use babelquant_proto::{Family, Layer, Role, Shape, Stack};
 
+use super::config::Config;
 use super::error::ModelError;
+use super::families;
+use super::matrix::Matrix;
 
-/// A decoder's parts and the names of its tensors.
+/// A model's parts and the names of its tensors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     /// Layers, width, vocabulary.
     pub shape: Shape,
-    /// Attention heads; the width is a multiple.
-    pub heads: u32,
-    /// Width of the MLP.
-    pub mlp_width: u32,
-    /// ε of every norm.
-    pub norm_epsilon: f64,
+    /// What is added to or done with the token's embedding.
+    pub embedding: Embedding,
+    /// The norm that every place of the model uses.
+    pub norm: Norm,
+    /// Self-attention, and cross-attention where there is one.
+    pub attention: Attention,
+    /// How far each decoder layer looks back and how it turns its heads; one entry a layer.
+    pub decoder_layers: Vec<LayerKind>,
     /// Where the residual branches start.
     pub residual: Residual,
-    /// The matrices of a layer, in the order of the forward pass.
-    pub matrices: Vec<Matrix>,
-    /// Tensor names.
+    /// The MLP's nonlinearity.
+    pub activation: Activation,
+    /// Width of the MLP.
+    pub mlp_width: u32,
+    /// The head.
+    pub head: Head,
+    /// The encoder's tensors, if there is an encoder.
+    pub encoder: Option<StackParts>,
+    /// The decoder's tensors.
+    pub decoder: StackParts,
+    /// Names of the tensors outside the stacks.
     pub names: Names,
 }
 
-/// Where the residual branches start.
+/// The embedding as block 0 receives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Embedding {
+    /// The token's embedding is multiplied by this.
+    pub scale: Option<f64>,
+    /// What is added to it by position.
+    pub positions: Positions,
+}
+
+/// What is added to the embedding by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Residual {
-    /// At the input of the norm.
-    BeforeNorm,
-    /// At its output.
-    AfterNorm,
-}
-
-/// One matrix of a layer: [out, in], with a bias [out].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Matrix {
-    /// Its place in the computation.
-    pub slot: Slot,
-    /// Its name in the layer, without `.weight`.
-    pub name: &'static str,
-    /// How its rows are stored.
-    pub layout: Layout,
-    /// Rows.
-    pub rows: usize,
-    /// Columns.
-    pub columns: usize,
-}
-
-/// A matrix's place in the computation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Slot {
-    /// Queries, keys and values in one.
-    Qkv,
-    /// Attention's output projection.
-    AttnO,
-    /// First matrix of the MLP.
-    MlpUp,
-    /// Second matrix of the MLP.
-    MlpDown,
-}
-
-/// How the rows of a matrix are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// As they are used.
-    Plain,
-    /// [heads, 3, head width]: queries, keys and values of one head together.
-    QkvByHead {
-        /// Heads.
-        heads: usize,
+pub enum Positions {
+    /// Nothing: attention knows the positions.
+    None,
+    /// A stored row; position 0 has row `offset`.
+    Learned {
+        /// Row of position 0.
+        offset: u32,
+    },
+    /// Sines, then cosines (Vaswani et al. 2017, halves side by side); position 0 has row `offset`.
+    Sinusoidal {
+        /// Row of position 0.
+        offset: u32,
     },
 }
 
-/// Tensor names; the layers' names follow `layer_prefix` and the layer's number.
+/// A norm over the last axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Norm {
+    /// Which.
+    pub kind: NormKind,
+    /// ε.
+    pub epsilon: f64,
+}
+
+/// Which norm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormKind {
+    /// (x − mean)/√(variance + ε)·gain + bias.
+    Layer,
+    /// x/√(mean x² + ε)·gain.
+    Rms,
+    /// x/√(mean x² + ε)·(1 + gain).
+    RmsPlusOne,
+}
+
+/// Attention.
 #[derive(Debug, Clone, PartialEq)]
+pub struct Attention {
+    /// Heads of the queries.
+    pub heads: u32,
+    /// Heads of keys and values; a divisor of `heads`.
+    pub key_heads: u32,
+    /// Width of a head.
+    pub head_width: u32,
+    /// Scores are multiplied by this.
+    pub scale: f64,
+    /// Scores are bent to c·tanh(s/c).
+    pub softcap: Option<f64>,
+    /// What is added to scores by position.
+    pub bias: ScoreBias,
+}
+
+/// What is added to attention scores by position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreBias {
+    /// Nothing.
+    None,
+    /// ALiBi: a slope a head times the key's position (Press et al. 2022).
+    Alibi,
+    /// A learned number a head and bucket of distances (Raffel et al. 2020), the stack's first layer holds them.
+    Buckets {
+        /// Buckets.
+        count: u32,
+        /// Every farther distance shares the last bucket.
+        distance_max: u32,
+    },
+}
+
+/// What differs from layer to layer of a decoder.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LayerKind {
+    /// A query sees so many tokens, itself included; all before it where absent.
+    pub window: Option<u32>,
+    /// Rotary positions.
+    pub rotary: Option<Rotary>,
+}
+
+/// Rotary positions (Su et al. 2021), halves of the head turned against each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rotary {
+    /// Channels of a head that are turned; the others stay.
+    pub width: u32,
+    /// Radians a position, one for each pair of channels, [width / 2].
+    pub frequencies: Vec<f32>,
+    /// Sines and cosines are multiplied by this.
+    pub scale: f64,
+}
+
+/// Where the residual branches start and how they are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Residual {
+    /// Attention, then MLP; each is added to what its norm read.
+    Sequential,
+    /// Attention, then MLP; each is added to what its norm gave.
+    AfterNorm,
+    /// Attention and MLP read the same stream and are added to it together.
+    Parallel,
+}
+
+/// The MLP's nonlinearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// x·Φ(x).
+    Gelu,
+    /// Its form with tanh.
+    GeluTanh,
+    /// max(x, 0).
+    Relu,
+    /// x/(1 + e⁻ˣ).
+    Silu,
+}
+
+/// The head.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Head {
+    /// Its tensor; the embedding where absent.
+    pub name: Option<&'static str>,
+    /// Logits are bent to c·tanh(l/c).
+    pub softcap: Option<f64>,
+}
+
+/// Names of the tensors outside the stacks.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Names {
+    /// What some writers put before every name.
+    pub prefixes: &'static [&'static str],
+    /// Embedding, with `.weight`.
+    pub embedding: &'static str,
+    /// Learned positions, with `.weight`.
+    pub positions: Option<&'static str>,
+    /// Norm after the embedding.
+    pub embedding_norm: Option<&'static str>,
+    /// Ends of stored names that nothing needs: buffers, and copies of tied tensors.
+    pub ignored: &'static [&'static str],
+}
+
+/// The tensors of one stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackParts {
+    /// Names, where they are not those of matrices.
+    pub names: StackNames,
+    /// The matrices of a layer.
+    pub matrices: Vec<Matrix>,
+}
+
+/// Tensor names of one stack; a layer's follow `layer_prefix` and its number. A norm that is absent is not there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StackNames {
     /// Before a layer's number.
     pub layer_prefix: &'static str,
-    /// Embedding, tied to the head.
-    pub embedding: &'static str,
-    /// Norm after the embedding.
-    pub embedding_norm: &'static str,
     /// Norm before attention.
-    pub attn_norm: &'static str,
+    pub attn_norm: Option<&'static str>,
+    /// Norm after attention, before the residual add.
+    pub attn_post_norm: Option<&'static str>,
+    /// Norm before cross-attention.
+    pub cross_norm: Option<&'static str>,
     /// Norm before the MLP.
-    pub mlp_norm: &'static str,
-    /// Norm before the head.
+    pub mlp_norm: Option<&'static str>,
+    /// Norm after the MLP, before the residual add.
+    pub mlp_post_norm: Option<&'static str>,
+    /// Norm of the queries.
+    pub query_norm: Option<&'static str>,
+    /// Norm of the keys, likewise.
+    pub key_norm: Option<&'static str>,
+    /// True where the norms of queries and keys go over all heads together.
+    pub norm_across_heads: bool,
+    /// The table of score biases, of the whole stack.
+    pub score_bias: Option<&'static str>,
+    /// Norm after the last layer.
     pub final_norm: &'static str,
+}
+
+impl StackNames {
+    /// A stack without norms: what tables of names start from.
+    pub(super) const NONE: Self = Self {
+        layer_prefix: "",
+        attn_norm: None,
+        attn_post_norm: None,
+        cross_norm: None,
+        mlp_norm: None,
+        mlp_post_norm: None,
+        query_norm: None,
+        key_norm: None,
+        norm_across_heads: false,
+        score_bias: None,
+        final_norm: "",
+    };
 }
 
 impl Architecture {
@@ -100,124 +245,56 @@ impl Architecture {
     /// # Errors
     /// The file is missing or no JSON, the family is unknown, or a number makes no sense.
     pub fn read(directory: &Path) -> Result<Self, ModelError> {
-        let path = directory.join("config.json");
-        let text =
-            fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
-        let error = |reason: String| ModelError::Config { path: path.clone(), reason };
-        let config: Value =
-            serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
         let shape = Shape::read(directory)?;
-        match config.get("model_type").and_then(Value::as_str) {
-            Some("bloom") => Self::bloom(shape, &config).map_err(error),
-            other => {
-                Err(error(format!("model_type {other:?} is not supported; supported: \"bloom\"")))
-            }
+        let path = directory.join("config.json");
+        let text = std::fs::read(&path);
+        let text = text.map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let error = |reason: String| ModelError::Config { path: path.clone(), reason };
+        let json = serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
+        let json = Family::text_config(&json);
+        let family = Family::of(json).map_err(error)?;
+        families::architecture(family, shape, &Config::new(json)).map_err(error)
+    }
+
+    /// The tensors of a stack.
+    ///
+    /// # Panics
+    /// The model has no such stack: our bug, because layers come from its shape.
+    pub fn stack(&self, stack: Stack) -> &StackParts {
+        match stack {
+            Stack::Enc => self.encoder.as_ref().expect("only encoder–decoders have encoder layers"),
+            Stack::Dec => &self.decoder,
         }
     }
 
-    fn bloom(shape: Shape, config: &Value) -> Result<Self, String> {
-        let heads = number(config, &["n_head", "num_attention_heads"])?;
-        let hidden = shape.hidden;
-        if !hidden.is_multiple_of(heads) {
-            return Err(format!("hidden_size {hidden} is no multiple of n_head {heads}"));
-        }
-        let epsilon = config.get("layer_norm_epsilon").and_then(Value::as_f64).unwrap_or(1e-5);
-        let after = config.get("apply_residual_connection_post_layernorm").and_then(Value::as_bool);
-        let residual = if after == Some(true) { Residual::AfterNorm } else { Residual::BeforeNorm };
-        Ok(Self {
-            shape,
-            heads,
-            mlp_width: 4 * hidden,
-            norm_epsilon: epsilon,
-            residual,
-            matrices: bloom_matrices(hidden as usize, heads as usize),
-            names: Names {
-                layer_prefix: "h.",
-                embedding: "word_embeddings.weight",
-                embedding_norm: "word_embeddings_layernorm",
-                attn_norm: "input_layernorm",
-                mlp_norm: "post_attention_layernorm",
-                final_norm: "ln_f",
-            },
-        })
-    }
-
-    /// Width of one head.
-    pub fn head_width(&self) -> usize {
-        (self.shape.hidden / self.heads) as usize
+    /// The stacks in the order of the forward pass.
+    pub fn stacks(&self) -> impl Iterator<Item = Stack> + use<> {
+        let encoder = self.encoder.as_ref().map(|_| Stack::Enc);
+        encoder.into_iter().chain([Stack::Dec])
     }
 
     /// The full name of a tensor of a layer.
-    pub fn layer_name(&self, layer: u32, name: &str) -> String {
-        format!("{}{layer}.{name}", self.names.layer_prefix)
+    pub fn layer_name(&self, layer: Layer, name: &str) -> String {
+        format!("{}{}.{name}", self.stack(layer.stack).names.layer_prefix, layer.index)
     }
 
     /// The layer that a tensor belongs to, and its name there.
-    pub fn split_name<'a>(&self, name: &'a str) -> Option<(u32, &'a str)> {
-        let (number, rest) = name.strip_prefix(self.names.layer_prefix)?.split_once('.')?;
-        Some((number.parse().ok()?, rest))
+    pub fn split_name<'a>(&self, name: &'a str) -> Option<(Layer, &'a str)> {
+        self.stacks().find_map(|stack| {
+            let rest = name.strip_prefix(self.stack(stack).names.layer_prefix)?;
+            let (number, rest) = rest.split_once('.')?;
+            Some((Layer { stack, index: number.parse().ok()? }, rest))
+        })
     }
-}
 
-fn bloom_matrices(hidden: usize, heads: usize) -> Vec<Matrix> {
-    let matrix =
-        |slot, name, rows, columns| Matrix { slot, name, layout: Layout::Plain, rows, columns };
-    vec![
-        Matrix {
-            layout: Layout::QkvByHead { heads },
-            ..matrix(Slot::Qkv, "self_attention.query_key_value", 3 * hidden, hidden)
-        },
-        matrix(Slot::AttnO, "self_attention.dense", hidden, hidden),
-        matrix(Slot::MlpUp, "mlp.dense_h_to_4h", 4 * hidden, hidden),
-        matrix(Slot::MlpDown, "mlp.dense_4h_to_h", hidden, 4 * hidden),
-    ]
-}
-
-fn number(config: &Value, keys: &[&str]) -> Result<u32, String> {
-    let value = keys.iter().find_map(|key| config.get(key)).and_then(Value::as_u64);
-    let number = value.and_then(|value| u32::try_from(value).ok()).filter(|&value| value > 0);
-    number.ok_or_else(|| format!("{} is missing or no positive number", keys.join(" (or ")))
-}
-
-impl Matrix {
-    /// The stored rows that play `role`; empty where the matrix does not.
-    pub fn role_rows(&self, role: Role) -> Vec<Range<usize>> {
-        let whole = || iter::once(0..self.rows).collect();
-        match (self.slot, role) {
-            (Slot::Qkv, Role::AttnQ) => self.layout.qkv_rows(self.rows, 0),
-            (Slot::Qkv, Role::AttnK) => self.layout.qkv_rows(self.rows, 1),
-            (Slot::Qkv, Role::AttnV) => self.layout.qkv_rows(self.rows, 2),
-            (Slot::AttnO, Role::AttnO)
-            | (Slot::MlpUp, Role::MlpUp)
-            | (Slot::MlpDown, Role::MlpDown) => whole(),
-            (Slot::Qkv | Slot::AttnO | Slot::MlpUp | Slot::MlpDown, _) => Vec::new(),
-        }
+    /// The matrices of a layer.
+    pub fn matrices(&self, layer: Layer) -> &[Matrix] {
+        &self.stack(layer.stack).matrices
     }
-}
 
-impl Layout {
-    /// The rows of queries (0), keys (1) or values (2) among `rows`.
-    fn qkv_rows(self, rows: usize, part: usize) -> Vec<Range<usize>> {
-        match self {
-            Self::Plain => iter::once(part * rows / 3..(part + 1) * rows / 3).collect(),
-            Self::QkvByHead { heads } => {
-                let width = rows / (3 * heads);
-                let first = |head: usize| (3 * head + part) * width;
-                (0..heads).map(|head| first(head)..first(head) + width).collect()
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn qkv_rows_interleave_by_head() {
-        let matrix = &bloom_matrices(8, 2)[0];
-        assert_eq!(matrix.role_rows(Role::AttnQ), [0..4, 12..16]);
-        assert_eq!(matrix.role_rows(Role::AttnV), [8..12, 20..24]);
-        assert!(matrix.role_rows(Role::MlpUp).is_empty());
+    /// True where a layer of the stack has a matrix that plays `role`.
+    pub fn has_role(&self, stack: Stack, role: Role) -> bool {
+        let mut matrices = self.stack(stack).matrices.iter();
+        matrices.any(|matrix| matrix.roles.iter().any(|(known, _)| *known == role))
     }
 }

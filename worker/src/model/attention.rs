@@ -1,56 +1,106 @@
-//! Causal self-attention with ALiBi. Right padding needs no mask: a causal row never sees what comes after it.
+//! Attention: self-attention that looks back or both ways, and cross-attention to the encoder's output. One computation for all
+//! families; what differs are its parts. Right padding needs no mask where a query looks back only: it never sees what follows.
 
 use candle_core::Tensor;
 
-use super::architecture::{Architecture, Matrix, Slot};
+use super::architecture::{Attention as Parts, Rotary};
 use super::error::ModelError;
-use super::kernels;
+use super::kernels::{self, Scoring, Shift, Sight};
 use super::linear::Linear;
+use super::norm::Norm;
+use super::positions::{RelativeBias, rotate};
 
 /// Attention of one layer.
 #[derive(Debug, Clone)]
 pub(super) struct Attention {
-    pub(super) qkv: Linear,
+    pub(super) parts: Parts,
+    pub(super) query: Linear,
+    pub(super) key: Linear,
+    pub(super) value: Linear,
     pub(super) output: Linear,
-    pub(super) heads: usize,
-    /// One slope a head, [heads].
-    pub(super) slopes: Vec<f32>,
+    pub(super) norms: Option<QueryKeyNorms>,
+    pub(super) rotary: Option<Rotary>,
+    pub(super) shift: PositionShift,
+}
+
+/// Norms of queries and keys before they are turned.
+#[derive(Debug, Clone)]
+pub(super) struct QueryKeyNorms {
+    pub(super) query: Norm,
+    pub(super) key: Norm,
+    pub(super) across_heads: bool,
+}
+
+/// What is added to scores by position.
+#[derive(Debug, Clone)]
+pub(super) enum PositionShift {
+    None,
+    /// One slope a head.
+    Alibi(Vec<f32>),
+    Relative(RelativeBias),
 }
 
 impl Attention {
-    /// The attention branch before the residual add; x [windows, positions, width], same shape back.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let (windows, positions, width) = x.dims3()?;
-        let head_width = width / self.heads;
-        let qkv = self.qkv.forward(&x.reshape((windows * positions, width))?)?;
-        let qkv = qkv.reshape((windows, positions, 3, self.heads, head_width))?;
-        let qkv = qkv.permute((2, 0, 3, 1, 4))?.contiguous()?;
-        let scores = qkv.get(0)?.matmul(&qkv.get(1)?.t()?)?;
-        let scale = 1.0 / (head_width as f32).sqrt();
-        let shares = kernels::causal_softmax(scores, &self.slopes, scale)?;
-        let context = shares.matmul(&qkv.get(2)?)?.transpose(1, 2)?.contiguous()?;
-        let output = self.output.forward(&context.reshape((windows * positions, width))?)?;
-        Ok(output.reshape((windows, positions, width))?)
+    /// The attention branch before the residual add: queries from x [windows, positions, width], keys and values from `keys`
+    /// [windows, key positions, width]; result as x.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        keys: &Tensor,
+        sight: Sight<'_>,
+    ) -> Result<Tensor, ModelError> {
+        let (windows, positions, _) = x.dims3()?;
+        let (_, key_positions, _) = keys.dims3()?;
+        let (heads, key_heads) = (self.parts.heads as usize, self.parts.key_heads as usize);
+        let head_width = self.parts.head_width as usize;
+        let norms = self.norms.as_ref();
+        let query = self.heads(&self.query, x, (heads, norms.map(|norms| &norms.query)))?;
+        let key = self.heads(&self.key, keys, (key_heads, norms.map(|norms| &norms.key)))?;
+        let (query, key) = match &self.rotary {
+            Some(rotary) => (rotate(rotary, &query)?, rotate(rotary, &key)?),
+            None => (query, key),
+        };
+        let value = self.heads(&self.value, keys, (key_heads, None))?;
+        // The heads that share a key head stand one after the other: they are its queries.
+        let shared = heads / key_heads * positions;
+        let query = query.reshape((windows, key_heads, shared, head_width))?;
+        let scores = kernels::matmul(&query, &key.t()?)?;
+        let scores = scores.reshape((windows, heads, positions, key_positions))?;
+        let shares = kernels::softmax(scores, &self.scoring((positions, key_positions), sight))?;
+        let shares = shares.reshape((windows, key_heads, shared, key_positions))?;
+        let context = kernels::matmul(&shares, &value)?;
+        let context = context.reshape((windows, heads, positions, head_width))?;
+        let context = context.transpose(1, 2)?.contiguous()?;
+        self.output.along(&context.reshape((windows, positions, heads * head_width))?)
     }
 
-    /// The same attention with another stored weight for `matrix`, if it is one of its matrices.
-    pub(super) fn replace(&mut self, matrix: &Matrix, weight: &Tensor) -> Result<(), ModelError> {
-        match matrix.slot {
-            Slot::Qkv => self.qkv = self.qkv.with_weight(matrix, weight)?,
-            Slot::AttnO => self.output = self.output.with_weight(matrix, weight)?,
-            Slot::MlpUp | Slot::MlpDown => {}
+    /// Queries, keys or values by head, [windows, heads, positions, head width].
+    fn heads(
+        &self,
+        linear: &Linear,
+        x: &Tensor,
+        (heads, norm): (usize, Option<&Norm>),
+    ) -> Result<Tensor, ModelError> {
+        let (windows, positions, _) = x.dims3()?;
+        let across = self.norms.as_ref().is_some_and(|norms| norms.across_heads);
+        let mut y = linear.along(x)?;
+        if let Some(norm) = norm.filter(|_| across) {
+            y = norm.forward(&y)?;
         }
-        Ok(())
+        let mut y = y.reshape((windows, positions, heads, self.parts.head_width as usize))?;
+        if let Some(norm) = norm.filter(|_| !across) {
+            y = norm.forward(&y)?;
+        }
+        Ok(y.transpose(1, 2)?.contiguous()?)
     }
-}
 
-/// ALiBi slopes (Press et al. 2022), one a head: powers of 2^(−8/n) for the largest power of two n ≤ heads, then odd powers of
-/// 2^(−4/n) for the heads beyond it.
-pub(super) fn alibi_slopes(architecture: &Architecture) -> Vec<f32> {
-    let heads = architecture.heads;
-    let n = 1_u32 << heads.ilog2();
-    let base = |n: u32| (-8.0 / f64::from(n)).exp2();
-    let first = (1..=n).map(|power| base(n).powi(power as i32));
-    let rest = (0..heads - n).map(|head| base(2 * n).powi(2 * head as i32 + 1));
-    first.chain(rest).map(|slope| slope as f32).collect()
+    fn scoring<'a>(&'a self, (queries, keys): (usize, usize), sight: Sight<'a>) -> Scoring<'a> {
+        let shift = match &self.shift {
+            PositionShift::None => Shift::None,
+            PositionShift::Alibi(slopes) => Shift::Alibi(slopes),
+            PositionShift::Relative(bias) => Shift::Relative(bias.spread(queries, keys)),
+        };
+        let softcap = self.parts.softcap.map(|cap| cap as f32);
+        Scoring { scale: self.parts.scale as f32, softcap, shift, sight }
+    }
 }

@@ -34,8 +34,44 @@ pub enum ModelError {
         /// The cause.
         source: safetensors::SafeTensorError,
     },
-    /// Tensors are missing, have another shape, or a dtype that is not f32, f16 or bf16.
-    #[error("the checkpoint in {path} does not fit its config.json: {}", .problems.join("; "))]
+    /// A file is no torch checkpoint of tensors.
+    #[error("cannot read {path} as a torch checkpoint")]
+    Torch {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: super::checkpoint::TorchError,
+    },
+    /// The index of a sharded checkpoint is none, or names what is not there.
+    #[error("{path}: {reason}")]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Two tensors have one name.
+    #[error("the checkpoint in {path} has two tensors for {name}: {first} and {second}")]
+    SameName {
+        /// The directory.
+        path: PathBuf,
+        /// Their name without the family's prefix.
+        name: String,
+        /// The first, as written, and its file.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// Tensors have a dtype or a layout that cannot be read.
+    #[error("{path} holds tensors that cannot be read: {}", listed(.problems))]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// One line a tensor.
+        problems: Vec<String>,
+    },
+    /// Tensors are missing, superfluous, have another shape, or a dtype that is not f32, f16 or bf16.
+    #[error("the checkpoint in {path} does not fit its config.json: {}", listed(.problems))]
     Tensors {
         /// The directory.
         path: PathBuf,
@@ -45,4 +81,14 @@ pub enum ModelError {
     /// A tensor operation failed.
     #[error("tensor operation failed")]
     Candle(#[from] candle_core::Error),
+}
+
+/// The first of the problems, and how many more there are.
+pub(super) fn listed(problems: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = problems[..problems.len().min(SHOWN)].join("; ");
+    match problems.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
 }

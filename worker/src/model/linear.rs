@@ -2,48 +2,35 @@
 
 use candle_core::Tensor;
 
-use super::architecture::{Layout, Matrix};
 use super::error::ModelError;
 use super::kernels;
 
-/// A matrix [out, in] in the layout that the decoder uses, and a bias [out].
+/// A matrix [out, in] and, where there is one, a bias [out].
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
     pub(super) weight: Tensor,
-    pub(super) bias: Tensor,
+    pub(super) bias: Option<Tensor>,
 }
 
 impl Linear {
-    /// Both tensors as stored, brought to the decoder's layout.
-    pub(super) fn new(matrix: &Matrix, weight: &Tensor, bias: &Tensor) -> Result<Self, ModelError> {
-        Ok(Self { weight: normalise(matrix, weight)?, bias: normalise(matrix, bias)? })
-    }
-
-    /// The same bias with another weight, as stored.
-    pub(super) fn with_weight(&self, matrix: &Matrix, weight: &Tensor) -> Result<Self, ModelError> {
-        Ok(Self { weight: normalise(matrix, weight)?, bias: self.bias.clone() })
-    }
-
     /// x·Wᵀ without the bias; x [n, in], result [n, out], in the dtype of both.
     pub(super) fn product(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(x.matmul(&self.weight.t()?)?)
+        kernels::matmul(x, &self.weight.t()?)
     }
 
     /// x·Wᵀ + b; x [n, in], result [n, out].
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        kernels::add_bias(self.product(x)?, &self.bias)
-    }
-}
-
-/// Rows of a stored weight or bias in the order that the decoder uses: queries, keys, values.
-fn normalise(matrix: &Matrix, stored: &Tensor) -> Result<Tensor, ModelError> {
-    match matrix.layout {
-        Layout::Plain => Ok(stored.clone()),
-        Layout::QkvByHead { heads } => {
-            let width = matrix.rows / (3 * heads);
-            let rest = stored.elem_count() / matrix.rows;
-            let turned = stored.reshape((heads, 3, width * rest))?.transpose(0, 1)?.contiguous()?;
-            Ok(turned.reshape(stored.shape())?)
+        let product = self.product(x)?;
+        match &self.bias {
+            Some(bias) => kernels::add_bias(product, bias),
+            None => Ok(product),
         }
+    }
+
+    /// As `forward` over the last axis of x [windows, positions, in]; result [windows, positions, out].
+    pub(super) fn along(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let (windows, positions, width) = x.dims3()?;
+        let y = self.forward(&x.reshape((windows * positions, width))?)?;
+        Ok(y.reshape((windows, positions, ()))?)
     }
 }

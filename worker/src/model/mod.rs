@@ -1,20 +1,31 @@
-//! The model: a checkpoint becomes a decoder that turns tokens into hidden states at every layer boundary, with a tap at every
-//! named point. Knows nothing of quantization: whoever quantizes hands in other weights of the same shape.
+//! The model: a checkpoint becomes a transformer that turns tokens into hidden states at every layer boundary, with a tap at
+//! every named point. Knows nothing of quantization: whoever quantizes hands in other weights of the same shape.
 
 mod architecture;
 mod attention;
 mod block;
 mod checkpoint;
-mod decoder;
+mod config;
 mod error;
+mod expected;
+mod families;
 mod kernels;
 mod linear;
+mod loader;
+mod matrix;
+mod mlp;
 mod norm;
+mod positions;
+mod table;
 mod tap;
+mod transformer;
 
-pub use architecture::{Architecture, Layout, Matrix, Slot};
+pub use architecture::Architecture;
+pub use block::{Block, Memory, Replacement};
 pub use checkpoint::{Checkpoint, StoredDtype, StoredTensor};
-pub use decoder::{Decoder, ReplacedLayer, Replacement};
 pub use error::ModelError;
+pub use expected::Expected;
 pub(crate) use kernels::simd;
-pub use tap::{NoTap, Tap};
+pub use matrix::{Layout, Matrix, gather_rows};
+pub use tap::{NoTap, Site, Tap};
+pub use transformer::{Residence, Transformer};

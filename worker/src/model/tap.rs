@@ -1,17 +1,39 @@
-//! Taps: whoever wants to see the activations at the named points while the decoder runs.
+//! Taps: whoever wants to see the activations at the named points while the model runs.
 
 use babelquant_proto::rows::Point;
+use babelquant_proto::{Layer, Stack};
 use candle_core::Tensor;
 
 use super::error::ModelError;
 
+/// Where a point stands: a layer, or the stack before its first or after its last layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// The stack.
+    pub stack: Stack,
+    /// The layer's number; `None` outside the layers.
+    pub layer: Option<u32>,
+}
+
+impl Site {
+    /// A layer.
+    pub fn of(layer: Layer) -> Self {
+        Self { stack: layer.stack, layer: Some(layer.index) }
+    }
+
+    /// Outside the layers of a stack.
+    pub fn outside(stack: Stack) -> Self {
+        Self { stack, layer: None }
+    }
+}
+
 /// Sees the values at every named point, in the order of the forward pass.
 pub trait Tap {
-    /// The values at `point` of `layer` (`None` outside the layers), [windows, positions, width].
+    /// The values at `point` of `site`, [windows, positions, width].
     ///
     /// # Errors
     /// Whatever the tap cannot do with them; the forward pass ends with it.
-    fn see(&mut self, point: Point, layer: Option<u32>, values: &Tensor) -> Result<(), ModelError>;
+    fn see(&mut self, point: Point, site: Site, values: &Tensor) -> Result<(), ModelError>;
 }
 
 /// Looks at nothing.
@@ -19,7 +41,7 @@ pub trait Tap {
 pub struct NoTap;
 
 impl Tap for NoTap {
-    fn see(&mut self, _: Point, _: Option<u32>, _: &Tensor) -> Result<(), ModelError> {
+    fn see(&mut self, _: Point, _: Site, _: &Tensor) -> Result<(), ModelError> {
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub struct WeightContext {
     pub group_kurtosis: Option<f64>,
 }
 
-/// The weights [out, in] that remain when `config` has quantized and dequantized them. `none` is the identity. The same
+/// The weights [out, in] that remain when `config` has quantized and dequantized them. `none` and `f32` are the identity. The same
 /// bits come out for any number of threads.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ pub fn quantize(
         "a matrix {shape:?} has rows x columns weights"
     );
     match config {
-        QuantConfig::None => uniform::identity(weights),
+        QuantConfig::None | QuantConfig::F32 => uniform::identity(weights),
         QuantConfig::Uniform(grid) => uniform::quantize(weights, shape, grid),
         QuantConfig::Named(named) => {
             uniform::quantize(weights, shape, named.grid(context.group_kurtosis))

@@ -21,7 +21,8 @@ babelquant_proto::table! {
         chars: u64 ["chars"],
         /// Σ baseline NLL / (ln 2 · Σ bytes).
         base_bits_per_byte: Option<f64> ["bit/byte"],
-        /// Σ aᵢκᵢ / Σ aᵢ over layers, a = mean |x| at block_out, κ = excess kurtosis of the layer's `mlp` weights.
+        /// Σ aᵢκᵢ / Σ aᵢ over the layers, of an encoder–decoder those of both stacks; a = mean |x| at block_out, κ = excess kurtosis
+        /// of the layer's `mlp` weights.
         weighted_kurtosis_block_out: Option<f64> ["1"],
         /// Lower end.
         weighted_kurtosis_block_out_low: Option<f64> ["1"],
@@ -33,7 +34,7 @@ babelquant_proto::table! {
         weighted_kurtosis_mlp_out_low: Option<f64> ["1"],
         /// Upper end.
         weighted_kurtosis_mlp_out_high: Option<f64> ["1"],
-        /// Σ aᵢ ln(κᵢ + 3) / Σ aᵢ at block_out.
+        /// Σ aᵢ ln(κᵢ + 3) / Σ aᵢ at block_out, over the same layers.
         weighted_log_kurtosis_block_out: Option<f64> ["1"],
         /// Lower end.
         weighted_log_kurtosis_block_out_low: Option<f64> ["1"],
@@ -45,7 +46,7 @@ babelquant_proto::table! {
         weighted_log_kurtosis_mlp_out_low: Option<f64> ["1"],
         /// Upper end.
         weighted_log_kurtosis_mlp_out_high: Option<f64> ["1"],
-        /// Share of Σ aᵢ (block_out) in the k layers of highest κ, k = `outlier_layers` of the analysis.
+        /// Share of Σ aᵢ (block_out) in the k layers of highest κ of all stacks together, k = `outlier_layers` of the analysis.
         outlier_share_block_out: Option<f64> ["1"],
         /// Lower end.
         outlier_share_block_out_low: Option<f64> ["1"],

@@ -1,7 +1,7 @@
-//! The table `layers`: the weights of each layer's MLP, both matrices taken together.
+//! The table `layers`: the weights of each layer's MLP, its matrices taken together.
 
 babelquant_proto::table! {
-    /// A (model, layer): statistics of its `mlp` group (both matrices concatenated), copied from `weights`.
+    /// A (model, layer): statistics of its `mlp` group (the matrices of its MLP concatenated), copied from `weights`.
     LayerRow in "layers" version 1 {
         /// Model name as in the study.
         model: String ["key"],

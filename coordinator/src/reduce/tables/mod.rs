@@ -1,15 +1,19 @@
 //! The tables of `analysis/`: one row struct per table. Not how they are computed.
 
 mod correlations;
+mod floor;
 mod languages;
 mod layers;
 mod models;
+mod replication;
 mod sensitivity;
 mod shares;
 
 pub use correlations::CorrelationRow;
+pub use floor::FloorRow;
 pub use languages::LanguageRow;
 pub use layers::LayerRow;
 pub use models::ModelRow;
+pub use replication::ReplicationRow;
 pub use sensitivity::SensitivityRow;
 pub use shares::ShareRow;

@@ -17,7 +17,7 @@ babelquant_proto::table! {
         tokens: u64 ["tokens"],
         /// aᵢ: mean |x|.
         mean_abs: Option<f64> ["activation"],
-        /// aᵢ / Σ aⱼ over the layers j of the point.
+        /// aᵢ / Σ aⱼ over the layers j of the point, of an encoder–decoder those of both stacks.
         share: Option<f64> ["1"],
         /// Excess kurtosis of x, biased.
         kurtosis: Option<f64> ["1"],

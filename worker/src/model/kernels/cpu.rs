@@ -4,23 +4,28 @@ use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, InplaceOp3, Layout, Result
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::simd;
+use super::{Scoring, simd};
 
-/// a += b.
-pub(super) struct Add;
+/// a = f(a, b).
+pub(super) struct Pairwise<F>(pub(super) F);
 /// x += bias, row by row.
 pub(super) struct AddBias;
-/// x = gelu(x + bias), row by row.
-pub(super) struct BiasGelu;
+/// x = f(x + bias), row by row.
+pub(super) struct BiasActivation<F>(pub(super) F);
+/// x = cap·tanh(x/cap).
+pub(super) struct Softcap {
+    pub(super) cap: f32,
+}
 /// x = layer norm of x, row by row.
 pub(super) struct LayerNorm {
     pub(super) epsilon: f64,
 }
-/// Causal softmax with ALiBi, row by row.
-pub(super) struct CausalSoftmax<'a> {
-    pub(super) slopes: &'a [f32],
-    pub(super) scale: f32,
+/// x = RMS norm of x, row by row.
+pub(super) struct RmsNorm {
+    pub(super) epsilon: f64,
 }
+/// Softmax of attention scores, row by row.
+pub(super) struct Softmax<'a>(pub(super) &'a Scoring<'a>);
 
 /// Values that one parallel task works on at least.
 const TASK: usize = 16_384;
@@ -56,9 +61,9 @@ fn for_rows(values: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sy
     });
 }
 
-impl InplaceOp2 for Add {
+impl<F: Fn(f32, f32) -> f32 + Sync> InplaceOp2 for Pairwise<F> {
     fn name(&self) -> &'static str {
-        "add-in-place"
+        "pairwise-in-place"
     }
 
     fn cpu_fwd(&self, a: &mut CpuStorage, la: &Layout, b: &CpuStorage, lb: &Layout) -> Result<()> {
@@ -67,7 +72,7 @@ impl InplaceOp2 for Add {
         a.par_chunks_mut(TASK).zip(b.par_chunks(TASK)).for_each(|(a, b)| {
             arch.dispatch(
                 #[inline(always)]
-                || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
+                || a.iter_mut().zip(b).for_each(|(a, &b)| *a = (self.0)(*a, b)),
             );
         });
         Ok(())
@@ -91,9 +96,9 @@ impl InplaceOp2 for AddBias {
     }
 }
 
-impl InplaceOp2 for BiasGelu {
+impl<F: Fn(f32) -> f32 + Sync> InplaceOp2 for BiasActivation<F> {
     fn name(&self) -> &'static str {
-        "bias-gelu-in-place"
+        "bias-activation-in-place"
     }
 
     fn cpu_fwd(&self, x: &mut CpuStorage, lx: &Layout, b: &CpuStorage, lb: &Layout) -> Result<()> {
@@ -102,7 +107,46 @@ impl InplaceOp2 for BiasGelu {
             x,
             bias.len(),
             #[inline(always)]
-            |_, row| row.iter_mut().zip(bias).for_each(|(x, &b)| *x = simd::gelu(*x + b)),
+            |_, row| row.iter_mut().zip(bias).for_each(|(x, &b)| *x = (self.0)(*x + b)),
+        );
+        Ok(())
+    }
+}
+
+impl InplaceOp1 for Softcap {
+    fn name(&self) -> &'static str {
+        "softcap-in-place"
+    }
+
+    fn cpu_fwd(&self, x: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (cap, arch) = (self.cap, Arch::new());
+        values_mut(x, layout)?.par_chunks_mut(TASK).for_each(|x| {
+            arch.dispatch(
+                #[inline(always)]
+                || x.iter_mut().for_each(|x| *x = cap * simd::tanh(*x / cap)),
+            );
+        });
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for RmsNorm {
+    fn name(&self) -> &'static str {
+        "rms-norm-in-place"
+    }
+
+    fn cpu_fwd(&self, x: &mut CpuStorage, lx: &Layout, g: &CpuStorage, lg: &Layout) -> Result<()> {
+        let (x, factor) = (values_mut(x, lx)?, values(g, lg)?);
+        let width = factor.len() as f64;
+        for_rows(
+            x,
+            factor.len(),
+            #[inline(always)]
+            |_, row| {
+                let square = simd::sum(row, |x| x * x) / width;
+                let inverse = (1.0 / (square + self.epsilon).sqrt()) as f32;
+                row.iter_mut().zip(factor).for_each(|(x, &factor)| *x = *x * inverse * factor);
+            },
         );
         Ok(())
     }
@@ -141,9 +185,9 @@ impl InplaceOp3 for LayerNorm {
     }
 }
 
-impl InplaceOp1 for CausalSoftmax<'_> {
+impl InplaceOp1 for Softmax<'_> {
     fn name(&self) -> &'static str {
-        "causal-softmax-in-place"
+        "softmax-in-place"
     }
 
     fn cpu_fwd(&self, scores: &mut CpuStorage, layout: &Layout) -> Result<()> {
@@ -154,22 +198,38 @@ impl InplaceOp1 for CausalSoftmax<'_> {
             keys,
             #[inline(always)]
             |row, scores| {
-                let slope = self.slopes[(row / queries) % heads];
-                let (seen, hidden) = scores.split_at_mut(row % queries + 1);
-                softmax_row(seen, slope, self.scale);
-                hidden.fill(0.0);
+                let (head, query) = (row / queries % heads, row % queries);
+                let seen = self.0.sight.keys(row / (queries * heads), query);
+                scores[..seen.start].fill(0.0);
+                scores[seen.end..].fill(0.0);
+                let first = seen.start;
+                let scores = &mut scores[seen];
+                self.scale(scores);
+                self.0.shift.add(scores, first, (head, query), (queries, keys));
+                softmax_row(scores);
             },
         );
         Ok(())
     }
 }
 
-/// softmax of scale·s + slope·j in place.
-#[inline(always)]
-fn softmax_row(scores: &mut [f32], slope: f32, scale: f32) {
-    for (j, score) in scores.iter_mut().enumerate() {
-        *score = *score * scale + slope * (j as u32) as f32;
+impl Softmax<'_> {
+    /// The scores scaled and bent.
+    #[inline(always)]
+    fn scale(&self, scores: &mut [f32]) {
+        let scale = self.0.scale;
+        match self.0.softcap {
+            None => scores.iter_mut().for_each(|score| *score *= scale),
+            Some(cap) => {
+                scores.iter_mut().for_each(|s| *s = cap * simd::tanh(*s * scale / cap));
+            }
+        }
     }
+}
+
+/// Softmax in place.
+#[inline(always)]
+fn softmax_row(scores: &mut [f32]) {
     let top = simd::max(scores);
     for score in scores.iter_mut() {
         *score = simd::exp(*score - top);

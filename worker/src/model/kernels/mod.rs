@@ -1,25 +1,50 @@
-//! Elementwise and row-wise kernels of the decoder: SIMD in place for f32 on the CPU, tensor operations everywhere else.
-//! Both give the same numbers to f32 rounding; a test holds them to that. Matmuls are candle's.
+//! Elementwise and row-wise kernels of the model: SIMD in place for f32 on the CPU, tensor operations everywhere else. Both give
+//! the same numbers to f32 rounding; a test holds them to that. Matmuls are candle's.
 
 mod cpu;
+mod scores;
 pub(crate) mod simd;
+#[cfg(test)]
+mod tests;
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Tensor};
 
+use super::architecture::Activation;
 use super::error::ModelError;
+
+pub(super) use scores::{Scoring, Shift, Sight, softmax};
 
 /// True where the in-place kernels apply. They change the tensor's own storage, so it must be a fresh result.
 fn on_cpu(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
+/// a·b over the last two axes, [.., n, k] and [.., k, m]; result in their dtype. On the CPU 16-bit values are multiplied and
+/// added in f32 and the result is rounded once.
+pub(super) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
+    if a.device().is_cpu() && a.dtype() != DType::F32 {
+        let product = a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?)?;
+        return Ok(product.to_dtype(a.dtype())?);
+    }
+    Ok(a.matmul(b)?)
+}
+
 /// a + b of one shape; consumes a fresh result.
 pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
     if on_cpu(&a) {
-        a.inplace_op2(&b.contiguous()?, &cpu::Add)?;
+        a.inplace_op2(&b.contiguous()?, &cpu::Pairwise(|a, b| a + b))?;
         return Ok(a);
     }
     Ok((a + b)?)
+}
+
+/// a·b elementwise, of one shape; consumes a fresh result.
+pub(super) fn multiply(a: Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
+    if on_cpu(&a) {
+        a.inplace_op2(&b.contiguous()?, &cpu::Pairwise(|a, b| a * b))?;
+        return Ok(a);
+    }
+    Ok((a * b)?)
 }
 
 /// x + b over the last axis; x [n, width] a fresh result, b [width].
@@ -31,13 +56,42 @@ pub(super) fn add_bias(x: Tensor, bias: &Tensor) -> Result<Tensor, ModelError> {
     Ok(x.broadcast_add(bias)?)
 }
 
-/// gelu(x + b), tanh form: 0.5·y·(1 + tanh(√(2/π)·(y + 0.044715·y³))); x [n, width] a fresh result, b [width].
-pub(super) fn bias_gelu(x: Tensor, bias: &Tensor) -> Result<Tensor, ModelError> {
+/// f(x + b) with the MLP's nonlinearity; x [n, width] a fresh result, b [width] where there is one.
+pub(super) fn activate(
+    x: Tensor,
+    bias: Option<&Tensor>,
+    activation: Activation,
+) -> Result<Tensor, ModelError> {
     if on_cpu(&x) {
-        x.inplace_op2(bias, &cpu::BiasGelu)?;
+        let none = Tensor::zeros(x.dim(D::Minus1)?, DType::F32, x.device());
+        let bias = bias.cloned().map_or(none, Ok)?;
+        match activation {
+            Activation::Gelu => x.inplace_op2(&bias, &cpu::BiasActivation(simd::gelu_erf))?,
+            Activation::GeluTanh => x.inplace_op2(&bias, &cpu::BiasActivation(simd::gelu))?,
+            Activation::Relu => x.inplace_op2(&bias, &cpu::BiasActivation(|x: f32| x.max(0.0)))?,
+            Activation::Silu => x.inplace_op2(&bias, &cpu::BiasActivation(simd::silu))?,
+        }
         return Ok(x);
     }
-    Ok(x.broadcast_add(bias)?.gelu()?)
+    let x = match bias {
+        Some(bias) => x.broadcast_add(bias)?,
+        None => x,
+    };
+    Ok(match activation {
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::GeluTanh => x.gelu()?,
+        Activation::Relu => x.relu()?,
+        Activation::Silu => x.silu()?,
+    })
+}
+
+/// c·tanh(x/c); x a fresh result, same shape and dtype back.
+pub(super) fn softcap(x: Tensor, cap: f64) -> Result<Tensor, ModelError> {
+    if on_cpu(&x) {
+        x.inplace_op1(&cpu::Softcap { cap: cap as f32 })?;
+        return Ok(x);
+    }
+    Ok(((x / cap)?.tanh()? * cap)?)
 }
 
 /// (x − mean)/√(var + ε)·gain + bias over the last axis; x [.., width], gain and bias [width]; same shape and dtype back. Sums are
@@ -60,80 +114,15 @@ pub(super) fn layer_norm(
     Ok(scaled.broadcast_mul(gain)?.broadcast_add(bias)?)
 }
 
-/// Softmax over keys j ≤ query i of scale·s + slope·j; scores [windows, heads, queries, keys] a fresh result, one slope a head;
-/// same shape and dtype back, computed in f32.
-pub(super) fn causal_softmax(
-    scores: Tensor,
-    slopes: &[f32],
-    scale: f32,
-) -> Result<Tensor, ModelError> {
-    if on_cpu(&scores) {
-        scores.inplace_op1(&cpu::CausalSoftmax { slopes, scale })?;
-        return Ok(scores);
+/// x/√(mean x² + ε)·factor over the last axis; x [.., width], factor f32 [width]; same shape and dtype back. Computed in f32.
+pub(super) fn rms_norm(x: &Tensor, factor: &Tensor, epsilon: f64) -> Result<Tensor, ModelError> {
+    if on_cpu(x) {
+        let y = x.copy()?;
+        y.inplace_op2(factor, &cpu::RmsNorm { epsilon })?;
+        return Ok(y);
     }
-    let positions = scores.dim(D::Minus1)?;
-    let bias = alibi_bias(slopes, positions, scores.device())?;
-    let wide = (scores.to_dtype(DType::F32)? * f64::from(scale))?.broadcast_add(&bias)?;
-    Ok(candle_nn::ops::softmax_last_dim(&wide)?.to_dtype(scores.dtype())?)
-}
-
-/// slope·j for j ≤ i, −∞ beyond; f32 [1, heads, queries, keys].
-fn alibi_bias(slopes: &[f32], positions: usize, device: &Device) -> Result<Tensor, ModelError> {
-    let bias =
-        |slope: f32, i: usize, j: usize| if j > i { f32::NEG_INFINITY } else { slope * j as f32 };
-    let rows = slopes.iter().flat_map(|&slope| (0..positions).map(move |i| (slope, i)));
-    let values: Vec<f32> =
-        rows.flat_map(|(slope, i)| (0..positions).map(move |j| bias(slope, i, j))).collect();
-    Ok(Tensor::from_vec(values, (1, slopes.len(), positions, positions), device)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The same numbers between −3 and 3 in every run.
-    fn random(shape: &[usize]) -> Tensor {
-        let number = |i: usize| (i * 7919 % 10_007) as f32 / 10_007.0 * 6.0 - 3.0;
-        let numbers: Vec<f32> = (1..=shape.iter().product()).map(number).collect();
-        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
-    }
-
-    /// Holds an f32 kernel to the same function by tensor operations, to 4e-6 of its largest value.
-    #[track_caller]
-    fn check(fast: &Tensor, reference: &Tensor) {
-        let largest =
-            |x: &Tensor| -> f64 { wide(x).abs().unwrap().max_all().unwrap().to_scalar().unwrap() };
-        let difference = largest(&(wide(fast) - wide(reference)).unwrap());
-        assert!(difference < 4e-6 * largest(reference).max(1.0), "{difference}");
-    }
-
-    fn wide(x: &Tensor) -> Tensor {
-        x.to_dtype(DType::F64).unwrap()
-    }
-
-    #[test]
-    fn in_place_kernels_equal_tensor_operations() {
-        for width in [1, 7, 16, 33, 300] {
-            let (x, y, bias) = (random(&[5, width]), random(&[5, width]), random(&[width]));
-            let biased = wide(&x).broadcast_add(&wide(&bias)).unwrap();
-            check(&add(x.copy().unwrap(), &y).unwrap(), &(wide(&x) + wide(&y)).unwrap());
-            check(&add_bias(x.copy().unwrap(), &bias).unwrap(), &biased);
-            check(&bias_gelu(x.copy().unwrap(), &bias).unwrap(), &biased.gelu().unwrap());
-            let gain = random(&[width]);
-            if width > 1 {
-                let reference = layer_norm(&wide(&x), &wide(&gain), &wide(&bias), 1e-5).unwrap();
-                check(&layer_norm(&x, &gain, &bias, 1e-5).unwrap(), &reference);
-            }
-        }
-    }
-
-    #[test]
-    fn causal_softmax_equals_tensor_operations() {
-        let slopes = [0.5, 0.25, 0.7];
-        for positions in [1, 2, 15, 16, 40] {
-            let scores = random(&[2, 3, positions, positions]);
-            let fast = causal_softmax(scores.copy().unwrap(), &slopes, 0.3).unwrap();
-            check(&fast, &causal_softmax(wide(&scores), &slopes, 0.3).unwrap());
-        }
-    }
+    let wide = x.to_dtype(DType::F32)?;
+    let square = wide.sqr()?.mean_keepdim(D::Minus1)?;
+    let scaled = wide.broadcast_div(&(square + epsilon)?.sqrt()?)?;
+    Ok(scaled.broadcast_mul(&factor.to_dtype(DType::F32)?)?.to_dtype(x.dtype())?)
 }

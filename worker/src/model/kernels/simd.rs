@@ -31,6 +31,37 @@ pub(crate) fn gelu(x: f32) -> f32 {
     x / (1.0 + exp(-2.0 * u))
 }
 
+/// x·Φ(x), with Φ through erfc(z) = t·e^(−z² + p(t)), t = 1/(1 + z/2), p a Chebyshev fit of degree 9; absolute error below 4e-7·|x|.
+#[inline(always)]
+pub(crate) fn gelu_erf(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.5 * z);
+    let p = 0.170_872_68_f32;
+    let p = p * t - 0.822_152_26;
+    let p = p * t + 1.488_515_9;
+    let p = p * t - 1.135_204;
+    let p = p * t + 0.278_868_08;
+    let p = p * t - 0.186_288_06;
+    let p = p * t + 0.096_784_19;
+    let p = p * t + 0.374_091_95;
+    let p = p * t + 1.000_023_7;
+    let p = p * t - 1.265_512_2;
+    let tail = 0.5 * t * exp(p - z * z);
+    x * if x < 0.0 { tail } else { 1.0 - tail }
+}
+
+/// x/(1 + e⁻ˣ).
+#[inline(always)]
+pub(crate) fn silu(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
+}
+
+/// tanh x as 1 − 2/(e²ˣ + 1); absolute error below 3e-7.
+#[inline(always)]
+pub(crate) fn tanh(x: f32) -> f32 {
+    1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+}
+
 /// Σ f(value): 16 lanes, f32 over at most 16 values a lane, then f64; lanes are added in order.
 #[inline(always)]
 pub(crate) fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
@@ -115,6 +146,25 @@ mod tests {
         }
         assert_eq!((gelu(50.0), gelu(1e9)), (50.0, 1e9));
         assert!(gelu(-50.0).abs() < 1e-30);
+    }
+
+    #[test]
+    fn the_other_nonlinearities_are_accurate_and_saturate() {
+        for step in -1200..=1200 {
+            let x = step as f32 / 100.0;
+            let wide = f64::from(x);
+            let exact = candle_core::cpu::erf::erf_f64(wide / std::f64::consts::SQRT_2);
+            let pairs = [
+                (gelu_erf(x), 0.5 * wide * (1.0 + exact)),
+                (silu(x), wide / (1.0 + (-wide).exp())),
+                (tanh(x), wide.tanh()),
+            ];
+            for (ours, reference) in pairs {
+                assert!((f64::from(ours) - reference).abs() < 4e-7 * wide.abs().max(1.0), "{x}");
+            }
+        }
+        assert_eq!((gelu_erf(50.0), silu(1e9), tanh(99.0), tanh(-99.0)), (50.0, 1e9, 1.0, -1.0));
+        assert!(gelu_erf(-50.0).abs() < 1e-30 && silu(-200.0).abs() < 1e-30);
     }
 
     #[test]

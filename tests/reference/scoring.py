@@ -1,0 +1,191 @@
+"""What every golden case shares: windows, sums over scored tokens, quantized cells, traces, and how they are written."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+from families import layer_names, matrices
+from quantizers import Config, quantize
+
+WINDOW, STRIDE = 24, 12
+# A greedy prediction is only worth comparing where the two best logits are further apart than rounding.
+TOP1_MARGIN_MIN = 2e-5
+
+
+def windows(tokens):
+    """Half-overlapping windows: each target but the first is scored once, with the longest context its windows give it."""
+    cut = [{"start": 0, "end": min(WINDOW, tokens), "score_from": 1}]
+    while cut[-1]["end"] < tokens:
+        start = cut[-1]["start"] + STRIDE
+        cut.append({"start": start, "end": min(start + WINDOW, tokens), "score_from": cut[-1]["end"]})
+    return cut
+
+
+@torch.no_grad()
+def scored_logits(model, token_ids):
+    """Logits [scored tokens, vocabulary] in f32 that predict tokens 1.. of the sequence, window by window."""
+    rows = [torch.empty(0, model.config.vocab_size)]
+    for window in windows(len(token_ids)):
+        ids = torch.tensor([token_ids[window["start"] : window["end"]]])
+        logits = model(ids, use_cache=False).logits[0]
+        rows.append(logits[window["score_from"] - 1 - window["start"] : -1])
+    return torch.cat(rows)
+
+
+def check_margins(case, logits):
+    """Refuses a seed with a near tie for the greedy prediction."""
+    best = logits.topk(2).values
+    margin = (best[:, 0] - best[:, 1]).min().item() if len(best) else float("inf")
+    assert margin >= TOP1_MARGIN_MIN, f"{case.name}: near tie {margin}, take another seed"
+
+
+def nll_sum(log_probabilities, targets):
+    """Sum of -ln p over the scored targets, f64."""
+    targets = torch.tensor(targets, dtype=torch.long)
+    return log_probabilities.gather(1, targets[:, None]).neg().sum().item()
+
+
+def log_softmax(logits):
+    """ln p [scored tokens, vocabulary] in f64 from f32 logits."""
+    return torch.log_softmax(logits.double(), dim=-1)
+
+
+def scores(case, targets, logits):
+    """What a document's row says of the model itself."""
+    check_margins(case, logits)
+    return {"nll": nll_sum(log_softmax(logits), targets), "top1": logits.argmax(-1).tolist()}
+
+
+def layers_in_scope(scope, layers):
+    """The layers of `all`, `only(0,2)`, `only(enc.0)` or `all-but(1)`, by name."""
+    if scope == "all":
+        return layers
+    kind, _, listed = scope.removesuffix(")").partition("(")
+    listed = listed.split(",")
+    assert set(listed) <= set(layers), f"{scope} names layers beyond {layers}"
+    return [layer for layer in layers if (layer in listed) == (kind == "only")]
+
+
+def role_rows(matrix, role, shape, heads):
+    """The rows of a matrix [outputs, inputs] that a role owns, where query, key and value may share it."""
+    if matrix.shared is None or role not in ("attn.q", "attn.k", "attn.v"):
+        return np.ones(shape[0], dtype=bool)
+    rows = np.arange(shape[0])
+    rows = rows.reshape(heads, 3, -1) if matrix.shared == "head by head" else rows.reshape(1, 3, -1)
+    return np.isin(np.arange(shape[0]), rows[:, "qkv".index(role[-1])])
+
+
+def stored_matrix(root, matrix):
+    """A parameter as a matrix [outputs, inputs] in numpy."""
+    values = root.get_parameter(matrix.name).detach()
+    return (values.T if matrix.turned else values).contiguous().numpy()
+
+
+def quantized_weights(model, family, scope, components, spelling):
+    """New values of the matrices in scope: the stored matrix is quantized whole, rows out of scope keep their bits."""
+    root = family.root_of(model)
+    replaced = {}
+    for layer in layers_in_scope(scope, layer_names(root, family)):
+        for role, matrix in matrices(family, layer, components):
+            stored = stored_matrix(root, matrix)
+            rows = role_rows(matrix, role, stored.shape, model.config.num_attention_heads)
+            values = replaced.setdefault(matrix, stored.copy())
+            values[rows] = quantize(stored, Config.parse(spelling)).values[rows]
+    return replaced
+
+
+def squared_error(root, replaced):
+    """Per matrix the f64 mean of (new - stored)^2, to tell a wrong quantizer from a wrong model."""
+    return {
+        matrix.name: float(np.mean((values.astype(np.float64) - stored_matrix(root, matrix).astype(np.float64)) ** 2))
+        for matrix, values in replaced.items()
+    }
+
+
+def score_cell(model, family, case, cell, scored, rescore):
+    """Scores of the model quantized in one scope, beside the baseline's on the same tokens.
+
+    `scored` has targets and baseline logits of every document; `rescore` computes the logits of all of them anew.
+    """
+    scope, components, spelling = cell
+    root = family.root_of(model)
+    replaced = quantized_weights(model, family, scope, components, spelling)
+    assert replaced, f"{case.name}: nothing is in {scope} {components}"
+    mse = squared_error(root, replaced)
+    kept = {matrix: root.get_parameter(matrix.name).data for matrix in replaced}
+    for matrix, values in replaced.items():
+        values = torch.from_numpy(values)
+        root.get_parameter(matrix.name).data = values.T.contiguous() if matrix.turned else values
+    logits = rescore()
+    for matrix, values in kept.items():
+        root.get_parameter(matrix.name).data = values
+
+    sums = {"nll": [], "base_nll": [], "kl_sum": [], "top1_count": []}
+    for (targets, base), quant in zip(scored, logits, strict=True):
+        check_margins(case, quant)
+        base_ln, quant_ln = log_softmax(base), log_softmax(quant)
+        sums["nll"].append(nll_sum(quant_ln, targets))
+        sums["base_nll"].append(nll_sum(base_ln, targets))
+        sums["kl_sum"].append((base_ln.exp() * (base_ln - quant_ln)).sum().item())
+        sums["top1_count"].append(int((base.argmax(-1) == quant.argmax(-1)).sum()))
+    return {"scope": scope, "components": components, "config": spelling, "weight_mse": mse} | sums
+
+
+@torch.no_grad()
+def trace(model, family, **inputs):
+    """Every named activation of one forward pass over a single sequence, [tokens, width], and the logits."""
+    taken, handles = {}, []
+
+    def take(name, module, side):
+        """Keeps what goes into the module or what comes out of it."""
+
+        def hook(_, arguments, named, output):
+            value = output if side == "out" else (arguments[0] if arguments else named["hidden_states"])
+            value = value[0] if isinstance(value, tuple) else value
+            taken[name] = value.reshape(-1, value.shape[-1]).clone()
+
+        handles.append(module.register_forward_hook(hook, with_kwargs=True))
+
+    root = family.root_of(model)
+    for stack in family.stacks:
+        blocks = root.get_submodule(stack.blocks)
+        take(f"{stack.label}boundary.0", blocks[0], "in")
+        for i, block in enumerate(blocks):
+            take(f"{stack.label}boundary.{i + 1}", block, "out")
+            take(f"{stack.label}point.{i}.block_out", block, "out")
+            for point, (part, side) in stack.points().items():
+                take(f"{stack.label}point.{i}.{point}", block.get_submodule(part), side)
+        take(f"{stack.label}final_norm_out", root.get_submodule(stack.final_norm), "out")
+    taken["logits"] = model(**inputs, use_cache=False).logits[0].clone()
+    for handle in handles:
+        handle.remove()
+    return taken
+
+
+def write_json(path, fields):
+    """JSON with one line per field and per item of a list of objects, so that a difference can be read."""
+
+    def render(value):
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return "[\n  " + ",\n  ".join(map(render, value)) + "\n ]"
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    lines = [f" {json.dumps(name)}: {render(value)}" for name, value in fields.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def prepared_output(description):
+    """The output folder of the command line; the libraries set to one thread, full precision and silence."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("out", nargs="?", type=Path, default=Path(__file__).resolve().parent.parent / "golden")
+    out = parser.parse_args().out
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(True)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    return out
