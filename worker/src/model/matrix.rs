@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(by_head.role_rows(Role::AttnV), [8..12, 20..24]);
         assert!(by_head.role_rows(Role::MlpUp).is_empty());
         let turned = Matrix { layout: Layout::Turned, roles, columns: 5, ..by_head };
-        assert_eq!(turned.role_rows(Role::AttnK), [8..16]);
+        assert_eq!(turned.role_rows(Role::AttnK), vec![Range { start: 8, end: 16 }]);
         assert_eq!(turned.stored_shape(), [5, 24]);
         let pair = Matrix { roles: vec![(Role::AttnO, 2)], columns: 3, ..turned };
         assert_eq!(pair.in_use(vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);

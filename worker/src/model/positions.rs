@@ -144,7 +144,7 @@ mod tests {
         for (found, expected) in row.iter().zip([0.909_297_4_f32, 0.923_581_06, 0.936_462_46]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
-        assert!((row[512] + 0.416_146_82).abs() < 1e-6 && (row[513] + 0.383_403_2).abs() < 1e-6);
+        assert!((row[512] + 0.416_146_8).abs() < 1e-6 && (row[513] + 0.383_403_2).abs() < 1e-6);
     }
 
     #[test]

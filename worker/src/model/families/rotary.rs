@@ -52,7 +52,8 @@ pub(super) fn rotary(
     let share = parameters.and_then(|parameters| parameters.fraction(&["partial_rotary_factor"]));
     let share = share.or_else(|| config.fraction(&["rotary_pct", "partial_rotary_factor"]));
     let width = (f64::from(head_width) * share.unwrap_or(keys.share_default)) as u32;
-    if !(theta > 1.0) || width == 0 || !width.is_multiple_of(2) || width > head_width {
+    let turns = width > 0 && width.is_multiple_of(2) && width <= head_width;
+    if !turns || theta <= 1.0 || theta.is_nan() {
         return Err(format!(
             "rotary positions of base {theta} over {width} of {head_width} channels are impossible"
         ));
