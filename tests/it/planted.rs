@@ -166,6 +166,24 @@ fn the_wrong_gelu_would_break_the_comparison() {
     assert!(distance(&up.gelu_erf().unwrap(), act) > 10.0 * FROBENIUS);
 }
 
+/// A head stored although it is tied, and the part of a model that sees: published files have both.
+#[test]
+fn what_published_files_hold_beside_the_weights_changes_nothing() {
+    for (case, added) in [
+        ("qwen2", "lm_head.weight"),
+        ("llama3", "lm_head.weight"),
+        ("gemma3", "vision_tower.vision_model.post_layernorm.weight"),
+    ] {
+        let case = folder().join("families").join(case);
+        let add = |all: &mut BTreeMap<String, Tensor>| {
+            let any = all.values().next().unwrap().clone();
+            all.insert(added.to_owned(), any);
+        };
+        let copy = planted(&case, add, |_| ());
+        assert!(distance(&case, copy.path()).0 < FROBENIUS, "{}", case.display());
+    }
+}
+
 /// Heads interleaved instead of side by side and the reverse, and a matrix that was not turned.
 #[test]
 fn a_wrong_split_breaks_the_comparison() {

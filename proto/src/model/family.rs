@@ -95,6 +95,11 @@ impl Family {
         matches!(self, Self::Mt5)
     }
 
+    /// Rows of the head where a configuration leaves them out, as those of the larger Gemma 3 do.
+    pub(super) fn vocabulary(self) -> Option<u32> {
+        (self == Self::Gemma3).then_some(262_208)
+    }
+
     /// Tokens that the table of positions has room for; `None` where positions have no table.
     pub(super) fn positions(self, config: &Value) -> Option<u32> {
         match self {

@@ -50,7 +50,10 @@ impl Shape {
                 &["hidden_size", "n_embed", "n_embd", "d_model"],
                 "hidden_size (or n_embed, n_embd, d_model)",
             )?,
-            vocabulary: get(&["vocab_size"], "vocab_size")?,
+            vocabulary: match family.vocabulary() {
+                Some(usual) if config.get("vocab_size").is_none() => usual,
+                Some(_) | None => get(&["vocab_size"], "vocab_size")?,
+            },
             positions: family.positions(config),
         })
     }

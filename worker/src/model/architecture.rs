@@ -1,13 +1,8 @@
 //! Architecture: what a model consists of, as closed sets of parts with their sizes and the names of its tensors. Families (the
 //! room beside it) say which parts theirs are made of; the blocks say what a part computes.
 
-use std::path::Path;
+use babelquant_proto::{Layer, Role, Shape, Stack};
 
-use babelquant_proto::{Family, Layer, Role, Shape, Stack};
-
-use super::config::Config;
-use super::error::ModelError;
-use super::families;
 use super::matrix::Matrix;
 
 /// A model's parts and the names of its tensors.
@@ -184,6 +179,8 @@ pub struct Names {
     pub embedding_norm: Option<&'static str>,
     /// Ends of stored names that nothing needs: buffers, and copies of tied tensors.
     pub ignored: &'static [&'static str],
+    /// Beginnings of the names of another model in the same file, such as one that sees.
+    pub foreign: &'static [&'static str],
 }
 
 /// The tensors of one stack.
@@ -240,22 +237,6 @@ impl StackNames {
 }
 
 impl Architecture {
-    /// Reads the architecture from `directory/config.json`.
-    ///
-    /// # Errors
-    /// The file is missing or no JSON, the family is unknown, or a number makes no sense.
-    pub fn read(directory: &Path) -> Result<Self, ModelError> {
-        let shape = Shape::read(directory)?;
-        let path = directory.join("config.json");
-        let text = std::fs::read(&path);
-        let text = text.map_err(|source| ModelError::Read { path: path.clone(), source })?;
-        let error = |reason: String| ModelError::Config { path: path.clone(), reason };
-        let json = serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
-        let json = Family::text_config(&json);
-        let family = Family::of(json).map_err(error)?;
-        families::architecture(family, shape, &Config::new(json)).map_err(error)
-    }
-
     /// The tensors of a stack.
     ///
     /// # Panics

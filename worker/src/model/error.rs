@@ -40,7 +40,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: super::checkpoint::TorchError,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The index of a sharded checkpoint is none, or names what is not there.
     #[error("{path}: {reason}")]

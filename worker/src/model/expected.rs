@@ -40,11 +40,14 @@ impl Architecture {
         sizes.map(|(_, shape)| shape.iter().map(|&size| size as u64).product::<u64>()).sum()
     }
 
-    /// True for a stored tensor that nothing needs.
+    /// True for a stored tensor that nothing needs: a buffer, a copy of a tied head, a part of another model.
     pub fn ignores(&self, name: &str) -> bool {
-        self.names.ignored.iter().any(|end| {
+        let ends = |end: &&str| {
             name.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        };
+        let mut foreign = self.names.foreign.iter();
+        self.head.name != Some(name)
+            && (self.names.ignored.iter().any(ends) || foreign.any(|start| name.starts_with(start)))
     }
 
     /// Rows of the stored table of positions.

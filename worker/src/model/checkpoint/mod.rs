@@ -18,7 +18,6 @@ use super::error::ModelError;
 use index::Index;
 
 pub use stored::{StoredDtype, StoredTensor};
-pub(super) use torch::TorchError;
 
 /// An open checkpoint: one or more mapped files. Nothing is copied until a tensor is loaded.
 #[derive(Debug)]
@@ -227,7 +226,8 @@ fn map(path: &Path) -> Result<Mmap, ModelError> {
 fn found(path: &Path, bytes: &[u8]) -> Result<Vec<Found>, ModelError> {
     let path = path.to_owned();
     if path.extension().is_some_and(|extension| extension == "bin") {
-        return torch::read(bytes).map_err(|source| ModelError::Torch { path, source });
+        return torch::read(bytes)
+            .map_err(|source| ModelError::Torch { path, source: Box::new(source) });
     }
     safetensors::read(bytes).map_err(|source| ModelError::Format { path, source })
 }

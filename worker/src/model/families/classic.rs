@@ -76,6 +76,7 @@ const BLOOM: Table = Table {
         positions: None,
         embedding_norm: Some("word_embeddings_layernorm"),
         ignored: &["lm_head.weight"],
+        foreign: &[],
     },
     stack: StackNames {
         layer_prefix: "h.",
@@ -125,6 +126,7 @@ const XGLM: Table = Table {
         positions: None,
         embedding_norm: None,
         ignored: &["embed_positions.weights", "embed_positions._float_tensor", "lm_head.weight"],
+        foreign: &[],
     },
     stack: FAIRSEQ_STACK,
     matrices: FAIRSEQ_MATRICES,
@@ -176,6 +178,7 @@ const GPT2: Table = Table {
         positions: Some("wpe.weight"),
         embedding_norm: None,
         ignored: &["attn.bias", "attn.masked_bias", "lm_head.weight"],
+        foreign: &[],
     },
     stack: StackNames {
         layer_prefix: "h.",
@@ -215,6 +218,7 @@ const GPT_NEOX: Table = Table {
         positions: None,
         embedding_norm: None,
         ignored: &["attention.bias", "attention.masked_bias", "rotary_emb.inv_freq"],
+        foreign: &[],
     },
     stack: StackNames { layer_prefix: "layers.", final_norm: "final_layer_norm", ..BLOOM.stack },
     matrices: &[

@@ -26,7 +26,8 @@ const NAMES: Names = Names {
     embedding: "embed_tokens.weight",
     positions: None,
     embedding_norm: None,
-    ignored: &["rotary_emb.inv_freq"],
+    ignored: &["rotary_emb.inv_freq", "lm_head.weight"],
+    foreign: &["vision_tower.", "multi_modal_projector."],
 };
 const STACK: StackNames = StackNames {
     layer_prefix: "layers.",
@@ -51,16 +52,23 @@ struct Traits {
     biased: fn(Role) -> bool,
     tied: Flag,
     head_width: Option<u32>,
+    /// Heads, and key and value heads, where the configuration leaves them out.
+    heads: Option<(u32, u32)>,
     rotary: RotaryKeys,
 }
 
 const TRAITS: Traits =
-    Traits { biased: |_| false, tied: Flag::Off, head_width: None, rotary: ALIKE };
+    Traits { biased: |_| false, tied: Flag::Off, head_width: None, heads: None, rotary: ALIKE };
 
 /// The base: Llama.
 fn base(shape: Shape, config: &Config<'_>, traits: &Traits) -> Result<Architecture, String> {
-    let heads = config.number(&["num_attention_heads"])?;
-    let key_heads = config.optional(&["num_key_value_heads"])?.unwrap_or(heads);
+    let (heads, key_heads) = match (config.optional(&["num_attention_heads"])?, traits.heads) {
+        (None, Some(usual)) => usual,
+        (_, _) => {
+            let heads = config.number(&["num_attention_heads"])?;
+            (heads, config.optional(&["num_key_value_heads"])?.unwrap_or(heads))
+        }
+    };
     let said = config.optional(&["head_dim"])?.or(traits.head_width);
     let width = said.map_or_else(|| head_width(shape.hidden, heads), Ok)?;
     if !heads.is_multiple_of(key_heads) {
@@ -212,7 +220,12 @@ fn gemma3(shape: Shape, config: &Config<'_>) -> Result<Architecture, String> {
     };
     let every = config.optional(&["sliding_window_pattern", "_sliding_window_pattern"])?;
     let every = every.unwrap_or(6) as usize;
-    let base = gemma(shape, config, &Traits { rotary: GLOBAL, ..GEMMA }, [None, None])?;
+    let base = gemma(
+        shape,
+        config,
+        &Traits { rotary: GLOBAL, heads: Some((8, 4)), ..GEMMA },
+        [None, None],
+    )?;
     let width = base.attention.head_width;
     let mut architecture = windowed(base, config, |layer| (layer + 1) % every != 0)?;
     let local = rotary(config, width, LOCAL)?;

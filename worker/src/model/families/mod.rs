@@ -5,10 +5,13 @@ mod llama;
 mod rotary;
 mod t5;
 
+use std::path::Path;
+
 use babelquant_proto::{Family, Role, Shape};
 
 use super::architecture::{Activation, Architecture};
 use super::config::Config;
+use super::error::ModelError;
 use super::matrix::{Layout, Matrix};
 
 /// What a family is made of, from its shape and configuration; the error says what is not supported and what would be.
@@ -19,16 +22,25 @@ fn builds() -> impl Iterator<Item = &'static (Family, Build)> {
     classic::FAMILIES.iter().chain(llama::FAMILIES).chain(t5::FAMILIES)
 }
 
-/// The architecture of a model of this family.
-pub(super) fn architecture(
-    family: Family,
-    shape: Shape,
-    config: &Config<'_>,
-) -> Result<Architecture, String> {
-    let (_, build) = builds()
-        .find(|(known, _)| *known == family)
-        .expect("every family has a function: a test walks through them");
-    build(shape, config)
+impl Architecture {
+    /// Reads the architecture from `directory/config.json`.
+    ///
+    /// # Errors
+    /// The file is missing or no JSON, the family is unknown, or a number makes no sense.
+    pub fn read(directory: &Path) -> Result<Self, ModelError> {
+        let shape = Shape::read(directory)?;
+        let path = directory.join("config.json");
+        let text = std::fs::read(&path);
+        let text = text.map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let error = |reason: String| ModelError::Config { path: path.clone(), reason };
+        let json = serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
+        let json = Family::text_config(&json);
+        let family = Family::of(json).map_err(error)?;
+        let (_, build) = builds()
+            .find(|(known, _)| *known == family)
+            .expect("every family has a function: a test walks through them");
+        build(shape, &Config::new(json)).map_err(error)
+    }
 }
 
 /// A stored matrix by its name in the layer, how it is stored, and the roles of its rows.

@@ -22,6 +22,7 @@ const NAMES: Names = Names {
         "decoder.embed_tokens.weight",
         "layer.1.EncDecAttention.relative_attention_bias.weight",
     ],
+    foreign: &[],
 };
 const ENCODER: StackNames = StackNames {
     layer_prefix: "encoder.block.",

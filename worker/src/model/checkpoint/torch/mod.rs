@@ -16,7 +16,7 @@ use view::View;
 
 /// Why a file is no torch checkpoint that can be read.
 #[derive(Debug, Error)]
-pub enum TorchError {
+pub(super) enum TorchError {
     /// No zip archive.
     #[error("it is no zip archive as torch.save writes them")]
     Archive(#[from] ZipError),
