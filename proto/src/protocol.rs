@@ -41,8 +41,14 @@ pub struct Marks {
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Causal { prefix: None, .. } => f.write_str("causal"),
-            Self::Causal { prefix: Some(prefix), .. } => write!(f, "causal({prefix})"),
+            Self::Causal { prefix: None, newline: None } => f.write_str("causal"),
+            Self::Causal { prefix: Some(prefix), newline: None } => write!(f, "causal({prefix})"),
+            Self::Causal { prefix: None, newline: Some(line) } => {
+                write!(f, "causal(newline={line})")
+            }
+            Self::Causal { prefix: Some(prefix), newline: Some(line) } => {
+                write!(f, "causal({prefix},newline={line})")
+            }
             Self::SpanCorruption { draws, .. } => write!(f, "span_corruption({draws})"),
             Self::PrefixInfill { .. } => f.write_str("prefix_infill"),
         }

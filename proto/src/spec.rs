@@ -105,9 +105,15 @@ pub struct Metrics {
     pub kl: bool,
 }
 
+/// What every version of a spec says.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 impl Spec {
     /// The version that this build writes and reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Canonical JSON: the same spec gives the same bytes.
     ///
@@ -120,8 +126,14 @@ impl Spec {
     /// Reads what `to_json` wrote.
     ///
     /// # Errors
-    /// The JSON is not a spec.
+    /// The JSON is not a spec, or one of another version.
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        let Versioned { version } = serde_json::from_slice(bytes)?;
+        if version != Self::VERSION {
+            let ours = Self::VERSION;
+            let reason = format!("the spec has version {version}, this build reads {ours} only");
+            return Err(serde::de::Error::custom(reason));
+        }
         serde_json::from_slice(bytes)
     }
 

@@ -125,7 +125,8 @@ fn a_worker_downloads_the_commit_of_the_study_and_one_with_other_files_gets_no_u
     let offline = fixture.worker(address, "empty", &[("HF_HUB_OFFLINE", "1")]);
     offline.wait_for("tokenizer.json has");
     let worker = fixture.worker(address, "another", &[]);
-    worker.wait_for("downloading the model");
+    worker.wait_for("asking the hub's cache");
+    worker.wait_for("downloaded");
     worker.expect(0);
     coordinator.expect(0);
     offline.expect(0);

@@ -15,6 +15,8 @@ import duckdb
 import polars
 
 BOUND = 1e-12
+# Tables that have rows only where a study has another dtype than f32, or several models.
+MAY_BE_EMPTY = {"floor", "replication"}
 
 
 def queries(readme):
@@ -34,7 +36,7 @@ def read_everything(out):
     for file in files:
         ours = polars.read_parquet(file, hive_partitioning=False)
         count = duckdb.sql(f"SELECT count(*) FROM read_parquet('{file}', hive_partitioning = false)").fetchall()[0][0]
-        check_quietly(file, count == ours.height and count > 0)
+        check_quietly(file, count == ours.height and (count > 0 or file.stem in MAY_BE_EMPTY))
         for column in ours.select(polars.selectors.float()).get_columns():
             check_quietly(f"{file} {column.name}", bool(column.drop_nulls().is_finite().all()))
     print(f"ok {len(files)} files read alike by DuckDB and Polars, no NaN in any")

@@ -26,7 +26,11 @@ pub(super) fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
     let models: BTreeSet<&str> = summary.replication.iter().map(|row| row.model.as_str()).collect();
     let labels = Column::new("correlation", shown.iter().map(|question| label_of(&question[0])));
     let sign = |question: &&[ReplicationRow]| {
-        question[0].verdict.clone().unwrap_or_else(|| UNDEFINED.to_owned())
+        let verdict = question[0].verdict.clone().unwrap_or_else(|| UNDEFINED.to_owned());
+        match question.len() {
+            all if all == models.len() => verdict,
+            some => format!("{verdict} ({some} of {} models)", models.len()),
+        }
     };
     let mut columns = vec![Column::new("sign", shown.iter().map(sign))];
     columns.extend(models.iter().map(|model| {

@@ -100,6 +100,14 @@ pub enum StudyError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// A dtype that a model's activations do not fit into.
+    #[error(
+        "model {model}: dtype = f16: the activations of mT5's MLP do not fit into it; use bf16 or f32"
+    )]
+    Overflow {
+        /// The model.
+        model: String,
+    },
     /// Windows that a model has no positions for.
     #[error(
         "model {model}: windows.tokens = {tokens} exceeds its table of {positions} positions: set windows.tokens to at most \

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use babelquant_proto::{Model, ModelPart, Published, Spec};
+use babelquant_proto::{Dtype, Model, ModelPart, Published, Spec};
 
 use super::documents::Reading;
 use super::error::{CorpusError, StudyError};
@@ -32,7 +32,7 @@ impl Study {
     pub fn resolve(&self, fetch: Fetch<'_>) -> Result<Resolved, StudyError> {
         check_names(&self.models)?;
         let (corpus, texts) = self.corpus.resolve()?;
-        let found = self.models.iter().map(|source| source.resolve(fetch));
+        let found = self.models.iter().map(|source| source.resolve(self.dtype, fetch));
         let (models, directories): (Vec<_>, Vec<_>) =
             found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let windows = self.windows.over(&models)?;
@@ -64,12 +64,15 @@ impl Study {
 
 impl ModelSource {
     /// The model and its directory.
-    fn resolve(&self, fetch: Fetch<'_>) -> Result<(Model, PathBuf), StudyError> {
+    fn resolve(&self, dtype: Dtype, fetch: Fetch<'_>) -> Result<(Model, PathBuf), StudyError> {
         let (directory, published) = self.locate(fetch)?;
         let model = Model::describe(&self.name, &directory);
         let model =
             model.map_err(|source| StudyError::Model { name: self.name.clone(), source })?;
         let protocol = self.reading.over(&model)?;
+        if dtype == Dtype::F16 && model.shape.encoder_layers > 0 {
+            return Err(StudyError::Overflow { model: model.name });
+        }
         Ok((Model { protocol, published, ..model }, directory))
     }
 

@@ -15,8 +15,6 @@ pub struct WindowsChoice {
 
 /// Longest window unless a study says otherwise.
 const TOKENS: u32 = 1024;
-/// The same where every model is an encoder–decoder: the input that mT5 was trained on is that long.
-const ENCODER_TOKENS: u32 = 512;
 
 impl WindowsChoice {
     /// The windows for these models: by default as long as the shortest table of positions allows, up to a bound, and overlapping
@@ -40,11 +38,8 @@ impl WindowsChoice {
 }
 
 fn default_tokens(models: &[Model]) -> u32 {
-    let all_encode =
-        !models.is_empty() && models.iter().all(|model| model.shape.encoder_layers > 0);
-    let bound = if all_encode { ENCODER_TOKENS } else { TOKENS };
     let positions = models.iter().filter_map(|model| model.shape.positions);
-    positions.fold(bound, u32::min).max(2)
+    positions.fold(TOKENS, u32::min).max(2)
 }
 
 #[cfg(test)]
@@ -77,8 +72,7 @@ mod tests {
         assert_eq!(over(free, &[model(0, None)]), Ok((1024, 512)));
         assert_eq!(over(free, &[model(0, Some(2048))]), Ok((1024, 512)));
         assert_eq!(over(free, &[model(0, None), model(0, Some(513))]), Ok((513, 256)));
-        assert_eq!(over(free, &[model(2, None)]), Ok((512, 256)));
-        assert_eq!(over(free, &[model(2, None), model(0, None)]), Ok((1024, 512)));
+        assert_eq!(over(free, &[model(2, None)]), Ok((1024, 512)));
         assert_eq!(over((Some(64), None), &[model(0, None)]), Ok((64, 32)));
         assert_eq!(over((Some(3000), Some(2999)), &[model(0, None)]), Ok((3000, 2999)));
         assert_eq!(over((Some(2), None), &[model(0, None)]), Ok((2, 1)));

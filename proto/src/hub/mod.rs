@@ -92,6 +92,32 @@ impl Hub {
         }
     }
 
+    /// The directory of a commit that holds these files, whatever else of the repository it holds.
+    ///
+    /// # Errors
+    /// As `fetch`.
+    pub fn fetch_files<'a>(
+        &self,
+        (repository, commit): (&str, &str),
+        names: impl Iterator<Item = &'a str>,
+        progress: Progress<'_>,
+    ) -> Result<PathBuf, HubError> {
+        let folder = Folder::new(&self.settings.cache, named(repository, commit)?);
+        let directory = folder.directory(commit);
+        let lacking: Vec<&str> = names.filter(|name| !directory.join(name).is_file()).collect();
+        if self.settings.network == Network::Offline && !lacking.is_empty() {
+            return Err(HubError::NotCached {
+                repository: repository.to_owned(),
+                revision: commit.to_owned(),
+                cache: self.settings.cache.clone(),
+            });
+        }
+        let (remote, repo) = (Remote::new(&self.settings), folder.repo());
+        let download = Download { remote: &remote, folder: &folder, repo };
+        lacking.into_iter().try_for_each(|name| download.file(name, progress))?;
+        Ok(directory)
+    }
+
     /// The snapshot of which only `config.json` is sure to be there: enough for a model's shape.
     ///
     /// # Errors

@@ -100,11 +100,11 @@ impl Family {
         (self == Self::Gemma3).then_some(262_208)
     }
 
-    /// Tokens that the table of positions has room for; `None` where positions have no table.
-    pub(super) fn positions(self, config: &Value) -> Option<u32> {
+    /// The keys under which the length of the table of positions stands; none where positions have no table.
+    pub(super) fn position_keys(self) -> &'static [&'static str] {
         match self {
-            Self::Xglm | Self::Opt => number(config, &["max_position_embeddings"]),
-            Self::Gpt2 => number(config, &["n_positions", "n_ctx", "max_position_embeddings"]),
+            Self::Xglm | Self::Opt => &["max_position_embeddings"],
+            Self::Gpt2 => &["n_positions", "n_ctx", "max_position_embeddings"],
             Self::Bloom
             | Self::Mt5
             | Self::GptNeox
@@ -114,7 +114,7 @@ impl Family {
             | Self::Qwen3
             | Self::Gemma2
             | Self::Gemma3
-            | Self::Olmo2 => None,
+            | Self::Olmo2 => &[],
         }
     }
 
@@ -124,6 +124,7 @@ impl Family {
             let id = config.get(key).and_then(|id| id.get(0).unwrap_or(id).as_u64());
             id.and_then(|id| u32::try_from(id).ok())
         };
+        let vocabulary = number(config, &["vocab_size"]);
         let causal = |prefix| Protocol::Causal { prefix, newline: None };
         match self {
             Self::Bloom | Self::Qwen2 | Self::Qwen3 => causal(None),
@@ -132,9 +133,14 @@ impl Family {
                 Protocol::Causal { prefix: separator, newline: separator }
             }
             Self::Opt => causal(Some(token("bos_token_id").unwrap_or(2))),
-            Self::Gpt2 => causal(Some(token("bos_token_id").unwrap_or(50256))),
+            // mGPT's configuration keeps GPT-2's number, which is another token of its own vocabulary.
+            Self::Gpt2 => {
+                causal(token("bos_token_id").filter(|&id| id != 50256 || vocabulary == Some(50257)))
+            }
             Self::GptNeox => causal(Some(token("bos_token_id").unwrap_or(0))),
-            Self::Llama | Self::Mistral => causal(Some(token("bos_token_id").unwrap_or(1))),
+            Self::Llama | Self::Mistral => {
+                causal(token("bos_token_id").or((vocabulary == Some(32000)).then_some(1)))
+            }
             Self::Gemma2 | Self::Gemma3 => causal(Some(token("bos_token_id").unwrap_or(2))),
             Self::Olmo2 => causal(token("bos_token_id")),
             Self::Mt5 => Protocol::SpanCorruption {

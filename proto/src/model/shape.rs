@@ -54,7 +54,10 @@ impl Shape {
                 Some(usual) if config.get("vocab_size").is_none() => usual,
                 Some(_) | None => get(&["vocab_size"], "vocab_size")?,
             },
-            positions: family.positions(config),
+            positions: match family.position_keys() {
+                [] => None,
+                keys => Some(get(keys, "max_position_embeddings (or n_positions)")?),
+            },
         })
     }
 
@@ -88,6 +91,9 @@ impl Shape {
 
 /// The first of `keys` that holds a positive number.
 pub(super) fn number(config: &Value, keys: &[&str]) -> Option<u32> {
-    let value = keys.iter().find_map(|key| config.get(key)).and_then(Value::as_u64);
-    value.and_then(|number| u32::try_from(number).ok()).filter(|&number| number > 0)
+    let value = keys.iter().find_map(|key| config.get(key).filter(|value| !value.is_null()));
+    value
+        .and_then(Value::as_u64)
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|&number| number > 0)
 }

@@ -21,7 +21,8 @@ crate::table! {
         components: String ["key"],
         /// How they are quantized.
         config: String ["key"],
-        /// How the model read the text: `causal`, `causal(PREFIX)` with the token put before it, `span_corruption(DRAWS)`,
+        /// How the model read the text: `causal`, `causal(PREFIX)` with the token put before it, `causal(PREFIX,newline=TOKEN)`
+        /// where a token stands for line breaks, `span_corruption(DRAWS)`,
         /// `prefix_infill`.
         protocol: String ["key"],
         /// Scored tokens: every token that the model reads but the first; of masked documents the masked ones of every draw.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use babelquant_proto::rows::RowError;
-use babelquant_proto::{FailureKind, Layer, UnitIndex};
+use babelquant_proto::{Dtype, FailureKind, Layer, UnitIndex};
 use thiserror::Error;
 
 use crate::corpus::CorpusError;
@@ -50,6 +50,14 @@ pub enum EvalError {
         /// The worker's budget, MiB.
         allowed: u64,
     },
+    /// The baseline cannot be scored.
+    #[error(
+        "the baseline's logits are not finite in {dtype:?}: the model's activations do not fit into it; use bf16 or f32"
+    )]
+    NotFinite {
+        /// The dtype of the computation.
+        dtype: Dtype,
+    },
     /// The unit is not in the spec, or its shard's text is missing.
     #[error("unit {0} is not in the spec, or its text is missing")]
     NoSuchUnit(UnitIndex),
@@ -77,6 +85,7 @@ impl EvalError {
             | Self::Corpus(_)
             | Self::Quant { .. }
             | Self::Row(_)
+            | Self::NotFinite { .. }
             | Self::NoSuchUnit(_)
             | Self::EmptyScope { .. } => FailureKind::InvalidUnit,
         };

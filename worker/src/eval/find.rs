@@ -43,20 +43,19 @@ impl Places {
         Err(EvalError::ModelUnavailable { model, searched, nearest })
     }
 
-    /// The directory of the commit that the spec names, from the cache or from the hub.
+    /// The directory of the commit that the spec names, with the spec's files from the cache or from the hub.
     fn published(&self, model: &Model) -> Option<Result<PathBuf, String>> {
         let (hub, published) = (self.hub.as_ref()?, model.published.as_ref()?);
         let Published { repository, commit } = published;
-        if let Some(snapshot) = hub.cached(repository, commit) {
-            return Some(Ok(snapshot.directory));
-        }
-        info!(repository, commit, "downloading the model");
-        let snapshot = hub.fetch(repository, commit, &mut |step| match step {
+        info!(repository, commit, "asking the hub's cache and the hub for the model");
+        let mut show = |step: Step<'_>| match step {
             Step::File { name, done, total } if done == total => info!(name, total, "downloaded"),
             Step::File { .. } => {}
             Step::Waiting { lock } => info!(lock = %lock.display(), "somebody else downloads it"),
-        });
-        Some(snapshot.map(|snapshot| snapshot.directory).map_err(|error| {
+        };
+        let names = model.files.keys().map(String::as_str);
+        let directory = hub.fetch_files((repository, commit), names, &mut show);
+        Some(directory.map_err(|error| {
             warn!(repository, %error, "the hub does not give the model");
             error.to_string()
         }))
@@ -88,12 +87,17 @@ fn differs(model: &Model, directory: &Path) -> Option<String> {
             Ok(_) => {}
         }
     }
-    match Model::describe(&model.name, directory) {
-        Err(error) => Some(error.to_string()),
-        Ok(found) => model
-            .files
-            .iter()
-            .find(|(name, file)| found.files.get(*name) != Some(file))
-            .map(|(name, file)| format!("{name} does not have BLAKE3 {}", file.blake3)),
-    }
+    let found = match Model::describe(&model.name, directory) {
+        Ok(found) => found,
+        Err(error) => return Some(error.to_string()),
+    };
+    let different = model.files.iter().find(|(name, file)| found.files.get(*name) != Some(file));
+    different.map(|(name, file)| match found.files.contains_key(name) {
+        true => format!("{name} does not have BLAKE3 {}", file.blake3),
+        false => {
+            let mut first = found.files.keys().filter(|name| !model.files.contains_key(*name));
+            let first = first.next().map_or("another file", String::as_str);
+            format!("it also holds {first}, which comes before {name}: move it away")
+        }
+    })
 }

@@ -1,12 +1,12 @@
 //! What a unit needs in memory, estimated before anything is allocated, and what of a model is kept for it. Not a limit that the
 //! system enforces.
 
-use babelquant_proto::{ShardText, Spec};
+use babelquant_proto::{Protocol, ShardText, Spec};
 
 use super::error::EvalError;
 use crate::model::{Architecture, Residence};
 
-/// Bytes of text that a token stands for at least, on average: an estimate must not be too low.
+/// Bytes of text that a token stands for at least, on average; a vocabulary made for other scripts comes near it.
 const BYTES_PER_TOKEN: u64 = 2;
 /// Share of the machine's memory that a whole model may take before it is streamed instead.
 const WHOLE_SHARE: f64 = 0.6;
@@ -25,14 +25,18 @@ pub(super) struct Budget {
 pub(super) struct Needs {
     whole: u64,
     streamed: u64,
+    /// For each byte of a shard's text: the kept hidden states.
+    byte_of_text: u64,
+    /// For any shard: the widest activations of a micro-batch and two tiles of logits.
+    shard: u64,
 }
 
 impl Needs {
     /// In the dtype of the computation: all weights; or the largest layer as it is stored and as it is used, beside a run of the
     /// head.
-    pub(super) fn of(spec: &Spec, architecture: &Architecture) -> Self {
+    pub(super) fn of(spec: &Spec, model: usize, architecture: &Architecture) -> Self {
         let size = |shape: &[usize]| shape.iter().map(|&size| size as u64).product::<u64>();
-        let bytes = spec.dtype.bytes();
+        let (bytes, width) = (spec.dtype.bytes(), u64::from(architecture.shape.hidden));
         let mut layers = std::collections::BTreeMap::new();
         for (name, shape) in architecture.tensors() {
             if let Some((layer, _)) = architecture.split_name(&name) {
@@ -40,23 +44,27 @@ impl Needs {
             }
         }
         let largest = layers.into_values().max().unwrap_or(0);
-        let head = u64::from(spec.batch.head_columns) * u64::from(architecture.shape.hidden);
-        Self { whole: architecture.parameters() * bytes, streamed: (2 * largest + head) * bytes }
-    }
-
-    /// The bytes of a model of this residence.
-    fn bytes(self, residence: Residence) -> u64 {
-        match residence {
-            Residence::Whole => self.whole,
-            Residence::Streamed => self.streamed,
+        let head = u64::from(spec.batch.head_columns) * width;
+        let states = reading(spec, model) * (f64::from(architecture.shape.depth()) + 10.0);
+        let widest = u64::from(architecture.mlp_width).max(4 * width) * 4;
+        let window = u64::from(spec.windows.tokens);
+        let scores = 2 * u64::from(architecture.attention.heads) * window * window;
+        let tile = u64::from(spec.batch.head_rows) * u64::from(spec.batch.head_columns);
+        Self {
+            whole: architecture.parameters() * bytes,
+            streamed: (2 * largest + head) * bytes,
+            byte_of_text: (states * width as f64) as u64 * bytes / BYTES_PER_TOKEN,
+            shard: (u64::from(spec.batch.tokens) * widest + scores + 2 * tile) * 4,
         }
     }
 
-    /// The whole model where it fits, else its layers one by one.
-    pub(super) fn residence(self, budget: Budget) -> Result<Residence, EvalError> {
+    /// The whole model where it fits beside the study's largest shard, else its layers one by one.
+    pub(super) fn residence(self, spec: &Spec, budget: Budget) -> Result<Residence, EvalError> {
+        let shards = spec.corpus.iter().flat_map(|language| &language.shards);
+        let largest = shards.map(|shard| shard.bytes).max().unwrap_or(0);
         let device = budget.device.map(|bytes| (bytes as f64 * WHOLE_SHARE) as u64);
         match budget.allowed.or(device) {
-            Some(bytes) if self.whole > bytes => {
+            Some(bytes) if self.whole + self.text(largest) > bytes => {
                 within(self.streamed, budget.allowed)?;
                 Ok(Residence::Streamed)
             }
@@ -67,12 +75,29 @@ impl Needs {
     /// An error where the model with one shard would exceed the budget.
     pub(super) fn check(
         self,
-        spec: &Spec,
         text: &ShardText,
         budget: Budget,
-        (architecture, residence): (&Architecture, Residence),
+        residence: Residence,
     ) -> Result<(), EvalError> {
-        within(self.bytes(residence) + shard_bytes(spec, text, architecture), budget.allowed)
+        let bytes = text.documents.iter().map(|document| document.text.len() as u64).sum();
+        let model = match residence {
+            Residence::Whole => self.whole,
+            Residence::Streamed => self.streamed,
+        };
+        within(model + self.text(bytes), budget.allowed)
+    }
+
+    /// What a shard of so many bytes of text needs beside the model.
+    fn text(self, bytes: u64) -> u64 {
+        bytes * self.byte_of_text + self.shard
+    }
+}
+
+/// How many tokens a stack reads for each token of the text: masked documents are read again and again.
+fn reading(spec: &Spec, model: usize) -> f64 {
+    match spec.models[model].model.protocol {
+        Protocol::Causal { .. } | Protocol::PrefixInfill { .. } => 1.0,
+        Protocol::SpanCorruption { draws, .. } => f64::from(draws),
     }
 }
 
@@ -83,15 +108,4 @@ fn within(needed: u64, allowed: Option<u64>) -> Result<(), EvalError> {
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// Boundaries of a shard, the widest activation of a micro-batch and two tiles of logits.
-fn shard_bytes(spec: &Spec, text: &ShardText, architecture: &Architecture) -> u64 {
-    let (width, layers) =
-        (u64::from(architecture.shape.hidden), u64::from(architecture.shape.depth()));
-    let bytes: u64 = text.documents.iter().map(|document| document.text.len() as u64).sum();
-    let boundaries = bytes / BYTES_PER_TOKEN * width * (layers + 10) * spec.dtype.bytes();
-    let tile = u64::from(spec.batch.head_rows) * u64::from(spec.batch.head_columns) * 4;
-    let widest = u64::from(architecture.mlp_width).max(4 * width);
-    boundaries + u64::from(spec.batch.tokens) * widest * 4 * 4 + 2 * tile
 }

@@ -123,8 +123,8 @@ impl Evaluator {
         }
         self.forget();
         let directory = self.directory(model)?;
-        let needs = Needs::of(&self.spec, &Architecture::read(&directory)?);
-        let residence = needs.residence(self.budget)?;
+        let needs = Needs::of(&self.spec, model, &Architecture::read(&directory)?);
+        let residence = needs.residence(&self.spec, self.budget)?;
         let loaded = Loaded::load(&directory, &self.device, self.spec.dtype, residence)?;
         self.loaded = Some((model, loaded));
         Ok(())
@@ -144,9 +144,9 @@ impl Evaluator {
         }
         let Some((_, loaded)) = &self.loaded else { return Ok(()) };
         self.shard = None;
-        let architecture = loaded.transformer.architecture();
-        let kept = (architecture, loaded.transformer.residence());
-        Needs::of(&self.spec, architecture).check(&self.spec, text, self.budget, kept)?;
+        let transformer = &loaded.transformer;
+        let needs = Needs::of(&self.spec, model, transformer.architecture());
+        needs.check(text, self.budget, transformer.residence())?;
         let mut tap = baseline.map(|_| ActivationTap::default());
         let shard = ShardStates::run((model, loaded), text, &self.spec, tap.as_mut())?;
         if let (Some(index), Some(tap)) = (baseline, tap) {

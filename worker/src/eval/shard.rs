@@ -89,10 +89,14 @@ impl ShardStates {
         let cells: Vec<Finals<'_>> = cells.into_iter().flatten().collect();
         let (with_base, scores) = head.cells(kl.then_some(&finals), &cells)?;
         if self.base.is_none() {
-            self.base = Some(match with_base {
+            let base = match with_base {
                 Some(positions) => positions,
                 None => head.baseline(&finals)?,
-            });
+            };
+            if base.iter().any(|position| !position.nll().is_finite()) {
+                return Err(EvalError::NotFinite { dtype: spec.dtype });
+            }
+            self.base = Some(base);
         }
         Ok((self.base.clone().unwrap_or_default(), scores))
     }

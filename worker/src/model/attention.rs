@@ -64,7 +64,7 @@ impl Attention {
         // The heads that share a key head stand one after the other: they are its queries.
         let shared = heads / key_heads * positions;
         let query = query.reshape((windows, key_heads, shared, head_width))?;
-        let scores = kernels::matmul(&query, &key.t()?)?;
+        let scores = kernels::matmul_transposed(&query, &key)?;
         let scores = scores.reshape((windows, heads, positions, key_positions))?;
         let shares = kernels::softmax(scores, &self.scoring((positions, key_positions), sight))?;
         let shares = shares.reshape((windows, key_heads, shared, key_positions))?;

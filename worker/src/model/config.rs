@@ -14,7 +14,7 @@ impl<'a> Config<'a> {
 
     /// The first of `keys` that is there and not null.
     fn get(&self, keys: &[&str]) -> Option<&'a Value> {
-        keys.iter().find_map(|key| self.0.get(key)).filter(|value| !value.is_null())
+        keys.iter().find_map(|key| self.0.get(key).filter(|value| !value.is_null()))
     }
 
     /// A number that may be 0, if `key` is there and one.

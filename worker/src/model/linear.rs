@@ -15,7 +15,7 @@ pub(super) struct Linear {
 impl Linear {
     /// x·Wᵀ without the bias; x [n, in], result [n, out], in the dtype of both.
     pub(super) fn product(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        kernels::matmul(x, &self.weight.t()?)
+        kernels::matmul_transposed(x, &self.weight)
     }
 
     /// x·Wᵀ + b; x [n, in], result [n, out].

@@ -33,15 +33,13 @@ impl Table {
                 let mut distinct: Vec<u32> = ids.to_vec1()?;
                 distinct.sort_unstable();
                 distinct.dedup();
-                let row = |&id: &u32| {
-                    let row = id as usize;
-                    stored.rows(row..row + 1).load(source.device, source.dtype)
-                };
-                let rows = distinct.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+                let row = |&id: &u32| stored.rows(id as usize..id as usize + 1).to_f32();
+                let values: Vec<f32> = distinct.iter().flat_map(row).collect();
+                let rows = Tensor::from_vec(values, (distinct.len(), ()), source.device)?;
                 let place = |id: u32| distinct.binary_search(&id).map_or(0, |place| place as u32);
                 let places: Vec<u32> = ids.to_vec1::<u32>()?.into_iter().map(place).collect();
                 let places = Tensor::new(places, source.device)?;
-                Ok(Tensor::cat(&rows, 0)?.index_select(&places, 0)?)
+                Ok(rows.to_dtype(source.dtype)?.index_select(&places, 0)?)
             }
         }
     }

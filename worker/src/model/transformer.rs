@@ -208,7 +208,7 @@ impl Transformer {
     /// The range is past the vocabulary, or the device refuses.
     pub fn head(&self, x: &Tensor, first: usize, columns: usize) -> Result<Tensor, ModelError> {
         let rows = self.head.run(first, columns, self.source())?;
-        let logits = kernels::matmul(x, &rows.t()?)?;
+        let logits = kernels::matmul_transposed(x, &rows)?;
         match self.architecture.head.softcap {
             Some(cap) => kernels::softcap(logits, cap),
             None => Ok(logits),

@@ -142,11 +142,6 @@ impl Checkpoint {
         })
     }
 
-    /// The directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// Every tensor of floats by its name without the family's prefix, in alphabetical order.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, StoredTensor<'_>)> {
         self.tensors.iter().map(|(name, location)| (name.as_str(), self.at(location)))

@@ -62,13 +62,11 @@ const TRAITS: Traits =
 
 /// The base: Llama.
 fn base(shape: Shape, config: &Config<'_>, traits: &Traits) -> Result<Architecture, String> {
-    let (heads, key_heads) = match (config.optional(&["num_attention_heads"])?, traits.heads) {
-        (None, Some(usual)) => usual,
-        (_, _) => {
-            let heads = config.number(&["num_attention_heads"])?;
-            (heads, config.optional(&["num_key_value_heads"])?.unwrap_or(heads))
-        }
-    };
+    let (usual_heads, usual_key_heads) = traits.heads.unzip();
+    let said = config.optional(&["num_attention_heads"])?.or(usual_heads);
+    let heads = said.map_or_else(|| config.number(&["num_attention_heads"]), Ok)?;
+    let key_heads = config.optional(&["num_key_value_heads"])?.or(usual_key_heads);
+    let key_heads = key_heads.unwrap_or(heads);
     let said = config.optional(&["head_dim"])?.or(traits.head_width);
     let width = said.map_or_else(|| head_width(shape.hidden, heads), Ok)?;
     if !heads.is_multiple_of(key_heads) {
@@ -122,6 +120,10 @@ fn windowed(
 ) -> Result<Architecture, String> {
     let Some(window) = config.optional(&["sliding_window"])? else { return Ok(architecture) };
     let named = config.texts("layer_types");
+    let known = |name: &&str| ["sliding_attention", "full_attention"].contains(name);
+    if let Some(other) = named.iter().flatten().find(|name| !known(name)) {
+        return Err(format!("layer_types has {other:?}, which is not supported"));
+    }
     if named.as_ref().is_some_and(|named| named.len() != architecture.decoder_layers.len()) {
         return Err("layer_types does not have one entry a layer".to_owned());
     }
@@ -186,6 +188,9 @@ fn gemma(
     traits: &Traits,
     softcaps: [Option<f64>; 2],
 ) -> Result<Architecture, String> {
+    if config.flag("use_bidirectional_attention", Flag::Off) {
+        return Err("use_bidirectional_attention = true is not supported: it embeds, it does not continue texts".to_owned());
+    }
     let base = base(shape, config, traits)?;
     let scalar = config.fraction(&["query_pre_attn_scalar"]).unwrap_or(256.0);
     let named = config.text(&["hidden_activation"]).unwrap_or("gelu_pytorch_tanh");

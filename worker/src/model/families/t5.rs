@@ -7,7 +7,7 @@ use crate::model::architecture::{
     Architecture, Attention, Embedding, Head, LayerKind, Names, Norm, NormKind, Positions,
     Residual, ScoreBias, StackNames, StackParts,
 };
-use crate::model::config::{Config, Flag};
+use crate::model::config::Config;
 
 /// The families that stand here.
 pub(super) const FAMILIES: &[(Family, Build)] = &[(Family::Mt5, mt5)];
@@ -62,15 +62,13 @@ const DECODER_REST: [StoredAs; 7] = [
 ];
 
 fn mt5(shape: Shape, config: &Config<'_>) -> Result<Architecture, String> {
-    let projection = config.text(&["feed_forward_proj"]).unwrap_or("gated-gelu");
+    let usual = if config.text(&["model_type"]) == Some("mt5") { "gated-gelu" } else { "relu" };
+    let projection = config.text(&["feed_forward_proj"]).unwrap_or(usual);
     let Some(named) = projection.strip_prefix("gated-") else {
         return Err(format!(
             "feed_forward_proj = {projection:?} (T5 v1.0) is not supported; mT5 and T5 v1.1 are gated"
         ));
     };
-    if config.flag("tie_word_embeddings", Flag::Off) && config.text(&["model_type"]) == Some("t5") {
-        return Err("a T5 with tied head (v1.0) is not supported; mT5 and T5 v1.1 are".to_owned());
-    }
     let heads = config.number(&["num_heads"])?;
     let head_width = config.number(&["d_kv"])?;
     let mlp_width = config.number(&["d_ff"])?;

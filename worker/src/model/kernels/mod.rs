@@ -29,6 +29,16 @@ pub(super) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
     Ok(a.matmul(b)?)
 }
 
+/// a·bᵀ over the last two axes, [.., n, k] and [.., m, k]; as [`matmul`].
+pub(super) fn matmul_transposed(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
+    if a.device().is_cpu() && a.dtype() != DType::F32 {
+        // Widened as it lies in memory, then transposed.
+        let product = a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?.t()?)?;
+        return Ok(product.to_dtype(a.dtype())?);
+    }
+    Ok(a.matmul(&b.t()?)?)
+}
+
 /// a + b of one shape; consumes a fresh result.
 pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
     if on_cpu(&a) {
