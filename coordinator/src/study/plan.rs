@@ -63,10 +63,15 @@ impl Plan {
             .sum();
         let held = |part: &ModelPart| {
             let shape = part.model.shape;
-            let (hidden, layers) = (u64::from(shape.hidden), u64::from(shape.depth()));
+            let hidden = u64::from(shape.hidden);
+            // A head of its own, as encoder–decoders have it; other heads are mostly tied.
+            let tables = if shape.encoder_layers > 0 { 2 } else { 1 };
+            let read = |layer: Layer| share(part.model.protocol, layer.stack);
+            let boundaries = shape.stacked_layers().map(read).sum::<f64>() + 1.0;
             let matrices = shape.stacked_layers().map(|layer| matrices(shape, layer)).sum::<u64>();
-            let weights = matrices * hidden * hidden + u64::from(shape.vocabulary) * hidden;
-            (weights + largest_tokens * hidden * (layers + 1)) * spec.dtype.bytes()
+            let weights = (matrices * hidden + tables * u64::from(shape.vocabulary)) * hidden;
+            let states = (largest_tokens * hidden) as f64 * boundaries;
+            (weights + states as u64) * spec.dtype.bytes()
         };
         Self {
             units: spec.units(),
