@@ -53,6 +53,14 @@ pub enum LocalError {
     /// The worker broke off.
     #[error("the worker in this process stopped")]
     Worker(#[source] worker::Error),
+    /// The files of a model cannot be used.
+    #[error("the model in {path} cannot be loaded")]
+    Model {
+        /// The model's directory.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The weights cannot be read.
     #[error("the weights of {path} cannot be read")]
     Weights {
@@ -76,7 +84,7 @@ impl LocalError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Listen(_) => babelquant_proto::exit::UNFINISHED,
-            Self::Device(_) | Self::Weights { .. } | Self::Shape { .. } => {
+            Self::Device(_) | Self::Model { .. } | Self::Weights { .. } | Self::Shape { .. } => {
                 babelquant_proto::exit::USAGE
             }
             Self::Serve(error) => error.exit_code(),
@@ -145,6 +153,17 @@ pub async fn run(
 /// The directory holds no model that can be read.
 pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, LocalError> {
     worker::weight_rows(directory, name).map_err(|source| LocalError::Weights {
+        path: directory.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// Refuses a model whose files no worker could load: before any work starts.
+///
+/// # Errors
+/// Its configuration, a tensor or the tokenizer is missing, damaged or not supported.
+pub fn check(directory: &Path) -> Result<(), LocalError> {
+    worker::check(directory).map_err(|source| LocalError::Model {
         path: directory.to_owned(),
         source: Box::new(source),
     })

@@ -95,9 +95,11 @@ pub(super) fn cells(
 
 /// What is measured whatever a study asks: that the identity changes nothing, and what the dtype changes.
 fn checks(shape: &Shape, wanted: Wanted<'_>) -> Vec<(Scope, QuantConfig)> {
-    let layers: Vec<Layer> = shape.stacked_layers().collect();
     let components = wanted.components.first().cloned().unwrap_or_else(Components::mlp);
     let scope = |layers| Scope { layers, components: components.clone() };
+    let only_cross = only_cross(&components);
+    let layers: Vec<Layer> =
+        shape.stacked_layers().filter(|layer| !only_cross || layer.stack == Stack::Dec).collect();
     let places = [layers.first(), layers.get(layers.len() / 2), layers.last()];
     let none = places.into_iter().flatten().map(|&layer| scope(Layers::only(layer)));
     let mut checks: Vec<_> = none.map(|scope| (scope, QuantConfig::None)).collect();
@@ -178,8 +180,8 @@ fn check(
         return error("the scope holds no layer".to_owned());
     }
     let crosses = |layer: &Layer| shape.encoder_layers > 0 && layer.stack == Stack::Dec;
-    let only_cross = scope.components.roles().all(|role| role.part() == Part::Cross);
-    match (only_cross && !held.iter().any(crosses), origin, shape.encoder_layers) {
+    match (only_cross(&scope.components) && !held.iter().any(crosses), origin, shape.encoder_layers)
+    {
         (false, _, _) => Ok(Effect::Something),
         (true, _, 0) => error("cross-attention is a part of encoder–decoders alone".to_owned()),
         (true, Origin::Shorthand, _) => Ok(Effect::Nothing),
@@ -187,6 +189,11 @@ fn check(
             error("cross-attention is a part of the decoder's layers alone".to_owned())
         }
     }
+}
+
+/// True for components that only the layers of a decoder with an encoder have.
+fn only_cross(components: &Components) -> bool {
+    components.roles().all(|role| role.part() == Part::Cross)
 }
 
 /// `0 to 5`, or `enc.0 to enc.7 and 0 to 7`.
@@ -291,7 +298,7 @@ mod tests {
             spelled(stacks, (scopes, &["cross"], &["int4-channel"]), Dtype::F32)
         };
         let cells = cross(&["each", "all"], (2, 1)).unwrap();
-        assert_eq!(cells[3..], ["only(0) int4-channel", "all int4-channel"]);
+        assert_eq!(cells, ["only(0) none", "only(0) int4-channel", "all int4-channel"]);
         for (scopes, stacks, part) in [
             (["only(enc.0)"], (2, 1), "decoder's layers alone"),
             (["each"], (0, 1), "encoder–decoders alone"),

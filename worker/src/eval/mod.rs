@@ -28,7 +28,7 @@ use crate::model::{Architecture, Checkpoint};
 
 pub use error::EvalError;
 pub use find::Places;
-pub use weights::{parameters, weight_rows};
+pub use weights::{check, parameters, weight_rows};
 
 /// Computes units of one spec; keeps the model and the shard that it needed last.
 #[derive(Debug)]

@@ -7,6 +7,8 @@ use babelquant_proto::Layer;
 use babelquant_proto::rows::WeightRow;
 use rayon::prelude::*;
 
+use super::error::EvalError;
+use crate::corpus::Tokenizer;
 use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTensor};
 use crate::statistics::{StoredValues, WeightKey, of_group, of_tensor};
 
@@ -25,6 +27,18 @@ pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, Model
     let layers: Vec<Option<Layer>> = layers.collect();
     let rows = layers.into_par_iter().map(|layer| rows(&checkpoint, &architecture, (name, layer)));
     Ok(rows.collect::<Vec<_>>().concat())
+}
+
+/// Opens the model in `directory` without loading it: its configuration, every tensor's place and shape, its tokenizer.
+///
+/// # Errors
+/// One of them is missing, damaged or not supported.
+pub fn check(directory: &Path) -> Result<(), EvalError> {
+    let architecture = Architecture::read(directory)?;
+    let checkpoint = Checkpoint::open(directory, architecture.names.prefixes)?;
+    checkpoint.check_complete(&architecture.tensors(), &|name| architecture.ignores(name))?;
+    Tokenizer::open(directory)?;
+    Ok(())
 }
 
 /// How many numbers the model that `directory/config.json` describes has; needs no weights.
