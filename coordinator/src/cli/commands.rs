@@ -92,9 +92,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
 /// Reads everything that a study needs, and keeps the study in the output once it is known to be the output's.
 async fn prepare(study: &Study, out: &str) -> Result<(Resolved, Output), Stop> {
     let resolved = models::resolve(study).await?;
-    for directory in &resolved.directories {
-        local::check(directory)?;
-    }
+    models::check(&resolved).await?;
     let output = open(out)?;
     output.check(&resolved.spec).await?;
     output.put_study(study.to_toml()).await?;

@@ -6,6 +6,7 @@ use babelquant_proto::exit;
 use babelquant_proto::hub::Hub;
 
 use super::stop::Stop;
+use crate::local;
 use crate::progress::{self, Wanted};
 use crate::study::{ModelSource, Resolved, Study};
 
@@ -38,6 +39,15 @@ pub(super) async fn resolve(study: &Study) -> Result<Resolved, Stop> {
         study.resolve(&mut |repository| progress::fetch(&hub, repository, Wanted::Model))
     });
     Ok(resolved.await.map_err(|error| Stop::new(exit::BUG, error))??)
+}
+
+/// Refuses models that no worker could load. Opening checkpoints and tokenizers takes its time too.
+pub(super) async fn check(resolved: &Resolved) -> Result<(), Stop> {
+    let directories = resolved.directories.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        directories.iter().try_for_each(|directory| local::check(directory))
+    });
+    Ok(checked.await.map_err(|error| Stop::new(exit::BUG, error))??)
 }
 
 /// The directory of a model, with what is wanted of it.

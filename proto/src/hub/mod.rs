@@ -83,11 +83,7 @@ impl Hub {
         match (self.settings.network, folder.snapshot()) {
             (Network::Offline, Some(snapshot)) => Ok(snapshot),
             (Network::Online, Some(snapshot)) if is_commit(revision) => Ok(snapshot),
-            (Network::Offline, None) => Err(HubError::NotCached {
-                repository: repository.to_owned(),
-                revision: revision.to_owned(),
-                cache: self.settings.cache.clone(),
-            }),
+            (Network::Offline, None) => Err(self.not_cached(repository, revision)),
             (Network::Online, cached) => self.update(&folder, cached, progress),
         }
     }
@@ -106,11 +102,7 @@ impl Hub {
         let directory = folder.directory(commit);
         let lacking: Vec<&str> = names.filter(|name| !directory.join(name).is_file()).collect();
         if self.settings.network == Network::Offline && !lacking.is_empty() {
-            return Err(HubError::NotCached {
-                repository: repository.to_owned(),
-                revision: commit.to_owned(),
-                cache: self.settings.cache.clone(),
-            });
+            return Err(self.not_cached(repository, commit));
         }
         let (remote, repo) = (Remote::new(&self.settings), folder.repo());
         let download = Download { remote: &remote, folder: &folder, repo };
@@ -144,6 +136,11 @@ impl Hub {
     /// The snapshot of a repository, if the cache holds all of it. Touches no network.
     pub fn cached(&self, repository: &str, revision: &str) -> Option<Snapshot> {
         Folder::new(&self.settings.cache, named(repository, revision).ok()?).snapshot()
+    }
+
+    fn not_cached(&self, repository: &str, revision: &str) -> HubError {
+        let (repository, revision) = (repository.to_owned(), revision.to_owned());
+        HubError::NotCached { repository, revision, cache: self.settings.cache.clone() }
     }
 
     /// Brings the cache to what the hub has now; if the hub does not answer, the cache stands.

@@ -1,8 +1,11 @@
 //! Families of models: which there are, and the conventions that their texts follow. Not their layers (the worker's `model`).
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::shape::number;
+use super::{ModelError, read_json};
 use crate::protocol::{Marks, Protocol};
 
 /// A family of models that share one architecture and one way to read a text.
@@ -64,13 +67,24 @@ impl Family {
         Self::NAMES.iter().map(|(_, family)| *family)
     }
 
+    /// The family of the model in `directory`, with the part of its `config.json` that describes the text model.
+    ///
+    /// # Errors
+    /// The file is unreadable, no JSON, or of an unknown family.
+    pub fn read(directory: &Path) -> Result<(Self, Value), ModelError> {
+        let path = directory.join("config.json");
+        let config = Self::text_config(&read_json(&path)?).clone();
+        let family = Self::of(&config).map_err(|reason| ModelError::Config { path, reason })?;
+        Ok((family, config))
+    }
+
     /// The part of a `config.json` that describes the text model.
-    pub fn text_config(config: &Value) -> &Value {
+    fn text_config(config: &Value) -> &Value {
         config.get("text_config").filter(|text| text.is_object()).unwrap_or(config)
     }
 
     /// The family of this `model_type`.
-    pub fn named(name: &str) -> Option<Self> {
+    fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, family)| *family)
     }
 
@@ -78,7 +92,7 @@ impl Family {
     ///
     /// # Errors
     /// It is none of these: the text says which there are.
-    pub fn of(config: &Value) -> Result<Self, String> {
+    fn of(config: &Value) -> Result<Self, String> {
         let name = config.get("model_type").and_then(Value::as_str);
         name.and_then(Self::named).ok_or_else(|| {
             let known = Self::NAMES.map(|(name, _)| name).join(", ");

@@ -106,8 +106,9 @@ impl Model {
     /// # Errors
     /// A file is missing or unreadable, or `config.json` lacks a key.
     pub fn describe(name: &str, directory: &Path) -> Result<Self, ModelError> {
-        let shape = Shape::read(directory)?;
-        let protocol = Self::protocol_of(directory)?;
+        let (family, config) = Family::read(directory)?;
+        let shape = Shape::of(directory, family, &config)?;
+        let protocol = family.protocol(&config);
         let mut files = BTreeMap::new();
         for file in Self::file_names(directory)? {
             let path = directory.join(&file);
@@ -117,14 +118,6 @@ impl Model {
             );
         }
         Ok(Self { name: name.to_owned(), shape, protocol, published: None, files })
-    }
-
-    fn protocol_of(directory: &Path) -> Result<Protocol, ModelError> {
-        let path = directory.join("config.json");
-        let config = read_json(&path)?;
-        let config = Family::text_config(&config);
-        let family = Family::of(config).map_err(|reason| ModelError::Config { path, reason })?;
-        Ok(family.protocol(config))
     }
 
     /// One digest over all files: the identity of the model, whatever it is called.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Family, ModelError, read_json};
+use super::{Family, ModelError};
 use crate::layer::{Layer, Stack};
 
 /// Layers, widths and limits of a model.
@@ -29,11 +29,16 @@ impl Shape {
     /// # Errors
     /// The file is unreadable, no JSON, of an unknown family, or lacks a key.
     pub fn read(directory: &Path) -> Result<Self, ModelError> {
+        let (family, config) = Family::read(directory)?;
+        Self::of(directory, family, &config)
+    }
+
+    /// The shape that the configuration of the model in `directory` describes.
+    ///
+    /// # Errors
+    /// It lacks a key.
+    pub fn of(directory: &Path, family: Family, config: &Value) -> Result<Self, ModelError> {
         let path = directory.join("config.json");
-        let config = read_json(&path)?;
-        let config = Family::text_config(&config);
-        let family = Family::of(config)
-            .map_err(|reason| ModelError::Config { path: path.clone(), reason })?;
         let get = |keys: &[&str], key: &'static str| {
             number(config, keys).ok_or(ModelError::Missing { path: path.clone(), key })
         };

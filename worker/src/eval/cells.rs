@@ -58,7 +58,7 @@ fn finals_of(
     cell: &Cell<'_>,
 ) -> Result<Option<Tensor>, EvalError> {
     if cell.config == QuantConfig::F32 {
-        return reference(loaded, shard);
+        return shard.pass(loaded.reference()?).through(None, |_| ());
     }
     let shape = loaded.transformer.architecture().shape;
     let first = shape.position(loaded.first_layer(cell.scope)?);
@@ -74,18 +74,6 @@ fn finals_of(
         shard.pass(&loaded.transformer).advance(&block, &mut stream, None)?;
     }
     shard.pass(&loaded.transformer).finals(&stream, None)
-}
-
-/// The final states of the model computed in f32 from its tokens on.
-fn reference(loaded: &mut Loaded, shard: &ShardStates) -> Result<Option<Tensor>, EvalError> {
-    let model = loaded.reference()?;
-    let pass = shard.pass(model);
-    let mut stream = pass.start(None)?;
-    for layer in model.architecture().shape.stacked_layers() {
-        pass.enter(layer, &mut stream, None)?;
-        pass.advance(&*model.block(layer)?, &mut stream, None)?;
-    }
-    pass.finals(&stream, None)
 }
 
 /// Sums of one document over its scored positions.

@@ -17,7 +17,7 @@ pub(super) struct Pass<'a> {
 }
 
 /// What flows from layer to layer, by micro-batch.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Stream {
     /// The residual stream.
     pub(super) states: Vec<Tensor>,
@@ -29,8 +29,23 @@ pub(super) struct Stream {
 pub(super) type Watcher<'a> = Option<&'a mut ActivationTap>;
 
 impl Pass<'_> {
+    /// The final states at scored positions of the whole model; `boundary` is shown the stream before every layer.
+    pub(super) fn through(
+        &self,
+        mut watcher: Watcher<'_>,
+        mut boundary: impl FnMut(&Stream),
+    ) -> Result<Option<Tensor>, EvalError> {
+        let mut stream = self.start(watcher.as_deref_mut())?;
+        for layer in self.model.architecture().shape.stacked_layers() {
+            self.enter(layer, &mut stream, watcher.as_deref_mut())?;
+            boundary(&stream);
+            self.advance(&*self.model.block(layer)?, &mut stream, watcher.as_deref_mut())?;
+        }
+        self.finals(&stream, watcher)
+    }
+
     /// The stream before the first layer.
-    pub(super) fn start(&self, watcher: Watcher<'_>) -> Result<Stream, EvalError> {
+    fn start(&self, watcher: Watcher<'_>) -> Result<Stream, EvalError> {
         let first = self.model.architecture().stacks().next().unwrap_or(Stack::Dec);
         Ok(Stream { states: self.embed(first, watcher)?, memory: Vec::new() })
     }

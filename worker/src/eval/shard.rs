@@ -35,7 +35,7 @@ impl ShardStates {
         (model, loaded): (usize, &Loaded),
         text: &ShardText,
         spec: &Spec,
-        mut watcher: Option<&mut ActivationTap>,
+        watcher: Option<&mut ActivationTap>,
     ) -> Result<Self, EvalError> {
         let transformer = &loaded.transformer;
         let shape = transformer.architecture().shape;
@@ -48,14 +48,8 @@ impl ShardStates {
         };
         let tokens = TokenizedShard::new(&text.documents, &loaded.tokenizer, corpus)?;
         let pass = Pass { model: transformer, tokens: &tokens };
-        let mut stream = pass.start(watcher.as_deref_mut())?;
         let mut boundaries = Vec::with_capacity(shape.depth() as usize);
-        for layer in shape.stacked_layers() {
-            pass.enter(layer, &mut stream, watcher.as_deref_mut())?;
-            boundaries.push(stream.clone());
-            pass.advance(&*transformer.block(layer)?, &mut stream, watcher.as_deref_mut())?;
-        }
-        let finals = pass.finals(&stream, watcher)?;
+        let finals = pass.through(watcher, |stream| boundaries.push(stream.clone()))?;
         let targets = tokens.batches.iter().flat_map(|batch| batch.scored.iter().map(|s| s.target));
         let targets = targets.collect();
         let text = text.clone();

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::error::EvalError;
 use crate::corpus::Tokenizer;
-use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTensor};
+use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTensor, open};
 use crate::statistics::{StoredValues, WeightKey, of_group, of_tensor};
 
 /// The layer group of the earlier study: the matrices of the MLP taken together.
@@ -20,9 +20,7 @@ const GROUP: &str = "mlp";
 /// # Errors
 /// The directory holds no supported checkpoint.
 pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, ModelError> {
-    let architecture = Architecture::read(directory)?;
-    let checkpoint = Checkpoint::open(directory, architecture.names.prefixes)?;
-    checkpoint.check_complete(&architecture.tensors(), &|name| architecture.ignores(name))?;
+    let (architecture, checkpoint) = open(directory)?;
     let layers = architecture.shape.stacked_layers().map(Some).chain([None]);
     let layers: Vec<Option<Layer>> = layers.collect();
     let rows = layers.into_par_iter().map(|layer| rows(&checkpoint, &architecture, (name, layer)));
@@ -34,9 +32,7 @@ pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, Model
 /// # Errors
 /// One of them is missing, damaged or not supported.
 pub fn check(directory: &Path) -> Result<(), EvalError> {
-    let architecture = Architecture::read(directory)?;
-    let checkpoint = Checkpoint::open(directory, architecture.names.prefixes)?;
-    checkpoint.check_complete(&architecture.tensors(), &|name| architecture.ignores(name))?;
+    open(directory)?;
     Tokenizer::open(directory)?;
     Ok(())
 }

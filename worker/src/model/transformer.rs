@@ -14,6 +14,7 @@ use super::error::ModelError;
 use super::kernels;
 use super::loader::Loader;
 use super::norm::Norm;
+use super::open::open;
 use super::positions::sinusoidal;
 use super::table::{Source, Table};
 use super::tap::{Site, Tap};
@@ -56,9 +57,7 @@ impl Transformer {
         (device, dtype): (&Device, DType),
         residence: Residence,
     ) -> Result<Self, ModelError> {
-        let architecture = Architecture::read(directory)?;
-        let checkpoint = Checkpoint::open(directory, architecture.names.prefixes)?;
-        checkpoint.check_complete(&architecture.tensors(), &|name| architecture.ignores(name))?;
+        let (architecture, checkpoint) = open(directory)?;
         let loader = Loader { architecture: &architecture, checkpoint: &checkpoint, device, dtype };
         let names = &architecture.names;
         let table = |name: &str| match residence {

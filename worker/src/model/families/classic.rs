@@ -3,7 +3,7 @@
 use babelquant_proto::{Family, Role, Shape};
 
 use super::rotary::partial;
-use super::{Build, QKV, Sizes, Stored, StoredAs, activation, head_width};
+use super::{Build, QKV, Sizes, Start, Stored, StoredAs, activation, head_width};
 use crate::model::architecture::{
     Architecture, Attention, Embedding, Head, LayerKind, Names, Norm, NormKind, Positions,
     Residual, ScoreBias, StackNames, StackParts,
@@ -34,39 +34,22 @@ fn base(
     (heads, mlp_width): (u32, u32),
 ) -> Result<Architecture, String> {
     let width = head_width(shape.hidden, heads)?;
-    let sizes = Sizes {
-        hidden: shape.hidden as usize,
-        heads: heads as usize,
-        key_heads: heads as usize,
-        head_width: width as usize,
-        mlp_width: mlp_width as usize,
-    };
+    let hidden = shape.hidden;
+    let sizes = Sizes { hidden, heads, key_heads: heads, head_width: width, mlp_width };
     let epsilon = config.fraction(&["layer_norm_epsilon", "layer_norm_eps"]).unwrap_or(1e-5);
     let named = config.text(&["activation_function", "hidden_act"]).unwrap_or("gelu_new");
-    Ok(Architecture {
+    let start = Start {
         shape,
-        embedding: Embedding { scale: None, positions: Positions::None },
+        sizes,
         norm: Norm { kind: NormKind::Layer, epsilon },
-        attention: Attention {
-            heads,
-            key_heads: heads,
-            head_width: width,
-            scale: 1.0 / f64::from(width).sqrt(),
-            softcap: None,
-            bias: ScoreBias::None,
-        },
-        decoder_layers: vec![LayerKind::default(); shape.layers as usize],
-        residual: Residual::Sequential,
         activation: activation(named)?,
-        mlp_width,
-        head: Head { name: None, softcap: None },
-        encoder: None,
         decoder: StackParts {
             names: table.stack,
             matrices: sizes.matrices(table.matrices, |_| true),
         },
         names: table.names,
-    })
+    };
+    Ok(start.architecture())
 }
 
 const BLOOM: Table = Table {

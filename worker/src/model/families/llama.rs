@@ -3,10 +3,10 @@
 use babelquant_proto::{Family, Role, Shape};
 
 use super::rotary::{ALIKE, RotaryKeys, rotary};
-use super::{Build, Sizes, Stored, StoredAs, activation, head_width};
+use super::{Build, Sizes, Start, Stored, StoredAs, activation, head_width};
 use crate::model::architecture::{
-    Architecture, Attention, Embedding, Head, LayerKind, Names, Norm, NormKind, Positions,
-    Residual, ScoreBias, StackNames, StackParts,
+    Architecture, Attention, Embedding, Head, LayerKind, Names, Norm, NormKind, StackNames,
+    StackParts,
 };
 use crate::model::config::{Config, Flag};
 
@@ -73,42 +73,29 @@ fn base(shape: Shape, config: &Config<'_>, traits: &Traits) -> Result<Architectu
         return Err(format!("{heads} heads are no multiple of {key_heads} key and value heads"));
     }
     let mlp_width = config.number(&["intermediate_size"])?;
-    let sizes = Sizes {
-        hidden: shape.hidden as usize,
-        heads: heads as usize,
-        key_heads: key_heads as usize,
-        head_width: width as usize,
-        mlp_width: mlp_width as usize,
-    };
+    let hidden = shape.hidden;
+    let sizes = Sizes { hidden, heads, key_heads, head_width: width, mlp_width };
     let named = config.text(&["hidden_activation", "hidden_act"]).unwrap_or("silu");
     let (attention, mlp) =
         (config.flag("attention_bias", Flag::Off), config.flag("mlp_bias", Flag::Off));
     let biased = |role: Role| (traits.biased)(role) || if role.is_mlp() { mlp } else { attention };
     let kind = LayerKind { window: None, rotary: Some(rotary(config, width, traits.rotary)?) };
     let tied = config.flag("tie_word_embeddings", traits.tied);
-    Ok(Architecture {
+    let start = Start {
         shape,
-        embedding: Embedding { scale: None, positions: Positions::None },
+        sizes,
         norm: Norm {
             kind: NormKind::Rms,
             epsilon: config.fraction(&["rms_norm_eps"]).unwrap_or(1e-6),
         },
-        attention: Attention {
-            heads,
-            key_heads,
-            head_width: width,
-            scale: 1.0 / f64::from(width).sqrt(),
-            softcap: None,
-            bias: ScoreBias::None,
-        },
-        decoder_layers: vec![kind; shape.layers as usize],
-        residual: Residual::Sequential,
         activation: activation(named)?,
-        mlp_width,
-        head: Head { name: (!tied).then_some("lm_head.weight"), softcap: None },
-        encoder: None,
         decoder: StackParts { names: STACK, matrices: sizes.matrices(MATRICES, biased) },
         names: NAMES,
+    };
+    Ok(Architecture {
+        decoder_layers: vec![kind; shape.layers as usize],
+        head: Head { name: (!tied).then_some("lm_head.weight"), softcap: None },
+        ..start.architecture()
     })
 }
 

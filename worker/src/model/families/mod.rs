@@ -9,7 +9,10 @@ use std::path::Path;
 
 use babelquant_proto::{Family, Role, Shape};
 
-use super::architecture::{Activation, Architecture};
+use super::architecture::{
+    Activation, Architecture, Attention, Embedding, Head, LayerKind, Names, Norm, Positions,
+    Residual, ScoreBias, StackParts,
+};
 use super::config::Config;
 use super::error::ModelError;
 use super::matrix::{Layout, Matrix};
@@ -26,20 +29,15 @@ impl Architecture {
     /// Reads the architecture from `directory/config.json`.
     ///
     /// # Errors
-    /// The file is missing or no JSON, the family is unknown, or a number makes no sense.
+    /// The file is missing or no JSON, the family is unknown, or a part of it is not supported.
     pub fn read(directory: &Path) -> Result<Self, ModelError> {
-        let shape = Shape::read(directory)?;
+        let (family, config) = Family::read(directory)?;
+        let shape = Shape::of(directory, family, &config)?;
         let path = directory.join("config.json");
-        let text = std::fs::read(&path);
-        let text = text.map_err(|source| ModelError::Read { path: path.clone(), source })?;
-        let error = |reason: String| ModelError::Config { path: path.clone(), reason };
-        let json = serde_json::from_slice(&text).map_err(|e| error(format!("no JSON: {e}")))?;
-        let json = Family::text_config(&json);
-        let family = Family::of(json).map_err(error)?;
         let (_, build) = builds()
             .find(|(known, _)| *known == family)
             .expect("every family has a function: a test walks through them");
-        build(shape, &Config::new(json)).map_err(error)
+        build(shape, &Config::new(&config)).map_err(|reason| ModelError::Config { path, reason })
     }
 }
 
@@ -60,18 +58,18 @@ enum Stored {
 /// The sizes that decide the shape of every matrix.
 #[derive(Debug, Clone, Copy)]
 struct Sizes {
-    hidden: usize,
-    heads: usize,
-    key_heads: usize,
-    head_width: usize,
-    mlp_width: usize,
+    hidden: u32,
+    heads: u32,
+    key_heads: u32,
+    head_width: u32,
+    mlp_width: u32,
 }
 
 impl Sizes {
     /// Rows and columns of the matrix [out, in] of a role.
     fn of(self, role: Role) -> (usize, usize) {
         let queries = self.heads * self.head_width;
-        match role {
+        let (rows, columns) = match role {
             Role::AttnQ | Role::CrossQ => (queries, self.hidden),
             Role::AttnK | Role::AttnV | Role::CrossK | Role::CrossV => {
                 (self.key_heads * self.head_width, self.hidden)
@@ -79,7 +77,8 @@ impl Sizes {
             Role::AttnO | Role::CrossO => (self.hidden, queries),
             Role::MlpGate | Role::MlpUp => (self.mlp_width, self.hidden),
             Role::MlpDown => (self.hidden, self.mlp_width),
-        }
+        };
+        (rows as usize, columns as usize)
     }
 
     /// The matrices of a table of names; `biased` says which roles have a bias.
@@ -89,13 +88,51 @@ impl Sizes {
             layout: match stored {
                 Stored::Plain => Layout::Rows,
                 Stored::Turned => Layout::Turned,
-                Stored::ByHead => Layout::ByHead { heads: self.heads },
+                Stored::ByHead => Layout::ByHead { heads: self.heads as usize },
             },
             roles: roles.iter().map(|&role| (role, self.of(role).0)).collect(),
             columns: self.of(roles[0]).1,
             bias: biased(roles[0]),
         };
         table.iter().map(matrix).collect()
+    }
+}
+
+/// What a family must say of itself; of the rest it says the difference.
+struct Start {
+    shape: Shape,
+    sizes: Sizes,
+    norm: Norm,
+    activation: Activation,
+    decoder: StackParts,
+    names: Names,
+}
+
+impl Start {
+    /// A decoder alone: plain attention over everything before, branches one after the other, positions nowhere, head tied.
+    fn architecture(self) -> Architecture {
+        let Sizes { heads, key_heads, head_width, mlp_width, .. } = self.sizes;
+        Architecture {
+            shape: self.shape,
+            embedding: Embedding { scale: None, positions: Positions::None },
+            norm: self.norm,
+            attention: Attention {
+                heads,
+                key_heads,
+                head_width,
+                scale: 1.0 / f64::from(head_width).sqrt(),
+                softcap: None,
+                bias: ScoreBias::None,
+            },
+            decoder_layers: vec![LayerKind::default(); self.shape.layers as usize],
+            residual: Residual::Sequential,
+            activation: self.activation,
+            mlp_width,
+            head: Head { name: None, softcap: None },
+            encoder: None,
+            decoder: self.decoder,
+            names: self.names,
+        }
     }
 }
 

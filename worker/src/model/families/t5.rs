@@ -2,10 +2,9 @@
 
 use babelquant_proto::{Family, Role, Shape};
 
-use super::{Build, Sizes, Stored, StoredAs, activation};
+use super::{Build, Sizes, Start, Stored, StoredAs, activation};
 use crate::model::architecture::{
-    Architecture, Attention, Embedding, Head, LayerKind, Names, Norm, NormKind, Positions,
-    Residual, ScoreBias, StackNames, StackParts,
+    Architecture, Attention, Head, Names, Norm, NormKind, ScoreBias, StackNames, StackParts,
 };
 use crate::model::config::Config;
 
@@ -72,13 +71,8 @@ fn mt5(shape: Shape, config: &Config<'_>) -> Result<Architecture, String> {
     let heads = config.number(&["num_heads"])?;
     let head_width = config.number(&["d_kv"])?;
     let mlp_width = config.number(&["d_ff"])?;
-    let sizes = Sizes {
-        hidden: shape.hidden as usize,
-        heads: heads as usize,
-        key_heads: heads as usize,
-        head_width: head_width as usize,
-        mlp_width: mlp_width as usize,
-    };
+    let hidden = shape.hidden;
+    let sizes = Sizes { hidden, heads, key_heads: heads, head_width, mlp_width };
     let stack = |names, rest: &[StoredAs]| StackParts {
         names,
         matrices: sizes.matrices(&[&SELF_ATTENTION, rest].concat(), |_| false),
@@ -88,28 +82,26 @@ fn mt5(shape: Shape, config: &Config<'_>) -> Result<Architecture, String> {
     if buckets < 8 || !buckets.is_multiple_of(4) || distance_max <= buckets {
         return Err(format!("{buckets} buckets for distances below {distance_max} are impossible"));
     }
-    Ok(Architecture {
+    let start = Start {
         shape,
-        embedding: Embedding { scale: None, positions: Positions::None },
+        sizes,
         norm: Norm {
             kind: NormKind::Rms,
             epsilon: config.fraction(&["layer_norm_epsilon"]).unwrap_or(1e-6),
         },
-        attention: Attention {
-            heads,
-            key_heads: heads,
-            head_width,
-            scale: 1.0,
-            softcap: None,
-            bias: ScoreBias::Buckets { count: buckets, distance_max },
-        },
-        decoder_layers: vec![LayerKind::default(); shape.layers as usize],
-        residual: Residual::Sequential,
         activation: activation(if named == "gelu" { "gelu_new" } else { named })?,
-        mlp_width,
-        head: Head { name: Some("lm_head.weight"), softcap: None },
-        encoder: Some(stack(ENCODER, &ENCODER_REST)),
         decoder: stack(DECODER, &DECODER_REST),
         names: NAMES,
+    };
+    let base = start.architecture();
+    Ok(Architecture {
+        attention: Attention {
+            scale: 1.0,
+            bias: ScoreBias::Buckets { count: buckets, distance_max },
+            ..base.attention
+        },
+        head: Head { name: Some("lm_head.weight"), softcap: None },
+        encoder: Some(stack(ENCODER, &ENCODER_REST)),
+        ..base
     })
 }

@@ -22,21 +22,24 @@ fn on_cpu(x: &Tensor) -> bool {
 /// a·b over the last two axes, [.., n, k] and [.., k, m]; result in their dtype. On the CPU 16-bit values are multiplied and
 /// added in f32 and the result is rounded once.
 pub(super) fn matmul(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
-    if a.device().is_cpu() && a.dtype() != DType::F32 {
-        let product = a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?)?;
-        return Ok(product.to_dtype(a.dtype())?);
-    }
-    Ok(a.matmul(b)?)
+    product(a, b, Tensor::matmul)
 }
 
-/// a·bᵀ over the last two axes, [.., n, k] and [.., m, k]; as [`matmul`].
+/// a·bᵀ over the last two axes, [.., n, k] and [.., m, k]; as [`matmul`]. What is widened is widened as it lies in memory.
 pub(super) fn matmul_transposed(a: &Tensor, b: &Tensor) -> Result<Tensor, ModelError> {
+    product(a, b, |a, b| a.matmul(&b.t()?))
+}
+
+fn product(
+    a: &Tensor,
+    b: &Tensor,
+    multiply: impl Fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>,
+) -> Result<Tensor, ModelError> {
     if a.device().is_cpu() && a.dtype() != DType::F32 {
-        // Widened as it lies in memory, then transposed.
-        let product = a.to_dtype(DType::F32)?.matmul(&b.to_dtype(DType::F32)?.t()?)?;
+        let product = multiply(&a.to_dtype(DType::F32)?, &b.to_dtype(DType::F32)?)?;
         return Ok(product.to_dtype(a.dtype())?);
     }
-    Ok(a.matmul(&b.t()?)?)
+    Ok(multiply(a, b)?)
 }
 
 /// a + b of one shape; consumes a fresh result.
