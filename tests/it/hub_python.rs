@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use sha2::{Digest, Sha256};
 
-use crate::hub::{
+use crate::hub_fixture::{
     Fixture, LENGTH, REPOSITORY, WANTED, WEIGHTS, bytes, check_snapshot, fetch, files,
 };
 use crate::hub_http::Fault;

@@ -8,6 +8,7 @@ mod dtypes;
 mod families;
 mod golden;
 mod hub;
+mod hub_fixture;
 mod hub_http;
 mod hub_python;
 mod hub_server;
