@@ -37,7 +37,9 @@ pub use parse::ParseError;
 pub use protocol::{Marks, Protocol};
 pub use scope::{Layers, Scope};
 pub use shard::{Document, Shard, ShardId, ShardText};
-pub use spec::{Batch, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows};
+pub use spec::{
+    Batch, Calibration, CheckpointPart, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows,
+};
 pub use unit::{Unit, UnitIndex};
 
 /// Generated wire types; named only here, in the worker's `client` and in the coordinator's `service`.

@@ -85,7 +85,7 @@ impl fmt::Display for Layers {
 }
 
 /// The canonical list: ascending, runs of three or more as ranges.
-fn spell(layers: &BTreeSet<Layer>) -> String {
+pub(crate) fn spell(layers: &BTreeSet<Layer>) -> String {
     let mut runs: Vec<(Layer, Layer)> = Vec::new();
     for &layer in layers {
         match runs.last_mut() {
@@ -127,7 +127,7 @@ const EXPECTED: &str = "all, only(LAYERS) or all-but(LAYERS) with layers such as
 /// Longest range that a spelling may name; no model is deeper.
 const RANGE_MAX: u32 = 4096;
 
-fn parse_list(list: &str) -> Result<BTreeSet<Layer>, ParseError> {
+pub(crate) fn parse_list(list: &str) -> Result<BTreeSet<Layer>, ParseError> {
     let mut layers = BTreeSet::new();
     for word in list.split(',') {
         let word = word.trim();

@@ -1,12 +1,14 @@
 //! The spec: what every unit of a study shares and a worker needs. It generates all units (`unit`) and its digest guards the
 //! output directory. Not the study: no paths, no analysis.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::language::Language;
-use crate::model::Model;
-use crate::quant::QuantConfig;
+use crate::model::{Model, ModelFile};
+use crate::quant::{CalibrationSet, CheckpointName, QuantConfig};
 use crate::scope::Scope;
 use crate::shard::Shard;
 
@@ -29,6 +31,8 @@ pub struct Spec {
     pub metrics: Metrics,
     /// Seed of everything random in the measurement.
     pub seed: u64,
+    /// The calibration sets that configs name.
+    pub calibration: Vec<Calibration>,
 }
 
 /// One model and the (scope, config) pairs evaluated on it.
@@ -38,6 +42,26 @@ pub struct ModelPart {
     pub model: Model,
     /// What is evaluated, in the fixed order of its units.
     pub cells: Vec<(Scope, QuantConfig)>,
+    /// The checkpoints that configs name.
+    pub checkpoints: Vec<CheckpointPart>,
+}
+
+/// A checkpoint of the same model, quantized elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointPart {
+    /// Its name in configs.
+    pub name: CheckpointName,
+    /// Its files: those of a model directory, or one GGUF file.
+    pub files: BTreeMap<String, ModelFile>,
+}
+
+/// The text of a calibration set: small, so it stands in the spec, where its digest guards the results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Its name in configs.
+    pub set: CalibrationSet,
+    /// The documents.
+    pub texts: Vec<String>,
 }
 
 /// One language and its shards.
@@ -113,7 +137,7 @@ struct Versioned {
 
 impl Spec {
     /// The version that this build writes and reads.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 
     /// Canonical JSON: the same spec gives the same bytes.
     ///

@@ -49,7 +49,7 @@ pub enum Unit<'a> {
         /// Which weights.
         scope: &'a Scope,
         /// How.
-        config: QuantConfig,
+        config: &'a QuantConfig,
     },
 }
 
@@ -108,7 +108,7 @@ impl Spec {
                     0 => Unit::Baseline { model, shard },
                     cell => {
                         let (scope, config) = &part.cells[cell as usize - 1];
-                        Unit::Cell { model, shard, scope, config: *config }
+                        Unit::Cell { model, shard, scope, config }
                     }
                 });
             }

@@ -81,8 +81,9 @@ fn documents(tokens: &[Vec<u32>]) -> Vec<Document> {
 fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Result<Spec> {
     let config = "int4-channel".parse()?;
     let components: babelquant_proto::Components = "mlp".parse()?;
-    let cell =
-        |&layer| (Scope { layers: Layers::only(layer), components: components.clone() }, config);
+    let cell = |&layer| {
+        (Scope { layers: Layers::only(layer), components: components.clone() }, config.clone())
+    };
     let shard = Shard {
         first_document: 0,
         documents: documents.len() as u32,
@@ -94,6 +95,7 @@ fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Res
         models: vec![ModelPart {
             model: Model::describe("bench", model)?,
             cells: layers.iter().map(cell).collect(),
+            checkpoints: Vec::new(),
         }],
         corpus: vec![LanguageCorpus { language: "eng".parse()?, shards: vec![shard] }],
         windows: Windows { tokens: 1024, stride: 512 },
@@ -101,6 +103,7 @@ fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Res
         dtype: Dtype::F32,
         metrics: Metrics { kl },
         seed: 1,
+        calibration: Vec::new(),
     })
 }
 

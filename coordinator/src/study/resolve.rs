@@ -46,6 +46,7 @@ impl Study {
             dtype: self.dtype,
             metrics: self.metrics,
             seed: self.seed,
+            calibration: Vec::new(),
         };
         Ok(Resolved { spec, texts, directories })
     }
@@ -58,7 +59,7 @@ impl Study {
             dtype: self.dtype,
         };
         let cells = cells(&model, wanted)?;
-        Ok(ModelPart { model, cells })
+        Ok(ModelPart { model, cells, checkpoints: Vec::new() })
     }
 }
 

@@ -79,12 +79,15 @@ pub(super) fn cells(
     };
     checks(&model.shape, wanted).into_iter().for_each(&mut add);
     for (scope, origin) in scopes(model, wanted) {
-        for &config in wanted.configs {
+        for config in wanted.configs {
             match config {
                 QuantConfig::F32 => check_reference(model, &scope, wanted.dtype)?,
-                QuantConfig::None | QuantConfig::Uniform(_) | QuantConfig::Named(_) => {
+                QuantConfig::None
+                | QuantConfig::Weights(_)
+                | QuantConfig::Mixed(_)
+                | QuantConfig::Checkpoint(_) => {
                     if check(model, (&scope, origin), config)? == Effect::Something {
-                        add((scope.clone(), config));
+                        add((scope.clone(), config.clone()));
                     }
                 }
             }
@@ -142,7 +145,7 @@ fn scopes(model: &Model, wanted: Wanted<'_>) -> Vec<(Scope, Origin)> {
     scopes
 }
 
-fn refusal(model: &Model, scope: &Scope, config: QuantConfig, reason: String) -> StudyError {
+fn refusal(model: &Model, scope: &Scope, config: &QuantConfig, reason: String) -> StudyError {
     StudyError::EmptyScope {
         config: config.to_string(),
         scope: scope.to_string(),
@@ -157,7 +160,7 @@ fn check_reference(model: &Model, scope: &Scope, dtype: Dtype) -> Result<(), Stu
         Dtype::Bf16 | Dtype::F16 => Ok(()),
         Dtype::F32 => {
             let reason = "the study's dtype is f32 already: leave the config out".to_owned();
-            Err(refusal(model, scope, QuantConfig::F32, reason))
+            Err(refusal(model, scope, &QuantConfig::F32, reason))
         }
     }
 }
@@ -167,7 +170,7 @@ fn check_reference(model: &Model, scope: &Scope, dtype: Dtype) -> Result<(), Stu
 fn check(
     model: &Model,
     (scope, origin): (&Scope, Origin),
-    config: QuantConfig,
+    config: &QuantConfig,
 ) -> Result<Effect, StudyError> {
     let shape = &model.shape;
     let error = |reason| Err(refusal(model, scope, config, reason));

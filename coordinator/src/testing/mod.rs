@@ -34,6 +34,7 @@ pub(crate) fn spec(models: usize) -> Spec {
             (scope.clone(), QuantConfig::None),
             (scope.clone(), "int4-channel".parse().unwrap()),
         ],
+        checkpoints: Vec::new(),
     };
     let shard = |index: u32| Shard {
         first_document: index * 2,
@@ -54,6 +55,7 @@ pub(crate) fn spec(models: usize) -> Spec {
         dtype: Dtype::F32,
         metrics: Metrics { kl: true },
         seed: 1,
+        calibration: Vec::new(),
     }
 }
 

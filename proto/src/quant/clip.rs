@@ -1,64 +1,70 @@
 //! Clipping rules of uniform grids and their spelling. Not their computation.
 
 use std::fmt;
-use std::str::FromStr;
 
-use crate::parse::ParseError;
+use super::Decimal;
+use super::words::Words;
 
-/// Where a uniform grid ends.
+/// Where a uniform grid ends; per group of weights that share a scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Clip {
     /// At the largest magnitude of the group: nothing is clipped. Spelled by absence.
     AbsMax,
-    /// At k population standard deviations of the group, or at its largest magnitude if that is smaller.
-    Sigma(SigmaMultiple),
+    /// At k population standard deviations of the group, or at its largest magnitude if that is smaller: `sigma3.5`.
+    Sigma(Decimal),
+    /// At the p % quantile (type 7) of |w|: `percentile99.9`.
+    Percentile(Decimal),
+    /// At Banner et al.'s optimum for a Gaussian: `aciq-gauss`.
+    AciqGauss,
+    /// At Banner et al.'s optimum for a Laplace distribution: `aciq-laplace`.
+    AciqLaplace,
+    /// At the optimum of the better-fitting of the two: `aciq-auto`.
+    AciqAuto,
+    /// At the fixed point of Sakr et al.: `octav`.
+    Octav,
+    /// At the shrunk range of least square error: `mse`.
+    Mse,
 }
 
-/// A positive multiple of σ, kept to three decimals so that its spelling is exact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SigmaMultiple {
-    thousandths: u32,
-}
+impl Clip {
+    /// The rules without a number, by name.
+    const NAMED: [(Self, &'static str); 5] = [
+        (Self::AciqGauss, "aciq-gauss"),
+        (Self::AciqLaplace, "aciq-laplace"),
+        (Self::AciqAuto, "aciq-auto"),
+        (Self::Octav, "octav"),
+        (Self::Mse, "mse"),
+    ];
 
-impl SigmaMultiple {
-    /// The multiple `thousandths`/1000.
-    pub const fn from_thousandths(thousandths: u32) -> Self {
-        Self { thousandths }
+    /// The rule that stands next; absmax where none does.
+    pub(super) fn parse(words: &mut Words<'_>) -> Self {
+        if let Some((clip, _)) = Self::NAMED.into_iter().find(|(_, name)| words.take(name)) {
+            return clip;
+        }
+        if let Some(multiple) = words.take_after("sigma") {
+            return Self::Sigma(multiple);
+        }
+        let mut after = *words;
+        match after.take_after::<Decimal>("percentile").filter(|share| share.value() <= 100.0) {
+            Some(share) => {
+                *words = after;
+                Self::Percentile(share)
+            }
+            None => Self::AbsMax,
+        }
     }
-
-    /// The multiple as a number.
-    pub fn value(self) -> f64 {
-        f64::from(self.thousandths) / 1000.0
-    }
 }
 
-impl fmt::Display for SigmaMultiple {
+impl fmt::Display for Clip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.thousandths / 1000, self.thousandths % 1000);
-        if rest == 0 {
-            return write!(f, "{whole}");
+        match self {
+            Self::AbsMax => Ok(()),
+            Self::Sigma(multiple) => write!(f, "-sigma{multiple}"),
+            Self::Percentile(share) => write!(f, "-percentile{share}"),
+            Self::AciqGauss | Self::AciqLaplace | Self::AciqAuto | Self::Octav | Self::Mse => {
+                let mut named = Self::NAMED.into_iter().filter(|(clip, _)| clip == self);
+                named.try_for_each(|(_, name)| write!(f, "-{name}"))
+            }
         }
-        write!(f, "{whole}.{}", format!("{rest:03}").trim_end_matches('0'))
-    }
-}
-
-impl FromStr for SigmaMultiple {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let error =
-            || ParseError::new("multiple of sigma", text, "0.001 to 1000, three decimals at most");
-        let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |t: &str| !t.is_empty() && t.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || !digits(rest) || whole.len() > 4 || rest.len() > 3 {
-            return Err(error());
-        }
-        let whole: u32 = whole.parse().map_err(|_| error())?;
-        let rest: u32 = format!("{rest:0<3}").parse().map_err(|_| error())?;
-        let thousandths = whole * 1000 + rest;
-        if thousandths == 0 || thousandths > 1_000_000 {
-            return Err(error());
-        }
-        Ok(Self { thousandths })
     }
 }

@@ -1,118 +1,167 @@
-//! Quantization configs and their only spelling: `int4-channel`, `int4-asym-group128`, `int4-tensor-sigma3.5`, `none`.
+//! Quantization configs and their only spelling: `int4-channel`, `gptq-int4-group128@eng`, `int8-channel-a8`, `none`.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Clip, Granularity, SigmaMultiple};
+use super::words::Words;
+use super::{Bits, CalibrationSet, Decimal, Mixed, Rule};
+use crate::layer::Layer;
 use crate::parse::{ParseError, serde_by_spelling};
 
-/// How weights are quantized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How a model is quantized.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QuantConfig {
     /// The identity, computed like any other config.
     None,
     /// The identity, with the whole model computed in 32-bit floats: by how much the study's own dtype moves every result.
     F32,
-    /// Round to nearest on a uniform grid.
-    Uniform(Uniform),
-    /// A rule with a name of its own.
-    Named(Named),
+    /// One way for every matrix of the scope.
+    Weights(WeightConfig),
+    /// Another way for some layers.
+    Mixed(Mixed),
+    /// The weights of another checkpoint of the same model, quantized elsewhere: `checkpoint:NAME`.
+    Checkpoint(CheckpointName),
 }
 
-/// A uniform grid.
+/// How a matrix and its inputs are quantized: `[rotate-][keepP-]RULE[-aB][@SET]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WeightConfig {
+    /// What is done to the matrix before and undone after.
+    pub basis: Basis,
+    /// The share of weights, in %, that keep their values: the largest magnitudes of the matrix.
+    pub kept: Option<Decimal>,
+    /// How the matrix is brought onto a grid.
+    pub rule: Rule,
+    /// Width of the codes of the inputs, rounded per token over ± their largest magnitude: `-a8`.
+    pub input_bits: Option<Bits>,
+    /// Where the inputs of a calibrated rule come from; present exactly with such rules.
+    pub calibration: Option<CalibrationSet>,
+}
+
+/// In which basis a matrix is quantized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uniform {
-    /// Width of a code.
-    pub bits: Bits,
-    /// Whether zero is the middle of the grid.
-    pub symmetry: Symmetry,
-    /// Which weights share a scale.
-    pub granularity: Granularity,
-    /// Where the grid ends.
-    pub clip: Clip,
+pub enum Basis {
+    /// As it is.
+    Stored,
+    /// Turned by random Hadamard matrices on both sides, and back: `rotate-`.
+    Rotated,
 }
 
-/// Width of a code in bits: 2 to 8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bits(u8);
+/// The name of a checkpoint of the study: letters, digits, `.`, `_` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckpointName(String);
 
-impl Bits {
-    /// The width, if it is 2 to 8.
-    pub fn new(bits: u8) -> Option<Self> {
-        (2..=8).contains(&bits).then_some(Self(bits))
-    }
-
-    /// The width.
-    pub fn get(self) -> u8 {
-        self.0
-    }
+/// What a config does to one layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied<'a> {
+    /// Nothing.
+    Identity,
+    /// Quantizes it.
+    Weights(&'a WeightConfig),
+    /// Replaces its weights.
+    Checkpoint(&'a CheckpointName),
 }
 
-/// Whether zero is the middle of the grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Symmetry {
-    /// Codes −(2^(b−1)−1) … 2^(b−1)−1, scale only.
-    Symmetric,
-    /// Codes 0 … 2^b−1, scale and zero point: `-asym`.
-    Asymmetric,
-}
-
-/// Rules that are known by a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Named {
-    /// The earlier study's rule: int4 per tensor, clipped at 3.5 σ, but at 5 σ where the layer group's excess kurtosis
-    /// exceeds 100.
-    Phase1KurtosisInt4,
-}
-
-impl Named {
-    const ALL: [Self; 1] = [Self::Phase1KurtosisInt4];
-
-    fn name(self) -> &'static str {
+impl QuantConfig {
+    /// What is done to a layer, or (`None`) to what stands outside the layers.
+    pub fn at(&self, layer: Option<Layer>) -> Applied<'_> {
         match self {
-            Self::Phase1KurtosisInt4 => "phase1-kurtosis-int4",
+            Self::None | Self::F32 => Applied::Identity,
+            Self::Weights(config) => Applied::Weights(config),
+            Self::Mixed(mixed) => mixed.at(layer).map_or(Applied::Identity, Applied::Weights),
+            Self::Checkpoint(name) => Applied::Checkpoint(name),
         }
     }
 
-    /// The uniform grid that the rule picks for a tensor whose layer group has this excess kurtosis (dimensionless; `None`
-    /// where it is undefined, which does not exceed any bound).
-    pub fn grid(self, group_kurtosis: Option<f64>) -> Uniform {
+    /// The calibration sets that it needs.
+    pub fn calibration_sets(&self) -> Vec<&CalibrationSet> {
         match self {
-            Self::Phase1KurtosisInt4 => {
-                let extreme = group_kurtosis.is_some_and(|kurtosis| kurtosis > 100.0);
-                let thousandths = if extreme { 5000 } else { 3500 };
-                Uniform {
-                    bits: Bits(4),
-                    symmetry: Symmetry::Symmetric,
-                    granularity: Granularity::Tensor,
-                    clip: Clip::Sigma(SigmaMultiple::from_thousandths(thousandths)),
-                }
-            }
+            Self::None | Self::F32 | Self::Checkpoint(_) => Vec::new(),
+            Self::Weights(config) => config.calibration.iter().collect(),
+            Self::Mixed(mixed) => mixed.configs().filter_map(|c| c.calibration.as_ref()).collect(),
         }
     }
 }
+
+impl WeightConfig {
+    /// A rule alone.
+    pub fn of(rule: Rule) -> Self {
+        Self { basis: Basis::Stored, kept: None, rule, input_bits: None, calibration: None }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let text = SHORT.iter().find(|(short, _)| *short == text).map_or(text, |(_, long)| long);
+        let (text, calibration) = match text.split_once('@') {
+            Some((text, set)) => (text, Some(set.parse().ok()?)),
+            None => (text, None),
+        };
+        let mut words = Words::new(text);
+        let basis = if words.take("rotate") { Basis::Rotated } else { Basis::Stored };
+        let kept: Option<Decimal> = words.take_after("keep");
+        let rule = Rule::parse(&mut words)?;
+        let input_bits = words.take_after("a");
+        let fits = words.is_empty()
+            && rule.is_calibrated() == calibration.is_some()
+            && kept.is_none_or(|kept| kept.value() < 100.0);
+        fits.then_some(Self { basis, kept, rule, input_bits, calibration })
+    }
+}
+
+/// What is written short: weights and inputs of so many bits.
+const SHORT: [(&str, &str); 3] =
+    [("w8a8", "int8-channel-a8"), ("w4a8", "int4-channel-a8"), ("w4a4", "int4-channel-a4")];
+
+impl fmt::Display for WeightConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.basis == Basis::Rotated {
+            f.write_str("rotate-")?;
+        }
+        if let Some(kept) = self.kept {
+            write!(f, "keep{kept}-")?;
+        }
+        self.rule.fmt(f)?;
+        if let Some(bits) = self.input_bits {
+            write!(f, "-a{bits}")?;
+        }
+        match &self.calibration {
+            Some(set) => write!(f, "@{set}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for CheckpointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for CheckpointName {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        match !text.is_empty() && text.chars().all(fine) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(ParseError::new(
+                "name of a checkpoint",
+                text,
+                "letters, digits, '.', '_' and '-'",
+            )),
+        }
+    }
+}
+
+serde_by_spelling!(CheckpointName);
 
 impl fmt::Display for QuantConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none"),
             Self::F32 => f.write_str("f32"),
-            Self::Named(named) => f.write_str(named.name()),
-            Self::Uniform(uniform) => uniform.fmt(f),
-        }
-    }
-}
-
-impl fmt::Display for Uniform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let symmetry = match self.symmetry {
-            Symmetry::Symmetric => "",
-            Symmetry::Asymmetric => "-asym",
-        };
-        write!(f, "int{}{symmetry}-{}", self.bits.0, self.granularity)?;
-        match self.clip {
-            Clip::AbsMax => Ok(()),
-            Clip::Sigma(multiple) => write!(f, "-sigma{multiple}"),
+            Self::Weights(config) => config.fmt(f),
+            Self::Mixed(mixed) => mixed.fmt(f),
+            Self::Checkpoint(name) => write!(f, "checkpoint:{name}"),
         }
     }
 }
@@ -126,60 +175,94 @@ impl FromStr for QuantConfig {
             "f32" => return Ok(Self::F32),
             _ => {}
         }
-        if let Some(named) = Named::ALL.into_iter().find(|named| named.name() == text) {
-            return Ok(Self::Named(named));
+        if let Some(name) = text.strip_prefix("checkpoint:") {
+            return name.parse().map(Self::Checkpoint);
         }
-        parse_uniform(text)
-            .map(Self::Uniform)
-            .ok_or_else(|| ParseError::new("config", text, EXPECTED))
+        let config = match text.strip_prefix("mixed(").and_then(|text| text.strip_suffix(')')) {
+            Some(parts) => Mixed::parse(parts).map(Self::Mixed),
+            None => WeightConfig::parse(text).map(Self::Weights),
+        };
+        config.ok_or_else(|| ParseError::new("config", text, EXPECTED))
     }
 }
 
-const EXPECTED: &str = "none, f32, phase1-kurtosis-int4, or intBITS[-asym]-GRANULARITY[-sigmaK] such as int4-channel, \
-     int4-asym-group128, int3-tensor-sigma3.5 (BITS 2 to 8; GRANULARITY tensor, channel, groupN)";
-
-fn parse_uniform(text: &str) -> Option<Uniform> {
-    let mut words = text.split('-').peekable();
-    let width = words.next()?.strip_prefix("int")?;
-    let bits = (width.len() == 1).then(|| width.parse().ok()).flatten().and_then(Bits::new)?;
-    let symmetry = match words.next_if_eq(&"asym") {
-        Some(_) => Symmetry::Asymmetric,
-        None => Symmetry::Symmetric,
-    };
-    let granularity = words.next()?.parse().ok()?;
-    let clip = match words.next() {
-        None => Clip::AbsMax,
-        Some(word) => Clip::Sigma(word.strip_prefix("sigma")?.parse().ok()?),
-    };
-    words.next().is_none().then_some(Uniform { bits, symmetry, granularity, clip })
-}
+const EXPECTED: &str = "none, f32, checkpoint:NAME, mixed(LAYERS=CONFIG;rest=CONFIG) or [rotate-][keepP-]RULE[-aB][@SET], such as \
+     int4-channel, int4-asym-group128, int3-tensor-sigma3.5, nf4, mxfp4, gptq-int4-group128@eng, w8a8 (intB: B 2 to 8; \
+     GRANULARITY tensor, channel, groupN; README lists every rule)";
 
 serde_by_spelling!(QuantConfig);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::Grid;
+
+    #[track_caller]
+    fn check(text: &str, canonical: &str) {
+        let config: QuantConfig = text.parse().unwrap();
+        assert_eq!(config.to_string(), canonical);
+        assert_eq!(canonical.parse(), Ok(config));
+    }
 
     #[test]
-    fn every_spelling_round_trips() {
+    fn every_uniform_spelling_round_trips() {
         let mut texts: Vec<String> = (2..=8).map(|bits| format!("int{bits}")).collect();
         let parts: [&[&str]; 3] = [
             &["", "-asym"],
             &["-tensor", "-channel", "-group32", "-group128"],
-            &["", "-sigma3.5", "-sigma4", "-sigma2.125"],
+            &[
+                "",
+                "-sigma3.5",
+                "-sigma4",
+                "-sigma2.125",
+                "-percentile99.9",
+                "-aciq-gauss",
+                "-aciq-laplace",
+                "-aciq-auto",
+                "-octav",
+                "-mse",
+            ],
         ];
         for part in parts {
             let longer = |text: &String| part.iter().map(|word| format!("{text}{word}")).collect();
             texts = texts.iter().flat_map::<Vec<_>, _>(longer).collect();
         }
-        assert_eq!(texts.len(), 7 * 2 * 4 * 4);
-        for text in texts {
-            let config: QuantConfig = text.parse().unwrap();
-            assert_eq!(config.to_string(), text);
+        assert_eq!(texts.len(), 7 * 2 * 4 * 10);
+        texts.iter().for_each(|text| check(text, text));
+    }
+
+    #[test]
+    fn every_other_spelling_round_trips() {
+        for grid in Grid::fixed() {
+            check(&grid.to_string(), &grid.to_string());
         }
-        for text in ["none", "phase1-kurtosis-int4"] {
-            assert_eq!(text.parse::<QuantConfig>().unwrap().to_string(), text);
+        for text in [
+            "none",
+            "f32",
+            "phase1-kurtosis-int4",
+            "nf4-block64",
+            "fp4-block128-double",
+            "gptq-int4-group128@eng",
+            "gptq-actorder-damp0.1-int4-asym-channel-mse@mix",
+            "awq-int4-asym-group128@zho_Hant",
+            "smooth0.5-int8-channel-a8@mix",
+            "hqq-int4-group64",
+            "llm-int8-6",
+            "int4-group128-a8",
+            "rotate-keep0.1-int4-channel-a4",
+            "mixed(0,9,11=int8-channel;rest=int4-group128)",
+            "mixed(enc.0..enc.3=nf4-block64;2=none;rest=gptq-int4-channel@eng)",
+            "checkpoint:bloom-560m.Q4_K_M.gguf",
+        ] {
+            check(text, text);
         }
+        check("nf4", "nf4-block64");
+        check("llm-int8", "llm-int8-6");
+        check("w4a8", "int4-channel-a8");
+        check(
+            "mixed(1=int8-channel; 0=int8-channel; 5=none; rest=none)",
+            "mixed(0,1=int8-channel;rest=none)",
+        );
     }
 
     #[test]
@@ -195,21 +278,31 @@ mod tests {
             "int4-channel-sigma0",
             "int4-channel-sigma",
             "int4-channel-sigma3.5-x",
+            "int4-channel-",
             "INT4-channel",
             "int4-channel-asym",
             "int4-tensor-sigma1e3",
+            "int4-tensor-percentile101",
             "int04-tensor",
             "int4-group032",
+            "int4-channel-a9",
+            "int4-channel@eng",
+            "gptq-int4-channel",
+            "gptq-int4-channel@xx",
+            "gptq-nf4@eng",
+            "nf4-block0",
+            "mxfp4-round",
+            "candle-q4",
+            "keep0-int4-channel",
+            "keep100-int4-channel",
+            "keep1-rotate-int4-channel",
+            "smooth1-int8-channel@eng",
+            "mixed(0=int4-channel)",
+            "mixed(0=int4-channel;0=int8-channel;rest=none)",
+            "mixed(0=none;rest=none;rest=none)",
+            "checkpoint:a/b",
         ] {
             assert!(wrong.parse::<QuantConfig>().is_err(), "{wrong:?}");
         }
-    }
-
-    #[test]
-    fn phase1_rule_widens_above_a_kurtosis_of_100() {
-        let clip = |kurtosis| Named::Phase1KurtosisInt4.grid(kurtosis).to_string();
-        assert_eq!(clip(Some(100.0)), "int4-tensor-sigma3.5");
-        assert_eq!(clip(Some(100.1)), "int4-tensor-sigma5");
-        assert_eq!(clip(None), "int4-tensor-sigma3.5");
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Cell<'a> {
     pub(super) index: UnitIndex,
     pub(super) model: usize,
     pub(super) scope: &'a Scope,
-    pub(super) config: QuantConfig,
+    pub(super) config: &'a QuantConfig,
 }
 
 /// Evaluates cells that share a shard and emits their rows.
@@ -57,7 +57,7 @@ fn finals_of(
     shard: &ShardStates,
     cell: &Cell<'_>,
 ) -> Result<Option<Tensor>, EvalError> {
-    if cell.config == QuantConfig::F32 {
+    if *cell.config == QuantConfig::F32 {
         return shard.pass(loaded.reference()?).through(None, |_| ());
     }
     let shape = loaded.transformer.architecture().shape;
@@ -68,7 +68,10 @@ fn finals_of(
             shard.pass(&loaded.transformer).enter(layer, &mut stream, None)?;
         }
         let block = match cell.scope.layers.contains(layer) {
-            true => loaded.quantized(layer, &cell.scope.components, cell.config)?,
+            true => {
+                let Loaded { transformer, quantizer, .. } = loaded;
+                quantizer.layer(transformer, layer, &cell.scope.components, cell.config)?
+            }
             false => loaded.transformer.block(layer)?,
         };
         shard.pass(&loaded.transformer).advance(&block, &mut stream, None)?;

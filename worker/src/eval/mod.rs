@@ -9,6 +9,7 @@ mod loaded;
 mod memory;
 mod pass;
 mod position;
+mod quantizer;
 mod shard;
 mod tile;
 mod weights;
@@ -125,7 +126,7 @@ impl Evaluator {
         let directory = self.directory(model)?;
         let needs = Needs::of(&self.spec, model, &Architecture::read(&directory)?);
         let residence = needs.residence(&self.spec, self.budget)?;
-        let loaded = Loaded::load(&directory, &self.device, self.spec.dtype, residence)?;
+        let loaded = Loaded::load(&directory, (&self.spec, model), &self.device, residence)?;
         self.loaded = Some((model, loaded));
         Ok(())
     }

@@ -1,6 +1,5 @@
-//! Why weights cannot be quantized. Which tensor it was is known to the caller.
+//! Why weights cannot be quantized. Which config and tensor it was is known to the caller.
 
-use babelquant_proto::quant::Uniform;
 use thiserror::Error;
 
 /// Why weights cannot be quantized.
@@ -9,12 +8,17 @@ pub enum QuantError {
     /// A scale of NaN would spread over its whole group.
     #[error("a weight is NaN or infinite")]
     NonFinite,
-    /// The config does not fit the tensor.
-    #[error("{config} does not fit: {reason}")]
+    /// The config does not fit the tensor: a property of the model, not a failure.
+    #[error("unsupported: {reason}")]
     Unsupported {
-        /// The uniform grid, which is the config or what a named rule picked.
-        config: Uniform,
         /// What does not fit.
         reason: String,
     },
+}
+
+impl QuantError {
+    /// The config does not fit the tensor.
+    pub(super) fn unsupported(reason: impl Into<String>) -> Self {
+        Self::Unsupported { reason: reason.into() }
+    }
 }

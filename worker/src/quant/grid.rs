@@ -38,8 +38,8 @@ impl Grid {
         if grid.extent().is_finite() {
             return Ok(grid);
         }
-        let reason = format!("a grid from {} to {} overflows f32", range.low, range.high);
-        Err(QuantError::Unsupported { config, reason })
+        let (low, high) = (range.low, range.high);
+        Err(QuantError::unsupported(format!("a grid from {low} to {high} overflows f32")))
     }
 
     fn symmetric(bits: u8, range: Range) -> Self {

@@ -3,57 +3,73 @@
 //! Pure: it knows no model, no layer and no device. The spelling of configs is `babelquant_proto::quant`; which tensors are
 //! quantized is decided by who calls.
 
+mod context;
 mod error;
 mod grid;
+mod quantized;
 mod range;
 #[cfg(test)]
 mod tests;
 mod uniform;
 
-use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::quant::{Basis, Grid, Rule, WeightConfig};
 
+pub use context::{InputMoments, MatrixShape, WeightContext};
 pub use error::QuantError;
+pub use quantized::{Groups, Quantized};
 
-/// Shape of a stored matrix [out, in], row-major.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MatrixShape {
-    /// Output dimension.
-    pub rows: usize,
-    /// Input dimension: the weights of a row lie side by side.
-    pub columns: usize,
-}
-
-/// What a rule may need to know beyond the tensor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct WeightContext {
-    /// Biased excess kurtosis of the layer group that the tensor belongs to (dimensionless); `None` where it is undefined.
-    pub group_kurtosis: Option<f64>,
-}
-
-/// The weights [out, in] that remain when `config` has quantized and dequantized them. `none` and `f32` are the identity. The same
-/// bits come out for any number of threads.
+/// The weights [out, in] that remain when `config` has quantized and dequantized them. The same bits come out for any number of
+/// threads.
 ///
 /// # Errors
-/// A weight is NaN or infinite, or the config does not fit the shape or the range of the weights.
+/// A weight is NaN or infinite, or the config does not fit the shape, the range or what is known of the weights.
 ///
 /// # Panics
 /// `weights` does not have the length of `shape`.
 pub fn quantize(
     weights: &[f32],
     shape: MatrixShape,
-    config: QuantConfig,
-    context: &WeightContext,
-) -> Result<Vec<f32>, QuantError> {
+    config: &WeightConfig,
+    context: &WeightContext<'_>,
+) -> Result<Quantized, QuantError> {
     assert_eq!(
         weights.len(),
         shape.rows * shape.columns,
         "a matrix {shape:?} has rows x columns weights"
     );
-    match config {
-        QuantConfig::None | QuantConfig::F32 => uniform::identity(weights),
-        QuantConfig::Uniform(grid) => uniform::quantize(weights, shape, grid),
-        QuantConfig::Named(named) => {
-            uniform::quantize(weights, shape, named.grid(context.group_kurtosis))
+    match (config.basis, config.kept) {
+        (Basis::Stored, None) => by_rule(weights, shape, config.rule, context),
+        (Basis::Rotated, _) | (_, Some(_)) => Err(QuantError::unsupported("not built yet")),
+    }
+}
+
+fn by_rule(
+    weights: &[f32],
+    shape: MatrixShape,
+    rule: Rule,
+    context: &WeightContext<'_>,
+) -> Result<Quantized, QuantError> {
+    match rule {
+        Rule::Nearest(grid) => to_nearest(weights, shape, grid),
+        Rule::Named(named) => {
+            to_nearest(weights, shape, Grid::Uniform(named.grid(context.group_kurtosis)))
         }
+        Rule::Gptq { .. }
+        | Rule::Awq(_)
+        | Rule::SmoothQuant { .. }
+        | Rule::Hqq { .. }
+        | Rule::LlmInt8 { .. } => Err(QuantError::unsupported("not built yet")),
+    }
+}
+
+fn to_nearest(weights: &[f32], shape: MatrixShape, grid: Grid) -> Result<Quantized, QuantError> {
+    match grid {
+        Grid::Uniform(uniform) => uniform::quantize(weights, shape, uniform),
+        Grid::Codebook { .. }
+        | Grid::Float8 { .. }
+        | Grid::Microscaling { .. }
+        | Grid::Nvfp4
+        | Grid::Signs(_)
+        | Grid::Candle(_) => Err(QuantError::unsupported("not built yet")),
     }
 }

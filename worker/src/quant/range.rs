@@ -1,5 +1,6 @@
 //! The range of the weights that share a scale. Not how a grid is laid over it (`grid`).
 
+use babelquant_proto::quant::Symmetry;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -37,6 +38,14 @@ impl Range {
         let sigma = moments::of(weights).std().unwrap_or(0.0);
         let limit = (sigmas * sigma) as f32;
         Self { low: self.low.max(-limit), high: self.high.min(limit) }
+    }
+
+    /// The smallest and the largest weight that a grid over the range holds.
+    pub(super) fn limits(self, symmetry: Symmetry) -> [f32; 2] {
+        match symmetry {
+            Symmetry::Symmetric => [-self.magnitude(), self.magnitude()],
+            Symmetry::Asymmetric => [self.low, self.high],
+        }
     }
 
     /// The largest magnitude in the range.

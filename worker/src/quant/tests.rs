@@ -1,6 +1,6 @@
 //! Quantization against its goldens, its definition and its edges.
 
-use babelquant_proto::quant::{Clip, Granularity, Symmetry, Uniform};
+use babelquant_proto::quant::{Clip, Granularity, QuantConfig, Symmetry, Uniform};
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -8,7 +8,15 @@ use crate::statistics::golden::{self, Generator};
 
 fn run(weights: &[f32], columns: usize, config: &str) -> Result<Vec<f32>, QuantError> {
     let shape = MatrixShape { rows: weights.len() / columns, columns };
-    quantize(weights, shape, config.parse().unwrap(), &WeightContext { group_kurtosis: None })
+    let context = WeightContext { group_kurtosis: None, inputs: None, seed: 1 };
+    Ok(quantize(weights, shape, &parse(config), &context)?.weights)
+}
+
+fn parse(config: &str) -> WeightConfig {
+    match config.parse().unwrap() {
+        QuantConfig::Weights(config) => config,
+        other => panic!("{other} is no rule for weights"),
+    }
 }
 
 fn sha256(values: &[f32]) -> String {
@@ -41,6 +49,7 @@ fn group_by_definition(group: &[f32], config: Uniform) -> Vec<f32> {
             let square = group.iter().map(|&w| (f64::from(w) - mean).powi(2)).sum::<f64>() / n;
             (k.value() * square.sqrt()) as f32
         }
+        other => panic!("{other:?} has tests of its own"),
     };
     let low = group.iter().fold(0.0, |low: f32, &w| low.min(w)).max(-limit);
     let high = group.iter().fold(0.0, |high: f32, &w| high.max(w)).min(limit);
@@ -104,7 +113,7 @@ fn every_config_is_its_definition_for_any_number_of_threads() {
         {
             for clip in ["", "-sigma2.5"] {
                 let config = format!("int{bits}{symmetry}-{granularity}{clip}");
-                let QuantConfig::Uniform(uniform) = config.parse().unwrap() else {
+                let Rule::Nearest(Grid::Uniform(uniform)) = parse(&config).rule else {
                     panic!("{config}")
                 };
                 let expected = by_definition(&weights, 96, uniform);
@@ -126,14 +135,6 @@ fn ties_go_to_even_and_signs_stay() {
 }
 
 #[test]
-fn none_keeps_every_bit() {
-    let weights = [-0.0, 1e-45, f32::MAX, f32::MIN, 0.1];
-    let values = run(&weights, 5, "none").unwrap();
-    assert!(values.iter().zip(&weights).all(|(a, b)| a.to_bits() == b.to_bits()));
-    assert_eq!(run(&[], 5, "none"), Ok(vec![]));
-}
-
-#[test]
 fn degenerate_groups_have_finite_values() {
     for config in
         ["int4-group4", "int4-asym-group4", "int8-group4-sigma3", "int2-asym-group4-sigma0.5"]
@@ -151,18 +152,9 @@ fn what_does_not_fit_is_an_error() {
     let check = |weights: &[f32], config, expected: &str| {
         assert_eq!(run(weights, weights.len(), config).unwrap_err().to_string(), expected);
     };
-    check(
-        &[0.5; 6],
-        "int4-group4",
-        "int4-group4 does not fit: 4 does not divide a row of 6 weights",
-    );
-    check(
-        &[0.5; 6],
-        "int4-group8",
-        "int4-group8 does not fit: 8 does not divide a row of 6 weights",
-    );
-    for config in
-        ["none", "int4-tensor", "int3-asym-group2", "int4-channel-sigma3", "phase1-kurtosis-int4"]
+    check(&[0.5; 6], "int4-group4", "unsupported: 4 does not divide a row of 6 weights");
+    check(&[0.5; 6], "int4-group8", "unsupported: 8 does not divide a row of 6 weights");
+    for config in ["int4-tensor", "int3-asym-group2", "int4-channel-sigma3", "phase1-kurtosis-int4"]
     {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             check(&[0.5, bad], config, "a weight is NaN or infinite");
@@ -179,8 +171,9 @@ fn phase1_is_the_grid_that_its_group_asks_for() {
     for (group_kurtosis, same) in
         [(None, "int4-tensor-sigma3.5"), (Some(100.5), "int4-tensor-sigma5")]
     {
-        let config = "phase1-kurtosis-int4".parse().unwrap();
-        let values = quantize(&weights, shape, config, &WeightContext { group_kurtosis }).unwrap();
+        let context = WeightContext { group_kurtosis, inputs: None, seed: 1 };
+        let config = parse("phase1-kurtosis-int4");
+        let values = quantize(&weights, shape, &config, &context).unwrap().weights;
         assert!(values == run(&weights, 96, same).unwrap(), "{same}");
     }
 }

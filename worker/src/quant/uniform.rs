@@ -1,41 +1,60 @@
 //! Uniform quantization of a matrix: which weights share a grid, and the parallel walk over them. Not the grid itself.
 
-use babelquant_proto::quant::{Clip, Granularity, Uniform};
+use babelquant_proto::quant::{Clip, Granularity, Symmetry, Uniform};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::grid::Grid;
 use super::range::{Range, TASK_WEIGHTS};
-use super::{MatrixShape, QuantError};
-
-/// The weights as they are, if they are finite.
-pub(super) fn identity(weights: &[f32]) -> Result<Vec<f32>, QuantError> {
-    Range::of(weights)?;
-    Ok(weights.to_vec())
-}
+use super::{Groups, MatrixShape, QuantError, Quantized};
 
 /// The weights [out, in] after rounding to the grids of `config`.
 pub(super) fn quantize(
     weights: &[f32],
     shape: MatrixShape,
     config: Uniform,
-) -> Result<Vec<f32>, QuantError> {
-    let group = group_length(shape, config)?;
+) -> Result<Quantized, QuantError> {
+    let length = group_length(shape, config)?;
     let mut output = vec![0.0; weights.len()];
-    if group > TASK_WEIGHTS {
-        for (weights, output) in weights.chunks(group).zip(output.chunks_mut(group)) {
-            long_group(weights, output, config)?;
+    let mut limits = vec![[0.0; 2]; weights.len().checked_div(length).unwrap_or(0)];
+    if length > TASK_WEIGHTS {
+        let groups = weights.chunks(length).zip(output.chunks_mut(length));
+        for ((weights, output), limits) in groups.zip(&mut limits) {
+            *limits = long_group(weights, output, config)?;
         }
-    } else if let Some(groups) = TASK_WEIGHTS.checked_div(group) {
-        let task = groups * group;
+    } else if let Some(groups) = TASK_WEIGHTS.checked_div(length) {
+        let task = groups * length;
         let tasks = weights.par_chunks(task).zip(output.par_chunks_mut(task));
         let arch = pulp::Arch::new();
-        tasks.try_for_each(|(weights, output)| {
-            arch.dispatch(ShortGroups { weights, output, group, config })
+        tasks.zip(limits.par_chunks_mut(groups)).try_for_each(|((weights, output), limits)| {
+            arch.dispatch(ShortGroups { weights, output, limits, length, config })
         })?;
     }
-    Ok(output)
+    let groups = Groups { length, codes: codes(config), limits };
+    let bits_per_weight = bits_per_weight(config, length);
+    Ok(Quantized { weights: output, bits_per_weight, groups: Some(groups), input_divisor: None })
 }
+
+/// Values of the grid.
+fn codes(config: Uniform) -> u32 {
+    match config.symmetry {
+        Symmetry::Symmetric => (1 << config.bits.get()) - 1,
+        Symmetry::Asymmetric => 1 << config.bits.get(),
+    }
+}
+
+/// Bits of a code and its share of the group's scale (16 bits, as uniform grids are deployed) and zero point (a code).
+pub(super) fn bits_per_weight(config: Uniform, group: usize) -> f64 {
+    let bits = f64::from(config.bits.get());
+    let zero = match config.symmetry {
+        Symmetry::Symmetric => 0.0,
+        Symmetry::Asymmetric => bits,
+    };
+    bits + (SCALE_BITS + zero) / group.max(1) as f64
+}
+
+/// Bits of a stored scale.
+const SCALE_BITS: f64 = 16.0;
 
 /// How many weights, side by side in row-major order, share a grid.
 fn group_length(shape: MatrixShape, config: Uniform) -> Result<usize, QuantError> {
@@ -47,18 +66,23 @@ fn group_length(shape: MatrixShape, config: Uniform) -> Result<usize, QuantError
         }
         Granularity::Group(length) => {
             let reason = format!("{length} does not divide a row of {} weights", shape.columns);
-            Err(QuantError::Unsupported { config, reason })
+            Err(QuantError::unsupported(reason))
         }
     }
 }
 
-/// One group, its own weights spread over the threads.
-fn long_group(weights: &[f32], output: &mut [f32], config: Uniform) -> Result<(), QuantError> {
-    let grid = Grid::fit(config, clipped(Range::of(weights)?, weights, config))?;
+/// One group, its own weights spread over the threads; its limits.
+fn long_group(
+    weights: &[f32],
+    output: &mut [f32],
+    config: Uniform,
+) -> Result<[f32; 2], QuantError> {
+    let range = clipped(Range::of(weights)?, weights, config);
+    let grid = Grid::fit(config, range)?;
     let arch = pulp::Arch::new();
     let tasks = weights.par_chunks(TASK_WEIGHTS).zip(output.par_chunks_mut(TASK_WEIGHTS));
     tasks.for_each(|(weights, output)| arch.dispatch(Round { grid, weights, output }));
-    Ok(())
+    Ok(range.limits(config.symmetry))
 }
 
 /// `Grid::round`, compiled for each instruction set.
@@ -81,7 +105,8 @@ impl WithSimd for Round<'_> {
 struct ShortGroups<'a> {
     weights: &'a [f32],
     output: &'a mut [f32],
-    group: usize,
+    limits: &'a mut [[f32; 2]],
+    length: usize,
     config: Uniform,
 }
 
@@ -91,9 +116,10 @@ impl WithSimd for ShortGroups<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Self::Output {
         let groups =
-            self.weights.chunks_exact(self.group).zip(self.output.chunks_exact_mut(self.group));
-        for (weights, output) in groups {
+            self.weights.chunks_exact(self.length).zip(self.output.chunks_exact_mut(self.length));
+        for ((weights, output), limits) in groups.zip(self.limits) {
             let range = clipped(Range::of_run(weights)?, weights, self.config);
+            *limits = range.limits(self.config.symmetry);
             Grid::fit(self.config, range)?.round(weights, output);
         }
         Ok(())
@@ -104,5 +130,11 @@ fn clipped(range: Range, weights: &[f32], config: Uniform) -> Range {
     match config.clip {
         Clip::AbsMax => range,
         Clip::Sigma(multiple) => range.clipped(weights, multiple.value()),
+        Clip::Percentile(_)
+        | Clip::AciqGauss
+        | Clip::AciqLaplace
+        | Clip::AciqAuto
+        | Clip::Octav
+        | Clip::Mse => range,
     }
 }
