@@ -6,6 +6,7 @@ mod activations;
 mod column;
 mod documents;
 mod ipc;
+mod quantization;
 mod table;
 mod weights;
 
@@ -14,5 +15,6 @@ pub use arrow::array::RecordBatch;
 pub use column::{Column, RowError};
 pub use documents::DocumentRow;
 pub use ipc::{decode, encode};
+pub use quantization::QuantizationRow;
 pub use table::{Field, Row, Table};
 pub use weights::WeightRow;
