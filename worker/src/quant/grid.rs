@@ -65,21 +65,25 @@ impl Grid {
         }
     }
 
+    /// The nearest value of the grid.
+    #[inline(always)]
+    pub(super) fn nearest(self, weight: f32) -> f32 {
+        match self {
+            Self::Symmetric { scale, top } => {
+                (weight / scale).round_ties_even().clamp(-top, top) * scale
+            }
+            Self::Asymmetric { scale, zero, top } => {
+                let code = ((weight / scale).round_ties_even() + zero).clamp(0.0, top);
+                scale * (code - zero)
+            }
+        }
+    }
+
     /// Writes the nearest values of the grid to `output`; both slices have one length.
     #[inline(always)]
     pub(super) fn round(self, weights: &[f32], output: &mut [f32]) {
-        match self {
-            Self::Symmetric { scale, top } => {
-                for (value, weight) in output.iter_mut().zip(weights) {
-                    *value = (weight / scale).round_ties_even().clamp(-top, top) * scale;
-                }
-            }
-            Self::Asymmetric { scale, zero, top } => {
-                for (value, weight) in output.iter_mut().zip(weights) {
-                    let code = ((weight / scale).round_ties_even() + zero).clamp(0.0, top);
-                    *value = scale * (code - zero);
-                }
-            }
+        for (value, weight) in output.iter_mut().zip(weights) {
+            *value = self.nearest(*weight);
         }
     }
 }

@@ -3,16 +3,21 @@
 //! Pure: it knows no model, no layer and no device. The spelling of configs is `babelquant_proto::quant`; which tensors are
 //! quantized is decided by who calls.
 
+mod clip;
 mod context;
 mod error;
 mod grid;
+mod grids;
 mod quantized;
 mod range;
 #[cfg(test)]
 mod tests;
 mod uniform;
+mod walk;
 
 use babelquant_proto::quant::{Basis, Grid, Rule, WeightConfig};
+
+use clip::Ends;
 
 pub use context::{InputMoments, MatrixShape, WeightContext};
 pub use error::QuantError;
@@ -52,7 +57,8 @@ fn by_rule(
     match rule {
         Rule::Nearest(grid) => to_nearest(weights, shape, grid),
         Rule::Named(named) => {
-            to_nearest(weights, shape, Grid::Uniform(named.grid(context.group_kurtosis)))
+            let ends = Ends::Sigmas(named.sigmas(context.group_kurtosis));
+            uniform::quantize(weights, shape, (named.grid(), ends))
         }
         Rule::Gptq { .. }
         | Rule::Awq(_)
@@ -64,12 +70,16 @@ fn by_rule(
 
 fn to_nearest(weights: &[f32], shape: MatrixShape, grid: Grid) -> Result<Quantized, QuantError> {
     match grid {
-        Grid::Uniform(uniform) => uniform::quantize(weights, shape, uniform),
-        Grid::Codebook { .. }
-        | Grid::Float8 { .. }
-        | Grid::Microscaling { .. }
-        | Grid::Nvfp4
-        | Grid::Signs(_)
-        | Grid::Candle(_) => Err(QuantError::unsupported("not built yet")),
+        Grid::Uniform(uniform) => uniform::quantize(weights, shape, (uniform, Ends::Rule)),
+        Grid::Codebook { code, block, scales } => {
+            grids::codebook::quantize(weights, code, block.get() as usize, scales)
+        }
+        Grid::Float8 { format, scope } => grids::float8::quantize(weights, shape, format, scope),
+        Grid::Microscaling { element, scale_rule } => {
+            grids::microscaling::quantize(weights, shape, element, scale_rule)
+        }
+        Grid::Nvfp4 => grids::nvfp4::quantize(weights, shape),
+        Grid::Signs(signs) => grids::signs::quantize(weights, shape, signs),
+        Grid::Candle(block) => grids::candle::quantize(weights, shape, block),
     }
 }

@@ -5,7 +5,6 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::QuantError;
-use crate::statistics::moments;
 
 /// Weights that one task reads; no result depends on it.
 pub(super) const TASK_WEIGHTS: usize = 1 << 16;
@@ -33,11 +32,14 @@ impl Range {
         Keys::of(weights).range()
     }
 
-    /// The range cut to k population standard deviations of `weights` on both sides of zero: k·σ in f64, rounded to f32.
-    pub(super) fn clipped(self, weights: &[f32], sigmas: f64) -> Self {
-        let sigma = moments::of(weights).std().unwrap_or(0.0);
-        let limit = (sigmas * sigma) as f32;
-        Self { low: self.low.max(-limit), high: self.high.min(limit) }
+    /// The part of the range between two bounds; zero stays in it.
+    pub(super) fn within(self, low: f32, high: f32) -> Self {
+        Self { low: self.low.max(low).min(0.0), high: self.high.min(high).max(0.0) }
+    }
+
+    /// The range with both ends `factor` times as far from zero.
+    pub(super) fn scaled(self, factor: f32) -> Self {
+        Self { low: factor * self.low, high: factor * self.high }
     }
 
     /// The smallest and the largest weight that a grid over the range holds.
@@ -136,11 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn clipping_cuts_both_sides() {
-        let weights = [-3.0, -1.0, 1.0, 1.0, 1.0, 1.0];
-        let sigma = (14.0_f64 / 6.0).sqrt();
-        let range = Range::of(&weights).unwrap();
-        assert_eq!(range.clipped(&weights, 1.0), Range { low: -sigma as f32, high: 1.0 });
-        assert_eq!(range.clipped(&weights, 3.0), range);
+    fn cutting_keeps_zero() {
+        let range = Range::of(&[-3.0, 1.0]).unwrap();
+        assert_eq!(range.within(-2.0, 2.0), Range { low: -2.0, high: 1.0 });
+        assert_eq!(range.within(0.5, 0.75), Range { low: 0.0, high: 0.75 });
+        assert_eq!(range.scaled(0.5), Range { low: -1.5, high: 0.5 });
     }
 }

@@ -91,6 +91,25 @@ fn golden_values_are_exact() {
 }
 
 #[test]
+fn every_grid_is_that_of_its_reference_implementation() {
+    let weights = golden::weights(&golden::file(), "heavy42");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/quant/heavy42.json");
+    let goldens: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut wrong = Vec::new();
+    for golden in goldens.as_array().unwrap() {
+        let config = golden["config"].as_str().unwrap();
+        let columns = golden["columns"].as_u64().unwrap() as usize;
+        let outcome = run(&weights, columns, config);
+        match &outcome {
+            Ok(values) if sha256(values) == golden["f32_sha256_posz"].as_str().unwrap() => {}
+            _ => wrong.push(format!("{config}: {outcome:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn hashes_of_the_reference_study() {
     let weights = golden::weights(&golden::file(), "heavy42");
     let check =

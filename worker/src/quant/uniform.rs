@@ -1,9 +1,10 @@
 //! Uniform quantization of a matrix: which weights share a grid, and the parallel walk over them. Not the grid itself.
 
-use babelquant_proto::quant::{Clip, Granularity, Symmetry, Uniform};
+use babelquant_proto::quant::{Granularity, Symmetry, Uniform};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::clip::{Ends, clipped};
 use super::grid::Grid;
 use super::range::{Range, TASK_WEIGHTS};
 use super::{Groups, MatrixShape, QuantError, Quantized};
@@ -12,7 +13,7 @@ use super::{Groups, MatrixShape, QuantError, Quantized};
 pub(super) fn quantize(
     weights: &[f32],
     shape: MatrixShape,
-    config: Uniform,
+    (config, ends): (Uniform, Ends),
 ) -> Result<Quantized, QuantError> {
     let length = group_length(shape, config)?;
     let mut output = vec![0.0; weights.len()];
@@ -20,14 +21,14 @@ pub(super) fn quantize(
     if length > TASK_WEIGHTS {
         let groups = weights.chunks(length).zip(output.chunks_mut(length));
         for ((weights, output), limits) in groups.zip(&mut limits) {
-            *limits = long_group(weights, output, config)?;
+            *limits = long_group(weights, output, (config, ends))?;
         }
     } else if let Some(groups) = TASK_WEIGHTS.checked_div(length) {
         let task = groups * length;
         let tasks = weights.par_chunks(task).zip(output.par_chunks_mut(task));
         let arch = pulp::Arch::new();
         tasks.zip(limits.par_chunks_mut(groups)).try_for_each(|((weights, output), limits)| {
-            arch.dispatch(ShortGroups { weights, output, limits, length, config })
+            arch.dispatch(ShortGroups { weights, output, limits, length, place: (config, ends) })
         })?;
     }
     let groups = Groups { length, codes: codes(config), limits };
@@ -75,9 +76,9 @@ fn group_length(shape: MatrixShape, config: Uniform) -> Result<usize, QuantError
 fn long_group(
     weights: &[f32],
     output: &mut [f32],
-    config: Uniform,
+    (config, ends): (Uniform, Ends),
 ) -> Result<[f32; 2], QuantError> {
-    let range = clipped(Range::of(weights)?, weights, config);
+    let range = clipped(Range::of(weights)?, weights, (config, ends));
     let grid = Grid::fit(config, range)?;
     let arch = pulp::Arch::new();
     let tasks = weights.par_chunks(TASK_WEIGHTS).zip(output.par_chunks_mut(TASK_WEIGHTS));
@@ -107,7 +108,7 @@ struct ShortGroups<'a> {
     output: &'a mut [f32],
     limits: &'a mut [[f32; 2]],
     length: usize,
-    config: Uniform,
+    place: (Uniform, Ends),
 }
 
 impl WithSimd for ShortGroups<'_> {
@@ -115,26 +116,14 @@ impl WithSimd for ShortGroups<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let config = self.place.0;
         let groups =
             self.weights.chunks_exact(self.length).zip(self.output.chunks_exact_mut(self.length));
         for ((weights, output), limits) in groups.zip(self.limits) {
-            let range = clipped(Range::of_run(weights)?, weights, self.config);
-            *limits = range.limits(self.config.symmetry);
-            Grid::fit(self.config, range)?.round(weights, output);
+            let range = clipped(Range::of_run(weights)?, weights, self.place);
+            *limits = range.limits(config.symmetry);
+            Grid::fit(config, range)?.round(weights, output);
         }
         Ok(())
-    }
-}
-
-fn clipped(range: Range, weights: &[f32], config: Uniform) -> Range {
-    match config.clip {
-        Clip::AbsMax => range,
-        Clip::Sigma(multiple) => range.clipped(weights, multiple.value()),
-        Clip::Percentile(_)
-        | Clip::AciqGauss
-        | Clip::AciqLaplace
-        | Clip::AciqAuto
-        | Clip::Octav
-        | Clip::Mse => range,
     }
 }
