@@ -3,21 +3,32 @@
 //! Pure: it knows no model, no layer and no device. The spelling of configs is `babelquant_proto::quant`; which tensors are
 //! quantized is decided by who calls.
 
+mod awq;
 mod clip;
 mod context;
 mod error;
+mod gptq;
 mod grid;
 mod grids;
+mod hqq;
+mod kept;
+mod matrices;
 mod quantized;
 mod range;
+mod rotation;
+mod smooth_quant;
 #[cfg(test)]
 mod tests;
 mod uniform;
 mod walk;
 
-use babelquant_proto::quant::{Basis, Grid, Rule, WeightConfig};
+use babelquant_proto::quant::{
+    Basis, Bits, Clip, Granularity, Grid, Rule, Symmetry, Uniform, WeightConfig,
+};
 
 use clip::Ends;
+use gptq::Gptq;
+use rotation::BothSides;
 
 pub use context::{InputMoments, MatrixShape, WeightContext};
 pub use error::QuantError;
@@ -42,9 +53,34 @@ pub fn quantize(
         shape.rows * shape.columns,
         "a matrix {shape:?} has rows x columns weights"
     );
-    match (config.basis, config.kept) {
-        (Basis::Stored, None) => by_rule(weights, shape, config.rule, context),
-        (Basis::Rotated, _) | (_, Some(_)) => Err(QuantError::unsupported("not built yet")),
+    let Some(percent) = config.kept else { return in_basis(weights, shape, config, context) };
+    let places = kept::places(weights, percent.value());
+    let rest = in_basis(&kept::remainder(weights, &places), shape, config, context)?;
+    if rest.input_divisor.is_some() {
+        return Err(QuantError::unsupported("kept weights have no scaled inputs"));
+    }
+    kept::restored(rest, weights, &places)
+}
+
+/// Quantizes in the basis of the config.
+fn in_basis(
+    weights: &[f32],
+    shape: MatrixShape,
+    config: &WeightConfig,
+    context: &WeightContext<'_>,
+) -> Result<Quantized, QuantError> {
+    match config.basis {
+        Basis::Stored => by_rule(weights, shape, config.rule, context),
+        Basis::Rotated if matches!(config.rule, Rule::SmoothQuant { .. }) => {
+            Err(QuantError::unsupported("the inputs of a turned matrix are not scaled"))
+        }
+        Basis::Rotated => {
+            let both = BothSides::new(shape, context.seed);
+            let inputs = context.inputs.map(|inputs| both.moments(inputs));
+            let context = WeightContext { inputs: inputs.as_ref(), ..*context };
+            let turned = by_rule(&both.turn(weights), shape, config.rule, &context)?;
+            Ok(Quantized { weights: both.turn_back(&turned.weights), groups: None, ..turned })
+        }
     }
 }
 
@@ -54,19 +90,37 @@ fn by_rule(
     rule: Rule,
     context: &WeightContext<'_>,
 ) -> Result<Quantized, QuantError> {
+    let inputs = || {
+        let missing = || QuantError::unsupported("the rule needs a calibration set");
+        let inputs = context.inputs.ok_or_else(missing)?;
+        assert_eq!(inputs.second.len(), shape.columns * shape.columns, "moments of these inputs");
+        Ok(inputs)
+    };
     match rule {
         Rule::Nearest(grid) => to_nearest(weights, shape, grid),
         Rule::Named(named) => {
             let ends = Ends::Sigmas(named.sigmas(context.group_kurtosis));
             uniform::quantize(weights, shape, (named.grid(), ends))
         }
-        Rule::Gptq { .. }
-        | Rule::Awq(_)
-        | Rule::SmoothQuant { .. }
-        | Rule::Hqq { .. }
-        | Rule::LlmInt8 { .. } => Err(QuantError::unsupported("not built yet")),
+        Rule::Gptq { grid, order, damping } => {
+            gptq::quantize(weights, shape, Gptq { grid, order, damping }, inputs()?)
+        }
+        Rule::Awq(grid) => awq::quantize(weights, shape, grid, inputs()?),
+        Rule::SmoothQuant { strength, grid } => {
+            smooth_quant::quantize(weights, shape, (strength, grid), inputs()?)
+        }
+        Rule::Hqq { bits, group } => hqq::quantize(weights, shape, (bits, group.get() as usize)),
+        Rule::LlmInt8 { .. } => uniform::quantize(weights, shape, (INT8_ROWS, Ends::Rule)),
     }
 }
+
+/// The weights of LLM.int8(): eight bits a row.
+const INT8_ROWS: Uniform = Uniform {
+    bits: Bits::new(8).expect("8 is a width"),
+    symmetry: Symmetry::Symmetric,
+    granularity: Granularity::Channel,
+    clip: Clip::AbsMax,
+};
 
 fn to_nearest(weights: &[f32], shape: MatrixShape, grid: Grid) -> Result<Quantized, QuantError> {
     match grid {

@@ -37,7 +37,7 @@ pub(super) fn quantize(
 }
 
 /// Values of the grid.
-fn codes(config: Uniform) -> u32 {
+pub(super) fn codes(config: Uniform) -> u32 {
     match config.symmetry {
         Symmetry::Symmetric => (1 << config.bits.get()) - 1,
         Symmetry::Asymmetric => 1 << config.bits.get(),
@@ -58,7 +58,7 @@ pub(super) fn bits_per_weight(config: Uniform, group: usize) -> f64 {
 const SCALE_BITS: f64 = 16.0;
 
 /// How many weights, side by side in row-major order, share a grid.
-fn group_length(shape: MatrixShape, config: Uniform) -> Result<usize, QuantError> {
+pub(super) fn group_length(shape: MatrixShape, config: Uniform) -> Result<usize, QuantError> {
     match config.granularity {
         Granularity::Tensor => Ok(shape.rows * shape.columns),
         Granularity::Channel => Ok(shape.columns),

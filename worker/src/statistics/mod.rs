@@ -26,5 +26,6 @@ mod tests;
 mod top;
 
 pub use group::{GroupStatistics, of_group, of_tensor};
+pub(crate) use quantile::Position;
 pub use stored::StoredValues;
 pub use summary::{WeightKey, WeightStatistics};

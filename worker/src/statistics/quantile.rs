@@ -2,17 +2,17 @@
 
 /// Where a quantile lies among n values in order.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     /// Rank from 0 of the value below.
-    pub(super) below: u64,
+    pub(crate) below: u64,
     /// Rank of the value above, or the same where there is none.
-    pub(super) above: u64,
+    pub(crate) above: u64,
     fraction: f64,
 }
 
 impl Position {
     /// h = (n − 1)·p: between the ranks ⌊h⌋ and ⌊h⌋ + 1. There is at least one value.
-    pub(super) fn of(count: u64, p: f64) -> Self {
+    pub(crate) fn of(count: u64, p: f64) -> Self {
         let last = count - 1;
         let h = last as f64 * p;
         let below = (h.floor() as u64).min(last);
@@ -20,7 +20,7 @@ impl Position {
     }
 
     /// The quantile, given the values at both ranks.
-    pub(super) fn between(self, below: f64, above: f64) -> f64 {
+    pub(crate) fn between(self, below: f64, above: f64) -> f64 {
         below + self.fraction * (above - below)
     }
 }

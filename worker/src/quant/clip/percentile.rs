@@ -1,16 +1,19 @@
-//! The quantile of magnitudes (type 7: linear between the two order statistics around (n − 1)·p).
+//! The quantile of magnitudes (type 7).
+
+use crate::statistics::Position;
 
 /// The p quantile of |w|; 0 of none.
 pub(super) fn of_magnitudes(weights: &[f32], p: f64) -> f64 {
     // Bits of non-negative floats are ordered as they are.
     let mut keys: Vec<u32> = weights.iter().map(|weight| weight.abs().to_bits()).collect();
-    let Some(last) = keys.len().checked_sub(1) else { return 0.0 };
-    let place = last as f64 * p;
-    let below = place.floor() as usize;
-    let (_, &mut low, above) = keys.select_nth_unstable(below);
-    let high = above.iter().copied().min().unwrap_or(low);
-    let [low, high] = [low, high].map(|bits| f64::from(f32::from_bits(bits)));
-    low + (high - low) * (place - below as f64)
+    if keys.is_empty() {
+        return 0.0;
+    }
+    let position = Position::of(keys.len() as u64, p);
+    let (_, &mut below, rest) = keys.select_nth_unstable(position.below as usize);
+    let above = rest.iter().copied().min().unwrap_or(below);
+    let [below, above] = [below, above].map(|bits| f64::from(f32::from_bits(bits)));
+    position.between(below, above)
 }
 
 #[cfg(test)]
