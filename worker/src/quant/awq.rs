@@ -120,19 +120,26 @@ fn within_searched_ends(
                 let share = 1.0 - shrink as f32 / RATIOS as f32;
                 let rounded = group_rounded(weights, (columns, first, length), grid, share)?;
                 let errors = group_errors(weights, (columns, first, length), &rounded, block);
-                for (row, (error, least)) in errors.into_iter().zip(&mut least).enumerate() {
-                    if error < *least {
-                        *least = error;
-                        let place = row * columns + first;
-                        output[place..place + length]
-                            .copy_from_slice(&rounded[row * length..(row + 1) * length]);
-                    }
-                }
+                keep_better(output, (columns, first, length), (&rounded, &errors), &mut least);
             }
         }
         Ok(())
     })?;
     Ok(output)
+}
+
+/// Takes over the group of every row whose error is less than its least one so far.
+fn keep_better(
+    output: &mut [f32],
+    (columns, first, length): (usize, usize, usize),
+    (rounded, errors): (&[f32], &[f64]),
+    least: &mut [f64],
+) {
+    let rows = output.chunks_mut(columns).zip(rounded.chunks(length)).zip(errors.iter().zip(least));
+    for ((row, rounded), (&error, least)) in rows.filter(|(_, (error, least))| *error < least) {
+        *least = error;
+        row[first..first + length].copy_from_slice(rounded);
+    }
 }
 
 /// One group of every row on a grid over `share` of its range, [rows, length].
