@@ -218,6 +218,7 @@ pub(crate) fn spec(case: &Path, expected: &Value) -> (Spec, ShardText) {
             cells: cells
                 .map(|(layers, components, config)| (Scope { layers, components }, config))
                 .collect(),
+            checkpoints: Vec::new(),
         }],
         corpus: vec![LanguageCorpus { language: "eng".parse().unwrap(), shards: vec![shard] }],
         windows: Windows {
@@ -228,6 +229,7 @@ pub(crate) fn spec(case: &Path, expected: &Value) -> (Spec, ShardText) {
         dtype: Dtype::F32,
         metrics: Metrics { kl: true },
         seed: 1,
+        calibration: Vec::new(),
     };
     (spec, ShardText { id: ShardId { language: 0, shard: 0 }, documents })
 }

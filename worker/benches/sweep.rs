@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, decode};
 use babelquant_proto::{
     Batch, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart, Scope, Shard,
@@ -79,7 +80,7 @@ fn documents(tokens: &[Vec<u32>]) -> Vec<Document> {
 }
 
 fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Result<Spec> {
-    let config = "int4-channel".parse()?;
+    let config: QuantConfig = "int4-channel".parse()?;
     let components: babelquant_proto::Components = "mlp".parse()?;
     let cell = |&layer| {
         (Scope { layers: Layers::only(layer), components: components.clone() }, config.clone())

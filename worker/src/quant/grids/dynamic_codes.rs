@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn the_table_is_that_of_bitsandbytes() {
-        let values = values();
+        let values: Vec<f64> = values().into_iter().map(f64::from).collect();
         let first = [
-            -0.992968738079071_f32,
+            -0.992968738079071,
             -0.9789062738418579,
             -0.96484375,
             -0.9507812261581421,
@@ -71,7 +71,7 @@ mod tests {
         ];
         assert_eq!((values.len(), &values[..6]), (256, &first[..]));
         assert_eq!((values[127], values[128]), (0.0, 5.500000384017767e-07));
-        let last = [0.936718761920929_f32, 0.9507812261581421, 0.96484375, 0.9789062738418579];
+        let last = [0.936718761920929, 0.9507812261581421, 0.96484375, 0.9789062738418579];
         assert_eq!(&values[250..254], &last[..]);
         assert_eq!(values[254..], [0.992968738079071, 1.0]);
     }
