@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use babelquant_proto::Shape;
-use babelquant_proto::rows::WeightRow;
+use babelquant_proto::quant::Uniform;
+use babelquant_proto::rows::{ClippingRow, WeightRow};
 use babelquant_worker as worker;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -153,6 +154,21 @@ pub async fn run(
 /// The directory holds no model that can be read.
 pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, LocalError> {
     worker::weight_rows(directory, name).map_err(|source| LocalError::Weights {
+        path: directory.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// What each of `configs` does to the MLP matrices of the model in `directory`, called `name`.
+///
+/// # Errors
+/// The directory holds no model that can be read.
+pub fn clipping_rows(
+    directory: &Path,
+    name: &str,
+    configs: &[Uniform],
+) -> Result<Vec<ClippingRow>, LocalError> {
+    worker::clipping_rows(directory, name, configs).map_err(|source| LocalError::Weights {
         path: directory.to_owned(),
         source: Box::new(source),
     })

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::Shape;
-use babelquant_proto::rows::WeightRow;
+use babelquant_proto::quant::Uniform;
+use babelquant_proto::rows::{ClippingRow, WeightRow};
 use thiserror::Error;
 
 use crate::owner::Outcome;
@@ -62,6 +63,14 @@ pub async fn run(
 /// # Errors
 /// Always.
 pub fn weight_rows(_: &Path, _: &str) -> Result<Vec<WeightRow>, LocalError> {
+    Err(LocalError)
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn clipping_rows(_: &Path, _: &str, _: &[Uniform]) -> Result<Vec<ClippingRow>, LocalError> {
     Err(LocalError)
 }
 

@@ -9,16 +9,15 @@ use tokio::net::TcpListener;
 
 use super::models;
 use super::stop::Stop;
-use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, Weights, What};
-use crate::local::{self, LocalWorker, ModelShape};
+use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, weights};
+use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
-use crate::progress::{self, Wanted};
-use crate::reduce::Reducer;
+use crate::progress;
 use crate::serve::{NetworkTrust, Service, check_exposure, serve};
-use crate::store::{AnalysisFile, Output};
+use crate::store::Output;
 use crate::study::plan;
 use crate::study::{Analysis, Resolved, Study, StudyError};
-use crate::{analyse, demo, report, service};
+use crate::{analyse, demo, service};
 
 /// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
@@ -29,7 +28,7 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Demo(demo) => run_demo(demo).await,
         Command::Run(Run { what, out, inside }) => run_local(what.study()?, &out, inside).await,
         Command::Plan(plan) => print_plan(plan).await,
-        Command::Weights(weights) => print_weights(weights).await,
+        Command::Weights(weights) => weights::execute(weights).await,
         Command::Serve(serve) => run_service(serve).await,
         Command::Report(report) => rebuild_report(report).await,
         Command::Status(Status { url }) => print_status(&url).await,
@@ -121,55 +120,8 @@ async fn print_plan(Plan { what, gflops }: Plan) -> Result<u8, Stop> {
     Ok(exit::COMPLETE)
 }
 
-async fn print_weights(weights: Weights) -> Result<u8, Stop> {
-    let Weights { model, revision, shape_only, out } = weights;
-    for source in models::named(&[model], revision.as_deref())? {
-        if shape_only {
-            let directory = models::locate(&source, Wanted::Config).await?;
-            print(&in_words(&source.name, local::shape(&directory)?));
-        } else {
-            let directory = models::locate(&source, Wanted::Model).await?;
-            print_statistics(source.name, directory, out.as_deref()).await?;
-        }
-    }
-    Ok(exit::COMPLETE)
-}
-
-/// A model's shape, a number a line.
-fn in_words(name: &str, ModelShape { parameters, shape }: ModelShape) -> String {
-    let layers = match shape.encoder_layers {
-        0 => shape.layers.to_string(),
-        encoder => format!("{encoder} encoder, {} decoder", shape.layers),
-    };
-    let positions = shape.positions.map_or("no table".to_owned(), |count| count.to_string());
-    let rows = [
-        ("model", name.to_owned()),
-        ("parameters", parameters.to_string()),
-        ("layers", layers),
-        ("hidden", shape.hidden.to_string()),
-        ("vocabulary", shape.vocabulary.to_string()),
-        ("positions", positions),
-    ];
-    rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
-}
-
-async fn print_statistics(
-    name: String,
-    directory: PathBuf,
-    out: Option<&Path>,
-) -> Result<(), Stop> {
-    let rows = tokio::task::spawn_blocking(move || local::weight_rows(&directory, &name));
-    let rows = rows.await.map_err(|error| Stop::new(exit::BUG, error))??;
-    if let Some(path) = out {
-        write_file(path, &AnalysisFile::table(&rows)?.content)?;
-    }
-    let mut reducer = Reducer::new(Analysis::default());
-    reducer.push_weights(&rows);
-    print(&report::terminal(&reducer.finish()));
-    Ok(())
-}
-
-fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
+/// Writes a file that a flag names.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
     std::fs::write(path, content).map_err(|source| {
         let cause = anyhow::Error::new(source);
         Stop::new(exit::UNFINISHED, cause.context(format!("cannot write {}", path.display())))
@@ -220,7 +172,7 @@ fn open_existing(out: &str) -> Result<Output, Stop> {
 }
 
 /// Writes a result to stdout. A reader that has gone away, as in `| head`, is no error.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
@@ -242,28 +194,4 @@ async fn termination() {
         () = wait(SignalKind::interrupt()) => {}
     }
     tracing::warn!("stopping: what is done is kept");
-}
-
-#[cfg(test)]
-mod tests {
-    use babelquant_proto::Shape;
-
-    use super::*;
-
-    #[test]
-    fn a_shape_is_a_number_a_line() {
-        let shape = Shape {
-            encoder_layers: 8,
-            layers: 8,
-            hidden: 512,
-            vocabulary: 250_112,
-            positions: None,
-        };
-        let text = in_words("mt5-small", ModelShape { parameters: 300_176_768, shape });
-        for line in
-            ["parameters  300176768", "layers      8 encoder, 8 decoder", "positions   no table"]
-        {
-            assert!(text.lines().any(|found| found == line), "{text}");
-        }
-    }
 }

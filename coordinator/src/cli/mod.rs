@@ -3,12 +3,14 @@
 mod commands;
 mod models;
 mod stop;
+mod weights;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use babelquant_proto::quant::{Bits, Granularity};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -77,10 +79,11 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
     /// Say how much work a study is; compute nothing
     #[command(after_help = "Example:\n  babelquant plan study.toml --gflops 200")]
     Plan(Plan),
-    /// Print the weight statistics of a model; needs no corpus
+    /// Print the weight statistics of a model and where clipping rules end grids over them; needs no corpus
     #[command(after_help = "Examples:
   babelquant weights bigscience/bloom-560m
-  babelquant weights models/bloom-560m --out weights.parquet
+  babelquant weights models/bloom-560m --out weights.parquet --clipping clipping.parquet
+  babelquant weights models/bloom-560m --bits 4 --granularity channel
   babelquant weights google/mt5-small --shape-only")]
     Weights(Weights),
     /// Serve a study to workers on other machines
@@ -169,9 +172,37 @@ struct Weights {
     /// Print parameters and layers from config.json alone; reads no weights
     #[arg(long, conflicts_with = "out")]
     shape_only: bool,
-    /// Write the rows to this Parquet file as well
+    /// Write the statistics of every tensor to this Parquet file as well
     #[arg(long, value_name = "FILE.parquet")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    clipping: Clipping,
+}
+
+/// The clipping rules that `weights` compares.
+#[derive(Debug, Args)]
+struct Clipping {
+    /// Leave out the comparison of clipping rules
+    #[arg(long, conflicts_with_all = ["shape_only", "bits", "granularity", "clipping"])]
+    no_clipping: bool,
+    /// Widths that the rules are compared at, in bits
+    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = bits, default_value = "2,3,4,8", conflicts_with = "shape_only")]
+    bits: Vec<Bits>,
+    /// Which weights share a grid: tensor, channel or groupN
+    #[arg(
+        long,
+        value_name = "GRANULARITY",
+        default_value = "tensor",
+        conflicts_with = "shape_only"
+    )]
+    granularity: Granularity,
+    /// Write the comparison, of every matrix too, to this Parquet file as well
+    #[arg(long, value_name = "FILE.parquet", conflicts_with = "shape_only")]
+    clipping: Option<PathBuf>,
+}
+
+fn bits(text: &str) -> Result<Bits, &'static str> {
+    text.parse().map_err(|()| "expected 2 to 8")
 }
 
 #[derive(Debug, Args)]
@@ -228,6 +259,13 @@ mod tests {
         assert!(parse("babelquant run --model o/m --revision step1 --corpus c/{language}.txt"));
         assert!(parse("babelquant weights o/m --revision step1 --shape-only"));
         assert!(!parse("babelquant weights o/m --shape-only --out w.parquet"));
+        assert!(parse(
+            "babelquant weights o/m --bits 3,4 --granularity group128 --clipping c.parquet"
+        ));
+        assert!(parse("babelquant weights o/m --no-clipping --out w.parquet"));
+        assert!(!parse("babelquant weights o/m --no-clipping --bits 4"));
+        assert!(!parse("babelquant weights o/m --bits 9"));
+        assert!(!parse("babelquant weights o/m --shape-only --granularity channel"));
         assert!(!parse("babelquant run s.toml --revision step1"));
         assert!(!parse("babelquant run"));
         assert!(!parse("babelquant run s.toml --model m --corpus c"));

@@ -66,7 +66,7 @@ fn layer_row(layer: Layer, row: &WeightRow) -> LayerRow {
 
 /// Reading of an excess kurtosis. With these bounds the earlier study's outlier layers {5, 21, 22} of BLOOM-560M are extreme, its high layers
 /// {4, 6, 7, 23} high; 100 is also the bound of `phase1-kurtosis-int4`.
-fn note(kurtosis: f64) -> &'static str {
+pub(super) fn note(kurtosis: f64) -> &'static str {
     match kurtosis {
         extreme if extreme > 100.0 => "extreme",
         high if high >= 30.0 => "high",

@@ -5,6 +5,7 @@
 
 mod activations;
 mod bootstrap;
+mod clipping;
 mod correlation;
 mod correlations;
 mod distribution;
@@ -36,6 +37,9 @@ mod tests;
 
 use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
 
+#[cfg(test)]
+pub(crate) use clipping::tests::rows as clipping_rows;
+pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use spelled::Spelled;
 pub use tables::{
     CorrelationRow, FloorRow, LanguageRow, LayerRow, ModelRow, ReplicationRow, SensitivityRow,

@@ -18,10 +18,11 @@ impl Column {
         Self { head: head.into(), cells: cells.into_iter().collect() }
     }
 
-    /// Characters of its longest text.
+    /// Characters of its longest line.
     fn width(&self) -> usize {
         let texts = self.cells.iter().chain([&self.head]);
-        texts.map(|text| text.chars().count()).max().unwrap_or(0)
+        let lines = texts.flat_map(|text| text.lines());
+        lines.map(|line| line.chars().count()).max().unwrap_or(0)
     }
 }
 

@@ -4,6 +4,7 @@
 //! correlations are shown.
 
 mod block;
+mod clipping;
 mod columns;
 mod correlations;
 mod degradation;
@@ -20,12 +21,13 @@ mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
 
 use block::Block;
 use number::fixed;
 
-use crate::reduce::{SensitivityRow, Summary};
+use crate::reduce::{SensitivityRow, Summary, comparisons};
 use crate::study::Analysis;
 
 /// The report for a terminal of 120 columns; long tables are cut into parts and only the main correlations are shown.
@@ -36,6 +38,11 @@ pub fn terminal(summary: &Summary) -> String {
 /// The whole report as Markdown.
 pub fn markdown(summary: &Summary) -> String {
     markdown::write(&blocks(summary, Medium::Markdown))
+}
+
+/// Clipping rules compared on the weights of one model, for a terminal; empty without rows.
+pub fn clipping(rows: &[ClippingRow]) -> String {
+    terminal::write(&clipping::blocks(&comparisons(rows), Medium::Terminal))
 }
 
 /// The Summary as JSON: the caller's provenance (digests, engine class: no time, host or path) beside the analysis and every table, each an

@@ -36,6 +36,20 @@ impl Clip {
         (Self::Mse, "mse"),
     ];
 
+    /// Its name in tables: as configs spell it, and `absmax`.
+    pub fn name(self) -> String {
+        match self {
+            Self::AbsMax => "absmax".to_owned(),
+            Self::Sigma(_)
+            | Self::Percentile(_)
+            | Self::AciqGauss
+            | Self::AciqLaplace
+            | Self::AciqAuto
+            | Self::Octav
+            | Self::Mse => self.to_string().trim_start_matches('-').to_owned(),
+        }
+    }
+
     /// The rule that stands next; absmax where none does.
     pub(super) fn parse(words: &mut Words<'_>) -> Self {
         if let Some((clip, _)) = Self::NAMED.into_iter().find(|(_, name)| words.take(name)) {

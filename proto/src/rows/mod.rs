@@ -3,6 +3,7 @@
 //! Undefined numbers are null; a NaN or infinity in a row is a bug of whoever made it and is refused by name.
 
 mod activations;
+mod clipping;
 mod column;
 mod documents;
 mod ipc;
@@ -12,6 +13,7 @@ mod weights;
 
 pub use activations::{ActivationRow, Point};
 pub use arrow::array::RecordBatch;
+pub use clipping::ClippingRow;
 pub use column::{Column, RowError};
 pub use documents::DocumentRow;
 pub use ipc::{decode, encode};

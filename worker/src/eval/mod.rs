@@ -2,6 +2,7 @@
 
 mod activations;
 mod cells;
+mod clipping;
 mod error;
 mod find;
 mod head;
@@ -27,6 +28,7 @@ use self::memory::{Budget, Needs};
 use self::shard::ShardStates;
 use crate::model::{Architecture, Checkpoint};
 
+pub use clipping::clipping_rows;
 pub use error::EvalError;
 pub use find::Places;
 pub use weights::{check, parameters, weight_rows};

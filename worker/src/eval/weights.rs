@@ -13,7 +13,7 @@ use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTens
 use crate::statistics::{StoredValues, WeightKey, of_group, of_tensor};
 
 /// The layer group of the earlier study: the matrices of the MLP taken together.
-const GROUP: &str = "mlp";
+pub(super) const GROUP: &str = "mlp";
 
 /// The rows of a model in `directory`, called `name` in them: layer by layer, then the tensors outside the layers.
 ///
@@ -109,7 +109,8 @@ fn in_group(architecture: &Architecture, layer: Layer, tensor: &str) -> bool {
     matrices.any(|matrix| matrix.roles.iter().any(|(role, _)| role.is_mlp()))
 }
 
-fn values_of<'a>(stored: &StoredTensor<'a>) -> StoredValues<'a> {
+/// A tensor's values, in place.
+pub(super) fn values_of<'a>(stored: &StoredTensor<'a>) -> StoredValues<'a> {
     match stored.dtype {
         StoredDtype::F32 => StoredValues::F32(stored.bytes),
         StoredDtype::F16 => StoredValues::F16(stored.bytes),

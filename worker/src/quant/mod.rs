@@ -6,6 +6,7 @@
 mod awq;
 mod clip;
 mod context;
+mod ending;
 mod error;
 mod gptq;
 mod grid;
@@ -16,6 +17,7 @@ mod matrices;
 mod quantized;
 mod range;
 mod rotation;
+mod sample;
 mod smooth_quant;
 #[cfg(test)]
 mod tests;
@@ -31,8 +33,10 @@ use gptq::Gptq;
 use rotation::BothSides;
 
 pub use context::{InputMoments, MatrixShape, WeightContext};
+pub use ending::Endings;
 pub use error::QuantError;
 pub use quantized::{Groups, Quantized};
+pub use sample::Sample;
 
 /// The weights [out, in] that remain when `config` has quantized and dequantized them. The same bits come out for any number of
 /// threads.

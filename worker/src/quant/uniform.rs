@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::clip::{Ends, clipped};
 use super::grid::Grid;
 use super::range::{Range, TASK_WEIGHTS};
-use super::{Groups, MatrixShape, QuantError, Quantized};
+use super::{Groups, MatrixShape, QuantError, Quantized, Sample};
 
 /// The weights [out, in] after rounding to the grids of `config`.
 pub(super) fn quantize(
@@ -78,7 +78,7 @@ fn long_group(
     output: &mut [f32],
     (config, ends): (Uniform, Ends),
 ) -> Result<[f32; 2], QuantError> {
-    let range = clipped(Range::of(weights)?, weights, (config, ends));
+    let range = clipped(Range::of(weights)?, Sample::of(weights), (config, ends));
     let grid = Grid::fit(config, range)?;
     let arch = pulp::Arch::new();
     let tasks = weights.par_chunks(TASK_WEIGHTS).zip(output.par_chunks_mut(TASK_WEIGHTS));
@@ -120,7 +120,7 @@ impl WithSimd for ShortGroups<'_> {
         let groups =
             self.weights.chunks_exact(self.length).zip(self.output.chunks_exact_mut(self.length));
         for ((weights, output), limits) in groups.zip(self.limits) {
-            let range = clipped(Range::of_run(weights)?, weights, self.place);
+            let range = clipped(Range::of_run(weights)?, Sample::of(weights), self.place);
             *limits = range.limits(config.symmetry);
             Grid::fit(config, range)?.round(weights, output);
         }

@@ -9,6 +9,7 @@ mod bucket;
 mod coarse;
 mod collect;
 mod counts;
+mod distinct;
 mod even;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -25,6 +26,7 @@ mod summary;
 mod tests;
 mod top;
 
+pub use distinct::Distinct;
 pub use group::{GroupStatistics, of_group, of_tensor};
 pub(crate) use quantile::Position;
 pub use stored::StoredValues;

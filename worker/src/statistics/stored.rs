@@ -33,6 +33,13 @@ impl<'a> StoredValues<'a> {
         }
     }
 
+    /// The values, widened.
+    pub fn to_f32(self) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.count());
+        self.append_to(&mut values);
+        values
+    }
+
     /// Appends the values, widened.
     pub(super) fn append_to(self, values: &mut Vec<f32>) {
         match self {

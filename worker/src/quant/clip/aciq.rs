@@ -6,7 +6,7 @@ use std::f64::consts::{E, PI, SQRT_2};
 use statrs::function::erf::erfc;
 
 use super::sums::{Terms, sums};
-use crate::statistics::moments;
+use crate::quant::Sample;
 
 /// The density that weights are taken to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,10 @@ pub(super) struct Fit {
 }
 
 impl Fit {
-    pub(super) fn of(weights: &[f32]) -> Self {
-        let moments = moments::of(weights);
-        let [sum] = sums(weights, &Distance { mean: moments.mean });
-        let scale = sum / weights.len().max(1) as f64;
+    pub(super) fn of(sample: Sample<'_>) -> Self {
+        let moments = sample.moments();
+        let [sum] = sums(sample, &Distance { mean: moments.mean });
+        let scale = sum / sample.len().max(1) as f64;
         Self { mean: moments.mean, sigma: moments.std().unwrap_or(0.0), scale }
     }
 

@@ -6,16 +6,17 @@ use babelquant_proto::quant::Uniform;
 use super::sums::{Terms, sums};
 use crate::quant::grid::Grid;
 use crate::quant::range::{Range, TASK_WEIGHTS};
+use crate::quant::{QuantError, Sample};
 
 /// Steps of the search; the first is the full range, and wins a tie.
 const STEPS: u32 = 80;
 
 /// The range, shrunk to where the grid's square error is smallest.
-pub(super) fn range(full: Range, weights: &[f32], config: Uniform) -> Range {
+pub(super) fn range(full: Range, sample: Sample<'_>, config: Uniform) -> Range {
     let mut best = (f64::INFINITY, full);
     for step in 0..STEPS {
         let shrunk = full.scaled(1.0 - step as f32 / 100.0);
-        let error = square_error(shrunk, weights, config, best.0);
+        let error = bounded_square_error(shrunk, sample, (config, best.0));
         if error < best.0 {
             best = (error, shrunk);
         }
@@ -23,11 +24,25 @@ pub(super) fn range(full: Range, weights: &[f32], config: Uniform) -> Range {
     best.1
 }
 
+/// Σ(ŵ − w)² on the grid over `range`.
+pub(in crate::quant) fn square_error(
+    range: Range,
+    sample: Sample<'_>,
+    config: Uniform,
+) -> Result<f64, QuantError> {
+    let [error] = sums(sample, &SquareError(Grid::fit(config, range)?));
+    Ok(error)
+}
+
 /// Σ(ŵ − w)² on the grid over `range`; any number above `bound` once the sum is above it.
-pub(super) fn square_error(range: Range, weights: &[f32], config: Uniform, bound: f64) -> f64 {
+pub(super) fn bounded_square_error(
+    range: Range,
+    sample: Sample<'_>,
+    (config, bound): (Uniform, f64),
+) -> f64 {
     let Ok(grid) = Grid::fit(config, range) else { return f64::INFINITY };
     let mut total = 0.0;
-    for part in weights.chunks(BOUND_WEIGHTS) {
+    for part in sample.chunks(BOUND_WEIGHTS) {
         let [error] = sums(part, &SquareError(grid));
         total += error;
         if total > bound {

@@ -8,8 +8,10 @@ mod sums;
 
 use babelquant_proto::quant::{Clip, Symmetry, Uniform};
 
+use super::Sample;
 use super::range::Range;
-use crate::statistics::moments;
+
+pub(super) use least_squares::square_error;
 
 /// How the ends of a grid are found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,14 +22,14 @@ pub(super) enum Ends {
     Sigmas(f64),
 }
 
-/// The range of `weights` cut to where a grid of `config` is to end. A symmetric grid is cut on both sides of zero; an asymmetric
+/// The range of the weights cut to where a grid of `config` is to end. A symmetric grid is cut on both sides of zero; an asymmetric
 /// one on both sides of the mean by ACIQ, whose model is centred, and of zero by the other rules.
-pub(super) fn clipped(range: Range, weights: &[f32], (config, ends): (Uniform, Ends)) -> Range {
+pub(super) fn clipped(range: Range, sample: Sample<'_>, (config, ends): (Uniform, Ends)) -> Range {
     let bits = config.bits.get();
     let around_zero = |limit: f64| range.within(-limit as f32, limit as f32);
-    let sigmas = |count: f64| around_zero(count * moments::of(weights).std().unwrap_or(0.0));
+    let sigmas = |count: f64| around_zero(count * sample.moments().std().unwrap_or(0.0));
     let around_center = |density: aciq::Density| {
-        let fit = aciq::Fit::of(weights);
+        let fit = aciq::Fit::of(sample);
         let limit = fit.limit(density.unwrap_or_better(&fit), bits);
         match config.symmetry {
             Symmetry::Symmetric => around_zero(limit),
@@ -41,12 +43,12 @@ pub(super) fn clipped(range: Range, weights: &[f32], (config, ends): (Uniform, E
         (Ends::Rule, Clip::AbsMax) => range,
         (Ends::Rule, Clip::Sigma(count)) => sigmas(count.value()),
         (Ends::Rule, Clip::Percentile(share)) => {
-            around_zero(percentile::of_magnitudes(weights, share.value() / 100.0))
+            around_zero(percentile::of_magnitudes(sample, share.value() / 100.0))
         }
         (Ends::Rule, Clip::AciqGauss) => around_center(aciq::Density::Gauss),
         (Ends::Rule, Clip::AciqLaplace) => around_center(aciq::Density::Laplace),
         (Ends::Rule, Clip::AciqAuto) => around_center(aciq::Density::Better),
-        (Ends::Rule, Clip::Octav) => around_zero(octav::limit(range, weights, config)),
-        (Ends::Rule, Clip::Mse) => least_squares::range(range, weights, config),
+        (Ends::Rule, Clip::Octav) => around_zero(octav::limit(range, sample, config)),
+        (Ends::Rule, Clip::Mse) => least_squares::range(range, sample, config),
     }
 }

@@ -4,8 +4,9 @@
 
 use babelquant_proto::quant::Uniform;
 
-use super::least_squares::square_error;
+use super::least_squares::bounded_square_error;
 use super::sums::{Terms, sums};
+use crate::quant::Sample;
 use crate::quant::range::Range;
 
 /// Steps after which a sequence that does not settle is given up.
@@ -15,14 +16,14 @@ const SETTLED: f64 = 1e-6;
 
 /// Where a grid of `config` is to end. Small groups of two bits may come to alternate between two values: the one of the smaller
 /// error is taken.
-pub(super) fn limit(range: Range, weights: &[f32], config: Uniform) -> f64 {
-    let [sum, count] = sums(weights, &Above(0.0));
+pub(super) fn limit(range: Range, sample: Sample<'_>, config: Uniform) -> f64 {
+    let [sum, count] = sums(sample, &Above(0.0));
     if count == 0.0 {
         return 0.0;
     }
     let noise = 4_f64.powi(-i32::from(config.bits.get())) / 3.0;
     let next = |s: f64| {
-        let [sum, above] = sums(weights, &Above(s));
+        let [sum, above] = sums(sample, &Above(s));
         (above > 0.0).then(|| sum / (noise * (count - above) + above))
     };
     let (mut before, mut s) = (sum / count, sum / count);
@@ -32,16 +33,18 @@ pub(super) fn limit(range: Range, weights: &[f32], config: Uniform) -> f64 {
             return after;
         }
         if (after - before).abs() <= SETTLED * s {
-            return better((s, after), (range, weights, config));
+            return better((s, after), (range, sample, config));
         }
         (before, s) = (s, after);
     }
-    better((before, s), (range, weights, config))
+    better((before, s), (range, sample, config))
 }
 
 /// Of two ends the one of the smaller square error.
-fn better((a, b): (f64, f64), (range, weights, config): (Range, &[f32], Uniform)) -> f64 {
-    let error = |s: f64| square_error(range.within(-s as f32, s as f32), weights, config, f64::MAX);
+fn better((a, b): (f64, f64), (range, sample, config): (Range, Sample<'_>, Uniform)) -> f64 {
+    let error = |s: f64| {
+        bounded_square_error(range.within(-s as f32, s as f32), sample, (config, f64::MAX))
+    };
     if error(b) < error(a) { b } else { a }
 }
 

@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use crate::quant::Sample;
 use crate::quant::range::TASK_WEIGHTS;
 
 /// Terms summed side by side; fixed, so that wider registers change nothing.
@@ -14,14 +15,18 @@ pub(super) trait Terms<const N: usize>: Sync {
     fn of(&self, weight: f32) -> [f64; N];
 }
 
-/// The sums of `terms` over `weights`.
-pub(super) fn sums<const N: usize>(weights: &[f32], terms: &impl Terms<N>) -> [f64; N] {
+/// The sums of `terms` over the weights.
+pub(super) fn sums<const N: usize>(sample: Sample<'_>, terms: &impl Terms<N>) -> [f64; N] {
     let arch = pulp::Arch::new();
-    let task = |weights: &[f32]| arch.dispatch(Task { weights, terms });
-    if weights.len() <= TASK_WEIGHTS {
-        return task(weights);
+    let task = |sample: Sample<'_>| match sample.counts() {
+        None => arch.dispatch(Task { weights: sample.values(), terms }),
+        Some(counts) => arch.dispatch(Counted { values: sample.values(), counts, terms }),
+    };
+    if sample.values().len() <= TASK_WEIGHTS {
+        return task(sample);
     }
-    let parts: Vec<[f64; N]> = weights.par_chunks(TASK_WEIGHTS).map(task).collect();
+    let parts: Vec<Sample<'_>> = sample.chunks(TASK_WEIGHTS).collect();
+    let parts: Vec<[f64; N]> = parts.into_par_iter().map(task).collect();
     parts.into_iter().fold([0.0; N], plus)
 }
 
@@ -57,5 +62,35 @@ impl<const N: usize, T: Terms<N>> WithSimd for Task<'_, T, N> {
             total = plus(total, self.terms.of(weight));
         }
         total
+    }
+}
+
+/// One thread's part of counted values.
+struct Counted<'a, T: Terms<N>, const N: usize> {
+    values: &'a [f32],
+    counts: &'a [u64],
+    terms: &'a T,
+}
+
+impl<const N: usize, T: Terms<N>> WithSimd for Counted<'_, T, N> {
+    type Output = [f64; N];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; N] {
+        let times = |value: f32, count: u64| self.terms.of(value).map(|term| count as f64 * term);
+        let mut lanes = [[0.0; LANES]; N];
+        let (values, value_rest) = self.values.as_chunks::<LANES>();
+        let (counts, count_rest) = self.counts.as_chunks::<LANES>();
+        for (values, counts) in values.iter().zip(counts) {
+            for lane in 0..LANES {
+                let terms = times(values[lane], counts[lane]);
+                for (sums, term) in lanes.iter_mut().zip(terms) {
+                    sums[lane] += term;
+                }
+            }
+        }
+        let total = lanes.map(|lanes| lanes.iter().sum());
+        let rest = value_rest.iter().zip(count_rest);
+        rest.fold(total, |total, (&value, &count)| plus(total, times(value, count)))
     }
 }

@@ -17,7 +17,7 @@ use super::grid::Grid;
 use super::matrices::{TASK_ROWS, add_product, view};
 use super::range::Range;
 use super::uniform::{bits_per_weight, codes, group_length};
-use super::{Groups, InputMoments, MatrixShape, QuantError, Quantized};
+use super::{Groups, InputMoments, MatrixShape, QuantError, Quantized, Sample};
 
 /// Columns between two updates of all columns behind them.
 const BLOCK: usize = 128;
@@ -84,7 +84,7 @@ fn order(order: ColumnOrder, inputs: &InputMoments, columns: usize) -> Vec<usize
 type Fitted = (Grid, [f32; 2]);
 
 fn fitted(weights: &[f32], grid: Uniform) -> Result<Fitted, QuantError> {
-    let range = clipped(Range::of(weights)?, weights, (grid, Ends::Rule));
+    let range = clipped(Range::of(weights)?, Sample::of(weights), (grid, Ends::Rule));
     Ok((Grid::fit(grid, range)?, range.limits(grid.symmetry)))
 }
 

@@ -1,0 +1,132 @@
+//! The command `weights`: a model's shape, the statistics of its weights, and where clipping rules end grids over them. The tables are
+//! `report`'s.
+
+use std::path::Path;
+
+use babelquant_proto::exit;
+use babelquant_proto::quant::{Bits, Clip, Decimal, Symmetry, Uniform};
+use babelquant_proto::rows::{ClippingRow, WeightRow};
+
+use super::commands::{print, write_file};
+use super::models;
+use super::stop::Stop;
+use super::{Clipping, Weights};
+use crate::local::{self, ModelShape};
+use crate::progress::Wanted;
+use crate::reduce::Reducer;
+use crate::report;
+use crate::store::AnalysisFile;
+use crate::study::Analysis;
+
+/// The rules that are compared: none, the earlier study's, quantiles, and those that look for the least error.
+const RULES: [Clip; 10] = [
+    Clip::AbsMax,
+    Clip::Sigma(Decimal::from_thousandths(3500)),
+    Clip::Sigma(Decimal::from_thousandths(5000)),
+    Clip::Percentile(Decimal::from_thousandths(99_900)),
+    Clip::Percentile(Decimal::from_thousandths(99_990)),
+    Clip::AciqGauss,
+    Clip::AciqLaplace,
+    Clip::AciqAuto,
+    Clip::Octav,
+    Clip::Mse,
+];
+
+/// Prints what is asked of a model.
+pub(super) async fn execute(weights: Weights) -> Result<u8, Stop> {
+    let Weights { model, revision, shape_only, out, clipping } = weights;
+    for source in models::named(&[model], revision.as_deref())? {
+        if shape_only {
+            let directory = models::locate(&source, Wanted::Config).await?;
+            print(&in_words(&source.name, local::shape(&directory)?));
+        } else {
+            let directory = models::locate(&source, Wanted::Model).await?;
+            print_statistics(&source.name, &directory, out.as_deref()).await?;
+            if !clipping.no_clipping {
+                print_clipping(&source.name, &directory, &clipping).await?;
+            }
+        }
+    }
+    Ok(exit::COMPLETE)
+}
+
+/// A model's shape, a number a line.
+fn in_words(name: &str, ModelShape { parameters, shape }: ModelShape) -> String {
+    let layers = match shape.encoder_layers {
+        0 => shape.layers.to_string(),
+        encoder => format!("{encoder} encoder, {} decoder", shape.layers),
+    };
+    let positions = shape.positions.map_or("no table".to_owned(), |count| count.to_string());
+    let rows = [
+        ("model", name.to_owned()),
+        ("parameters", parameters.to_string()),
+        ("layers", layers),
+        ("hidden", shape.hidden.to_string()),
+        ("vocabulary", shape.vocabulary.to_string()),
+        ("positions", positions),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect()
+}
+
+async fn print_statistics(name: &str, directory: &Path, out: Option<&Path>) -> Result<(), Stop> {
+    let (name, directory) = (name.to_owned(), directory.to_owned());
+    let rows = tokio::task::spawn_blocking(move || local::weight_rows(&directory, &name));
+    let rows: Vec<WeightRow> = rows.await.map_err(|error| Stop::new(exit::BUG, error))??;
+    if let Some(path) = out {
+        write_file(path, &AnalysisFile::table(&rows)?.content)?;
+    }
+    let mut reducer = Reducer::new(Analysis::default());
+    reducer.push_weights(&rows);
+    print(&report::terminal(&reducer.finish()));
+    Ok(())
+}
+
+async fn print_clipping(name: &str, directory: &Path, asked: &Clipping) -> Result<(), Stop> {
+    let (name, directory, configs) = (name.to_owned(), directory.to_owned(), asked.configs());
+    let rows =
+        tokio::task::spawn_blocking(move || local::clipping_rows(&directory, &name, &configs));
+    let rows: Vec<ClippingRow> = rows.await.map_err(|error| Stop::new(exit::BUG, error))??;
+    if let Some(path) = &asked.clipping {
+        write_file(path, &AnalysisFile::table(&rows)?.content)?;
+    }
+    print(&report::clipping(&rows));
+    Ok(())
+}
+
+impl Clipping {
+    /// Every rule at every width.
+    fn configs(&self) -> Vec<Uniform> {
+        let with = |bits: Bits, clip: Clip| Uniform {
+            bits,
+            symmetry: Symmetry::Symmetric,
+            granularity: self.granularity,
+            clip,
+        };
+        let widths = self.bits.iter();
+        widths.flat_map(|&bits| RULES.map(|clip| with(bits, clip))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use babelquant_proto::Shape;
+
+    use super::*;
+
+    #[test]
+    fn a_shape_is_a_number_a_line() {
+        let shape = Shape {
+            encoder_layers: 8,
+            layers: 8,
+            hidden: 512,
+            vocabulary: 250_112,
+            positions: None,
+        };
+        let text = in_words("mt5-small", ModelShape { parameters: 300_176_768, shape });
+        for line in
+            ["parameters  300176768", "layers      8 encoder, 8 decoder", "positions   no table"]
+        {
+            assert!(text.lines().any(|found| found == line), "{text}");
+        }
+    }
+}
