@@ -1,7 +1,7 @@
 //! Is this a result of this unit? Checks bytes, table, keys and completeness before anything is accepted. Judges no number.
 
 use babelquant_proto::rows::{ActivationRow, DocumentRow, Row, WeightRow, decode};
-use babelquant_proto::{Digest, Shard, ShardId, Spec, Unit};
+use babelquant_proto::{Digest, LayerSet, Layers, Shape, Shard, ShardId, Spec, Unit};
 use thiserror::Error;
 
 /// Why a result is refused.
@@ -87,6 +87,17 @@ pub(crate) fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool 
         && row.components == scope.components.to_string()
         && row.config == config.to_string()
         && row.protocol == spec.models[model].model.protocol.to_string()
+        && holds(&spec.models[model].model.shape, &scope.layers, &row.layers)
+}
+
+/// True where `listed` spells the layers of a model of `shape` that a scope holds; where the weights decide, as many as it holds.
+fn holds(shape: &Shape, scope: &Layers, listed: &str) -> bool {
+    let Ok(LayerSet::Listed(layers)) = listed.parse::<LayerSet>() else { return false };
+    let as_said = match scope.known(shape) {
+        Some(known) => layers == known,
+        None => layers.len() == scope.count(shape) && layers.iter().all(|layer| shape.has(*layer)),
+    };
+    as_said && LayerSet::from(layers).to_string() == listed
 }
 
 fn activations(spec: &Spec, (model, id): (usize, ShardId), row: &ActivationRow) -> bool {
@@ -148,6 +159,26 @@ mod tests {
     }
 
     #[test]
+    fn the_layers_are_those_of_the_scope() {
+        let shape =
+            Shape { encoder_layers: 2, layers: 3, hidden: 8, vocabulary: 16, positions: None };
+        for (scope, listed, expected) in [
+            ("all", "enc.0,enc.1,0..2", true),
+            ("all", "enc.0..enc.1,0..2", false),
+            ("all", "0..2", false),
+            ("all", "all", false),
+            ("prefix(2)", "enc.0,enc.1", true),
+            ("all-but(first+last)", "enc.1,0,1", true),
+            ("all-but(top(3,kurtosis))", "enc.1,2", true),
+            ("all-but(top(3,kurtosis))", "enc.1,0,2", false),
+            ("top(2,kurtosis)", "1,3", false),
+        ] {
+            let layers = scope.parse().unwrap();
+            assert_eq!(holds(&shape, &layers, listed), expected, "{scope} {listed}");
+        }
+    }
+
+    #[test]
     fn damaged_and_incomplete_results_are_refused() {
         let spec = spec(1);
         let cell = UnitIndex(4);
@@ -163,6 +194,10 @@ mod tests {
         foreign[0].protocol = "causal(2)".to_owned();
         let row = check(&encode(&foreign).unwrap());
         assert!(matches!(row, Err(Rejection::Foreign { row: 0, .. })));
+        let mut foreign = rows.clone();
+        foreign[1].layers = "1".to_owned();
+        let row = check(&encode(&foreign).unwrap());
+        assert!(matches!(row, Err(Rejection::Foreign { row: 1, .. })));
         rows.swap(0, 1);
         assert!(matches!(check(&encode(&rows).unwrap()), Err(Rejection::Documents { .. })));
         rows.truncate(1);

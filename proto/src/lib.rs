@@ -35,7 +35,7 @@ pub use model::{Family, Model, ModelError, ModelFile, Published, Shape};
 pub use moments::Moments;
 pub use parse::ParseError;
 pub use protocol::{Marks, Protocol};
-pub use scope::{Layers, Scope};
+pub use scope::{LayerSet, Layers, NamedSet, Parity, Scope, ranked_by_kurtosis};
 pub use shard::{Document, Shard, ShardId, ShardText};
 pub use spec::{
     Batch, Calibration, CheckpointPart, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows,

@@ -11,6 +11,8 @@ use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::DocumentRow;
 
 use super::groups::Groups;
+use super::held::{Held, HeldLayers};
+use super::layers::Weights;
 use super::names::{ByLanguage, Names};
 use super::spelled::Spelled;
 
@@ -18,6 +20,7 @@ use super::spelled::Spelled;
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     names: Names,
+    held: Held,
     /// By model and language.
     languages: BTreeMap<[u32; 2], Pushed>,
 }
@@ -95,6 +98,8 @@ pub(super) struct LanguageScores {
 pub(super) struct Cell {
     /// Scope.
     pub(super) scope: Spelled<Layers>,
+    /// The layers that it holds.
+    pub(super) layers: HeldLayers,
     /// Components.
     pub(super) components: String,
     /// Config.
@@ -108,6 +113,7 @@ impl Documents {
     pub(super) fn push(&mut self, row: &DocumentRow) {
         let language = [&row.model, &row.language].map(|name| self.names.number(name));
         let cell = [&row.scope, &row.components, &row.config].map(|name| self.names.number(name));
+        self.held.push(language[0], cell[0], self.names.number(&row.layers));
         let pushed = self.languages.entry(language).or_default();
         let slot = pushed.slot(row);
         let DocumentRow {
@@ -117,10 +123,11 @@ impl Documents {
     }
 
     /// The scores by model and language, everything in an order that does not depend on the order of pushes.
-    pub(super) fn finish(self) -> ByLanguage<LanguageScores> {
-        let Self { names, languages } = self;
+    pub(super) fn finish(self, weights: &Weights) -> ByLanguage<LanguageScores> {
+        let Self { names, held, languages } = self;
         let named = |([model, language], pushed): ([u32; 2], Pushed)| {
-            (names.pair(model, language), pushed.finish(&names))
+            let layers = |scope| held.of((model, scope), &names, weights);
+            (names.pair(model, language), pushed.finish(&names, layers))
         };
         languages.into_iter().map(named).collect()
     }
@@ -137,12 +144,13 @@ impl Pushed {
         })
     }
 
-    fn finish(self, names: &Names) -> LanguageScores {
+    fn finish(self, names: &Names, layers: impl Fn(u32) -> HeldLayers) -> LanguageScores {
         let Self { documents, cells, .. } = self;
         let named = |([scope, components, config], mut scores): ([u32; 3], Vec<Score>)| {
             scores.sort_by_key(|score| documents[score.slot].number);
             Cell {
                 scope: Spelled::new(names.text(scope)),
+                layers: layers(scope),
                 components: names.text(components).to_owned(),
                 config: Spelled::new(names.text(config)),
                 scores,

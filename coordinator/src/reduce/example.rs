@@ -1,7 +1,9 @@
 //! Made-up rows of a small study, for tests of the reduction and of the report. Tests only; the numbers mean nothing.
 
-use babelquant_proto::Moments;
+use std::collections::BTreeSet;
+
 use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
+use babelquant_proto::{Layer, LayerSet, Layers, Moments};
 
 use super::{Reducer, Summary};
 use crate::study::Analysis;
@@ -152,6 +154,7 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
         document_id: document.to_string(),
         group: group(document),
         scope: cell.0.to_owned(),
+        layers: layers(cell.0),
         components: "mlp".to_owned(),
         config: cell.1.to_owned(),
         protocol: "causal".to_owned(),
@@ -164,6 +167,19 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
         top1_count: tokens - u64::from(cell.1 != "none"),
         reason: None,
     }
+}
+
+/// The layers that a listed scope holds.
+fn layers(scope: &str) -> String {
+    let scope: Layers = scope.parse().unwrap();
+    let listed = |set: &LayerSet, layer| set.listed().any(|listed| listed == layer);
+    let holds = |layer: &Layer| match &scope {
+        Layers::All => true,
+        Layers::Only(set) => listed(set, *layer),
+        Layers::AllBut(set) => !listed(set, *layer),
+    };
+    let held: BTreeSet<Layer> = LAYERS.map(Layer::dec).into_iter().filter(holds).collect();
+    LayerSet::from(held).to_string()
 }
 
 fn activation_row(values: &[f64]) -> ActivationRow {

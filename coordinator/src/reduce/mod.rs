@@ -12,6 +12,7 @@ mod distribution;
 mod documents;
 mod floor;
 mod groups;
+mod held;
 mod interval;
 mod kendall;
 mod languages;
@@ -109,7 +110,7 @@ impl Reducer {
     /// The statistics over all rows pushed.
     pub fn finish(self) -> Summary {
         let Self { analysis, weights, activations, documents } = self;
-        let (activations, scores) = (activations.finish(), documents.finish());
+        let (activations, scores) = (activations.finish(), documents.finish(&weights));
         let sensitivity = sensitivity::rows(&scores, &analysis);
         let sources = languages::Sources {
             weights: &weights,

@@ -2,7 +2,7 @@
 
 use std::f64::consts::LN_2;
 
-use babelquant_proto::Layers;
+use babelquant_proto::{LayerSet, Layers};
 
 use super::bootstrap::Resampling;
 use super::documents::{Cell, LanguageScores, Score};
@@ -87,14 +87,14 @@ impl Cells<'_> {
         let difference = self.defined_sum(cell, delta);
         let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
         let delta_nll = of(per_token(difference), delta_draws, token_draws);
-        let top1 = self.scores.sum(cell, |score, _| score.top1 as f64);
+        let top1 = self.defined_sum(cell, |score| Some(score.top1 as f64));
         Estimates {
             delta_nll,
             delta_nll_se: standard_error(delta_nll.value, &columns[0], &columns[1]),
             delta_bits_per_byte: of(per_byte, delta_draws, byte_draws).map(|nats| nats / LN_2),
             relative_perplexity: delta_nll.map(f64::exp_m1),
             kl: of(per_token(self.defined_sum(cell, |score| score.kl)), kl_draws, token_draws),
-            top1_agreement: of(per_token(Some(top1)), top1_draws, token_draws),
+            top1_agreement: of(per_token(top1), top1_draws, token_draws),
         }
     }
 
@@ -115,6 +115,7 @@ impl Cells<'_> {
             model: self.model.to_owned(),
             language: self.language.to_owned(),
             scope: cell.scope.text.clone(),
+            layers: cell.layers.as_ref().ok().map(|set| LayerSet::from(set.clone()).to_string()),
             components: cell.components.clone(),
             config: cell.config.text.clone(),
             stack: layer.map(|layer| layer.stack.name().to_owned()),
@@ -153,6 +154,7 @@ impl Cells<'_> {
         };
         let (documents, nll, kl) =
             (cell.scores.len(), undefined(|score| score.nll), undefined(|score| score.kl));
+        cell.layers.as_ref().err().into_iter().for_each(|&reason| reasons.add(reason));
         reasons.add_where(self.scores.size(cell).tokens == 0, || "no scored token".to_owned());
         reasons
             .add_where(nll > 0, || format!("NLL of {nll} of {documents} documents is not finite"));
@@ -168,9 +170,9 @@ impl Cells<'_> {
         reasons
     }
 
-    /// Sum of a value over the documents; `None` where one has none.
+    /// Sum of a value over the documents; `None` where one has none, and where nobody knows which layers were quantized.
     fn defined_sum(&self, cell: &Cell, value: fn(&Score) -> Option<f64>) -> Option<f64> {
-        let defined = cell.scores.iter().all(|score| value(score).is_some());
+        let defined = cell.layers.is_ok() && cell.scores.iter().all(|score| value(score).is_some());
         defined.then(|| self.scores.sum(cell, |score, _| value(score).unwrap_or(0.0)))
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::{LayerSet, Layers};
 
 use super::block::Block;
 use super::floor::{self, Floors};
@@ -52,8 +52,8 @@ enum Design {
 impl Design {
     fn of(scope: &Spelled<Layers>) -> Self {
         match &scope.value {
-            Some(Layers::Only(layers)) if layers.len() == 1 => Self::OneLayer,
-            Some(Layers::AllBut(layers)) if layers.len() == 1 => Self::AllButOne,
+            Some(Layers::Only(set)) if set.single().is_some() => Self::OneLayer,
+            Some(Layers::AllBut(set)) if set.single().is_some() => Self::AllButOne,
             Some(_) | None => Self::Other,
         }
     }
@@ -68,7 +68,7 @@ impl Design {
 
     /// Label of a row: its layer, or the whole scope where the design does not say the rest.
     fn label(self, scope: &Spelled<Layers>) -> String {
-        let layer = scope.value.as_ref().and_then(|layers| layers.named().next());
+        let layer = scope.value.as_ref().and_then(Layers::set).and_then(LayerSet::single);
         match (self, layer) {
             (Self::OneLayer | Self::AllButOne, Some(layer)) => layer.to_string(),
             (Self::Other, _) | (_, None) => scope.text.clone(),

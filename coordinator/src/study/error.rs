@@ -132,6 +132,16 @@ pub enum StudyError {
         /// Longest window, in tokens.
         tokens: u32,
     },
+    /// A scope that a model has no layers for, or that stands for too many.
+    #[error("scope {scope} does not fit model {model}: {reason}")]
+    Scope {
+        /// The scope, as the study spells it.
+        scope: String,
+        /// The model.
+        model: String,
+        /// Why.
+        reason: String,
+    },
     /// A config at a scope that changes no weight.
     #[error("config {config} at scope {scope} changes no weight of model {model}: {reason}")]
     EmptyScope {

@@ -188,7 +188,8 @@ mod tests {
         let full = "name = 'n'\nmodels = [{ name = 'a', path = '/m' }, 'o/k', { model = 'EleutherAI/pythia', \
              revision = 'step1', prefix = 'none', protocol = 'causal' }, { model = 'gpt2', prefix = 0 }, \
              { model = 'google/mt5-small', draws = 2, protocol = 'span_corruption' }]\ndtype = 'bf16'\n\
-             components = ['mlp', 'attn.q+attn.k']\nscopes = ['all', 'each', 'all-but(each)', 'only(0..3)']\n\
+             components = ['mlp', 'attn.q+attn.k']\nscopes = ['all', 'each', 'all-but(each)', 'only(0..3)', 'prefix(2)', \
+             'all-but(random(2,1..9))', 'combinations(2)']\n\
              configs = ['none', 'int4-asym-group128']\nmetrics = ['nll']\nseed = 7\n\
              [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
              documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
@@ -247,7 +248,7 @@ mod tests {
             ("MINIMAL windows = 3", &["windows = 3", "expected a section"]),
             ("MINIMAL batch.tokens = 0", &["batch.tokens = 0", "at least 1"]),
             ("MINIMAL configs = ['int9-channel']", &["configs = int9-channel", "BITS 2 to 8"]),
-            ("MINIMAL scopes = 'some'", &["scopes = some", "all, only(LAYERS)"]),
+            ("MINIMAL scopes = 'some'", &["scopes = some", "all, only(SET)"]),
             ("MINIMAL scopes = []", &["scopes = []", "at least one"]),
             ("MINIMAL dtype = 'f8'", &["dtype = \"f8\"", "f32"]),
             ("MINIMAL metrics = ['acc']", &["metrics = acc", "nll, top1 and kl"]),

@@ -2,6 +2,7 @@
 //! here, so that everything after this room is well-typed. Nothing here measures anything or talks to a worker.
 
 mod analysis;
+mod cells;
 mod documents;
 mod entries;
 mod error;
@@ -29,7 +30,7 @@ pub use models::{Fetch, ModelSource, Place, Prefix, ProtocolKind, ReadingChoice,
 pub use resolve::Resolved;
 #[cfg(test)]
 pub(crate) use resolve::tests::no_hub;
-pub use scopes::ScopePattern;
+pub use scopes::{ScopePattern, Sets};
 pub use shards::{SHARD_BYTES, SHARD_DOCUMENTS_MAX, Texts};
 pub use windows::WindowsChoice;
 
@@ -100,7 +101,7 @@ impl Study {
             batch: Batch::default(),
             dtype: Dtype::F32,
             components: vec![Components::mlp()],
-            scopes: vec![ScopePattern::Layers(Layers::All), ScopePattern::OnlyEach],
+            scopes: vec![ScopePattern::One(Layers::All), ScopePattern::Only(Sets::Each)],
             configs: vec!["int4-channel".parse()?, "int3-channel".parse()?],
             metrics: Metrics { kl: true },
             seed: 1,

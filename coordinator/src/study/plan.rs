@@ -118,7 +118,8 @@ fn share(protocol: Protocol, stack: Stack) -> f64 {
 }
 
 /// Operations per token of one model: two per weight and token. The baseline and the config `f32` run every block and the head
-/// once, any other cell the blocks from its first quantized layer on and the head: from the encoder on, the whole decoder too.
+/// once, any other cell the blocks from its first quantized layer on and the head: from the encoder on, the whole decoder too. A
+/// set that the weights decide is taken to begin at the first layer.
 fn flops_per_token(part: &ModelPart) -> f64 {
     let (shape, protocol) = (part.model.shape, part.model.protocol);
     let hidden = f64::from(shape.hidden);
@@ -129,7 +130,8 @@ fn flops_per_token(part: &ModelPart) -> f64 {
     let head = 2.0 * hidden * f64::from(shape.vocabulary) * share(protocol, Stack::Dec);
     let all: f64 = shape.stacked_layers().map(block).sum();
     let suffix = |(scope, config): &(Scope, QuantConfig)| {
-        let before = |layer: &Layer| *config != QuantConfig::F32 && !scope.layers.contains(*layer);
+        let known = scope.layers.known(&shape).filter(|_| *config != QuantConfig::F32);
+        let before = |layer: &Layer| known.as_ref().is_some_and(|held| !held.contains(layer));
         head + shape.stacked_layers().skip_while(before).map(block).sum::<f64>()
     };
     all + head + part.cells.iter().map(suffix).sum::<f64>()
@@ -246,6 +248,8 @@ mod tests {
             ("only(1)", "int4-channel", decoder + head),
             ("all-but(enc.0)", "int4-channel", base - encoder),
             ("only(1)", "f32", base),
+            ("suffix(1)", "int4-channel", decoder + head),
+            ("all-but(top(1,kurtosis))", "int4-channel", base),
         ] {
             close(flops(part, masked(1), Some((scope, config))), base + cell);
         }

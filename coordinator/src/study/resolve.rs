@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use babelquant_proto::{Dtype, Model, ModelPart, Published, Spec};
 
+use super::cells::{Wanted, cells};
 use super::documents::Reading;
 use super::error::{CorpusError, StudyError};
 use super::groups::Groups;
 use super::models::check_names;
 use super::pattern::Pattern;
-use super::scopes::{Wanted, cells};
 use super::shards::{Texts, cut, describe};
 use super::{CorpusSource, Fetch, ModelSource, Place, Study};
 

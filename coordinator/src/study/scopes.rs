@@ -1,44 +1,151 @@
-//! Scopes as a study writes them, with their shorthands, and the (scope, config) pairs of a model. Not the sets (proto `scope`).
+//! Scopes as a study writes them: one set of layers, or a shorthand for many. Not what the sets mean (proto `scope`), nor what is
+//! evaluated at them (`cells`).
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{
-    Components, Dtype, Layer, Layers, Model, ParseError, Part, Scope, Shape, Stack,
-};
+use babelquant_proto::{Layer, LayerSet, Layers, NamedSet, ParseError, Shape};
 
-use super::error::StudyError;
-
-/// A scope of the study file: a set of layers, or a shorthand for one set per layer of the model.
+/// A scope of the study file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopePattern {
-    /// One set of layers.
-    Layers(Layers),
-    /// `only(each)` or `each`: every layer alone.
-    OnlyEach,
-    /// `all-but(each)`: every layer left out once.
-    AllButEach,
+    /// One scope.
+    One(Layers),
+    /// `only(SETS)`, or `SETS` for short: a scope for each of many sets.
+    Only(Sets),
+    /// `all-but(SETS)`: likewise, everything but the set.
+    AllBut(Sets),
 }
 
+/// Many sets of layers in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sets {
+    /// `each`: every layer alone.
+    Each,
+    /// `combinations(2)`: every set of so many layers.
+    Combinations(NonZeroU32),
+    /// `random(3,1..20)`: a random set of so many layers for each seed of a range; both ends belong to it.
+    Random {
+        /// Layers in a set.
+        count: NonZeroU32,
+        /// First and last seed.
+        seeds: (u64, u64),
+    },
+}
+
+/// Most sets that one word may stand for: every shard is run once for each and every config.
+const SETS_MAX: u64 = 5000;
+
 impl ScopePattern {
-    /// The sets of layers that the pattern stands for in a model: its encoder's layers come first.
-    fn expand(&self, shape: &Shape) -> Vec<Layers> {
-        let each = shape.stacked_layers();
+    /// The scopes that the pattern stands for in a model of this shape.
+    ///
+    /// # Errors
+    /// Why the model has no such set, or too many.
+    pub(super) fn expand(&self, shape: &Shape) -> Result<Vec<Layers>, String> {
+        let all = |sets: &Sets, side: fn(LayerSet) -> Layers| {
+            let sets = sets.expand(shape)?.into_iter();
+            Ok(sets.map(side).collect())
+        };
         match self {
-            Self::Layers(layers) => vec![layers.clone()],
-            Self::OnlyEach => each.map(Layers::only).collect(),
-            Self::AllButEach => each.map(Layers::all_but).collect(),
+            Self::One(layers) => {
+                let named = layers.set().and_then(LayerSet::named);
+                named.map_or(Ok(()), |set| deep_enough(shape, set.depth_min()))?;
+                Ok(vec![layers.clone()])
+            }
+            Self::Only(sets) => all(sets, Layers::Only),
+            Self::AllBut(sets) => all(sets, Layers::AllBut),
         }
     }
+}
+
+impl Sets {
+    /// The sets of a model, in the order of the forward pass or of the seeds.
+    fn expand(self, shape: &Shape) -> Result<Vec<LayerSet>, String> {
+        let layers: Vec<Layer> = shape.stacked_layers().collect();
+        match self {
+            Self::Each => Ok(layers.into_iter().map(LayerSet::from).collect()),
+            Self::Combinations(count) => {
+                deep_enough(shape, count.get())?;
+                few_enough(binomial(shape.depth(), count.get()))?;
+                let sets = combinations(&layers, count.get() as usize).into_iter();
+                Ok(sets.map(LayerSet::from).collect())
+            }
+            Self::Random { count, seeds: (first, last) } => {
+                deep_enough(shape, count.get())?;
+                let (wanted, there) = (last - first, binomial(shape.depth(), count.get()));
+                few_enough(wanted.saturating_add(1))?;
+                if wanted >= there {
+                    return Err(format!(
+                        "of its {} layers there are only {there} such sets: combinations({count}) has each of them once",
+                        shape.depth()
+                    ));
+                }
+                let set = |seed| LayerSet::Named(NamedSet::Random { count, seed });
+                Ok((first..=last).map(set).collect())
+            }
+        }
+    }
+}
+
+fn deep_enough(shape: &Shape, layers: u32) -> Result<(), String> {
+    match shape.depth() {
+        depth if depth < layers => Err(format!("the set needs {layers} layers, it has {depth}")),
+        _ => Ok(()),
+    }
+}
+
+fn few_enough(sets: u64) -> Result<(), String> {
+    match sets > SETS_MAX {
+        true => Err(format!(
+            "it stands for {sets} sets, at most {SETS_MAX} are taken: name fewer layers, or draw some with random(K,FIRST..LAST)"
+        )),
+        false => Ok(()),
+    }
+}
+
+/// How many sets of `count` there are in `depth` layers; the largest number where there are more than that.
+fn binomial(depth: u32, count: u32) -> u64 {
+    let count = u64::from(count.min(depth.saturating_sub(count)));
+    let step =
+        |product: Option<u64>, i| Some(product?.checked_mul(u64::from(depth) - i)? / (i + 1));
+    (0..count).fold(Some(1), step).unwrap_or(u64::MAX)
+}
+
+/// Every set of `count` of the layers, those with the first layer first.
+fn combinations(layers: &[Layer], count: usize) -> Vec<BTreeSet<Layer>> {
+    if count == 0 {
+        return vec![BTreeSet::new()];
+    }
+    let mut sets = Vec::new();
+    for first in 0..(layers.len() + 1).saturating_sub(count) {
+        for mut set in combinations(&layers[first + 1..], count - 1) {
+            set.insert(layers[first]);
+            sets.push(set);
+        }
+    }
+    sets
 }
 
 impl fmt::Display for ScopePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Layers(layers) => layers.fmt(f),
-            Self::OnlyEach => f.write_str("only(each)"),
-            Self::AllButEach => f.write_str("all-but(each)"),
+            Self::One(layers) => layers.fmt(f),
+            Self::Only(sets) => write!(f, "only({sets})"),
+            Self::AllBut(sets) => write!(f, "all-but({sets})"),
+        }
+    }
+}
+
+impl fmt::Display for Sets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Each => f.write_str("each"),
+            Self::Combinations(count) => write!(f, "combinations({count})"),
+            Self::Random { count, seeds: (first, last) } => {
+                write!(f, "random({count},{first}..{last})")
+            }
         }
     }
 }
@@ -47,287 +154,120 @@ impl FromStr for ScopePattern {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        match text {
-            "each" | "only(each)" => Ok(Self::OnlyEach),
-            "all-but(each)" => Ok(Self::AllButEach),
-            layers => layers.parse().map(Self::Layers),
-        }
-    }
-}
-
-/// What a study evaluates on each model.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) scopes: &'a [ScopePattern],
-    pub(super) components: &'a [Components],
-    pub(super) configs: &'a [QuantConfig],
-    pub(super) dtype: Dtype,
-}
-
-/// The (scope, config) pairs of `model` in their fixed order, each once: first `none` resumed from the first, a middle and the
-/// last layer of both stacks together; then, where the dtype is not f32, the whole model in f32; then scope by scope, so that
-/// pairs that resume from the same boundary stand together.
-pub(super) fn cells(
-    model: &Model,
-    wanted: Wanted<'_>,
-) -> Result<Vec<(Scope, QuantConfig)>, StudyError> {
-    let mut cells = Vec::new();
-    let mut add = |cell| {
-        if !cells.contains(&cell) {
-            cells.push(cell);
-        }
-    };
-    checks(&model.shape, wanted).into_iter().for_each(&mut add);
-    for (scope, origin) in scopes(model, wanted) {
-        for config in wanted.configs {
-            match config {
-                QuantConfig::F32 => check_reference(model, &scope, wanted.dtype)?,
-                QuantConfig::None
-                | QuantConfig::Weights(_)
-                | QuantConfig::Mixed(_)
-                | QuantConfig::Checkpoint(_) => {
-                    if check(model, (&scope, origin), config)? == Effect::Something {
-                        add((scope.clone(), config.clone()));
-                    }
-                }
-            }
-        }
-    }
-    Ok(cells)
-}
-
-/// What is measured whatever a study asks: that the identity changes nothing, and what the dtype changes.
-fn checks(shape: &Shape, wanted: Wanted<'_>) -> Vec<(Scope, QuantConfig)> {
-    let components = wanted.components.first().cloned().unwrap_or_else(Components::mlp);
-    let scope = |layers| Scope { layers, components: components.clone() };
-    let only_cross = only_cross(&components);
-    let layers: Vec<Layer> =
-        shape.stacked_layers().filter(|layer| !only_cross || layer.stack == Stack::Dec).collect();
-    let places = [layers.first(), layers.get(layers.len() / 2), layers.last()];
-    let none = places.into_iter().flatten().map(|&layer| scope(Layers::only(layer)));
-    let mut checks: Vec<_> = none.map(|scope| (scope, QuantConfig::None)).collect();
-    match wanted.dtype {
-        Dtype::F32 => {}
-        Dtype::Bf16 | Dtype::F16 => checks.push((scope(Layers::All), QuantConfig::F32)),
-    }
-    checks
-}
-
-/// Whether a study wrote the scope as it is or by a shorthand for many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Written,
-    Shorthand,
-}
-
-/// Whether a scope holds a weight that can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Something,
-    Nothing,
-}
-
-fn scopes(model: &Model, wanted: Wanted<'_>) -> Vec<(Scope, Origin)> {
-    let mut scopes = Vec::new();
-    for pattern in wanted.scopes {
-        let origin = match pattern {
-            ScopePattern::Layers(_) => Origin::Written,
-            ScopePattern::OnlyEach | ScopePattern::AllButEach => Origin::Shorthand,
+        let inner = |head: &str| {
+            Sets::parse(text.strip_prefix(head)?.strip_prefix('(')?.strip_suffix(')')?)
         };
-        for layers in pattern.expand(&model.shape) {
-            let with = |components: &Components| Scope {
-                layers: layers.clone(),
-                components: components.clone(),
-            };
-            scopes.extend(wanted.components.iter().map(|components| (with(components), origin)));
+        let only = Sets::parse(text).or_else(|| inner("only")).map(Self::Only);
+        let many = only.or_else(|| inner("all-but").map(Self::AllBut));
+        let one = || text.parse().map(Self::One);
+        many.map_or_else(one, Ok).map_err(|error| ParseError { expected: EXPECTED, ..error })
+    }
+}
+
+impl Sets {
+    fn parse(text: &str) -> Option<Self> {
+        if text == "each" {
+            return Some(Self::Each);
         }
-    }
-    scopes
-}
-
-fn refusal(model: &Model, scope: &Scope, config: &QuantConfig, reason: String) -> StudyError {
-    StudyError::EmptyScope {
-        config: config.to_string(),
-        scope: scope.to_string(),
-        model: model.name.clone(),
-        reason,
-    }
-}
-
-/// Refuses `f32` where it is the dtype anyway; elsewhere the whole model in f32 is among the checks already.
-fn check_reference(model: &Model, scope: &Scope, dtype: Dtype) -> Result<(), StudyError> {
-    match dtype {
-        Dtype::Bf16 | Dtype::F16 => Ok(()),
-        Dtype::F32 => {
-            let reason = "the study's dtype is f32 already: leave the config out".to_owned();
-            Err(refusal(model, scope, &QuantConfig::F32, reason))
+        let (name, arguments) = text.strip_suffix(')')?.split_once('(')?;
+        let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
+        match (name, &arguments[..]) {
+            ("combinations", [count]) => count.parse().ok().map(Self::Combinations),
+            ("random", [count, seeds]) => {
+                let (first, last) = seeds.split_once("..")?;
+                let seeds = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+                let count = count.parse().ok()?;
+                (seeds.0 <= seeds.1).then_some(Self::Random { count, seeds })
+            }
+            _ => None,
         }
     }
 }
 
-/// Refuses a scope that names a layer that the model lacks, and one that holds no layer of it, or none with such components,
-/// unless a shorthand only passes over that layer.
-fn check(
-    model: &Model,
-    (scope, origin): (&Scope, Origin),
-    config: &QuantConfig,
-) -> Result<Effect, StudyError> {
-    let shape = &model.shape;
-    let error = |reason| Err(refusal(model, scope, config, reason));
-    if let Some(layer) = scope.layers.named().find(|layer| !shape.has(*layer)) {
-        return error(format!("it has no layer {layer}, its layers are {}", in_words(shape)));
-    }
-    let held: Vec<Layer> =
-        shape.stacked_layers().filter(|layer| scope.layers.contains(*layer)).collect();
-    if held.is_empty() {
-        return error("the scope holds no layer".to_owned());
-    }
-    let crosses = |layer: &Layer| shape.encoder_layers > 0 && layer.stack == Stack::Dec;
-    match (only_cross(&scope.components) && !held.iter().any(crosses), origin, shape.encoder_layers)
-    {
-        (false, _, _) => Ok(Effect::Something),
-        (true, _, 0) => error("cross-attention is a part of encoder–decoders alone".to_owned()),
-        (true, Origin::Shorthand, _) => Ok(Effect::Nothing),
-        (true, Origin::Written, _) => {
-            error("cross-attention is a part of the decoder's layers alone".to_owned())
-        }
-    }
-}
-
-/// True for components that only the layers of a decoder with an encoder have.
-fn only_cross(components: &Components) -> bool {
-    components.roles().all(|role| role.part() == Part::Cross)
-}
-
-/// `0 to 5`, or `enc.0 to enc.7 and 0 to 7`.
-fn in_words(shape: &Shape) -> String {
-    let words = [Stack::Enc, Stack::Dec].map(|stack| {
-        let mut layers = shape.stacked_layers().filter(move |layer| layer.stack == stack);
-        match (layers.next(), layers.next_back()) {
-            (Some(first), Some(last)) => format!("{first} to {last}"),
-            (Some(only), None) => format!("{only} alone"),
-            (None, _) => String::new(),
-        }
-    });
-    words.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" and ")
-}
+const EXPECTED: &str = "all, only(SET) or all-but(SET), where SET is layers such as 3, 0,5 or 4..7, or one of prefix(K), suffix(K), \
+     every-other, first+last, top(K,kurtosis), random(K,SEED), or stands for many: each, combinations(K), random(K,FIRST..LAST)";
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use babelquant_proto::Protocol;
-
     use super::*;
 
-    fn spelled(
-        (encoder_layers, layers): (u32, u32),
-        study: (&[&str], &[&str], &[&str]),
-        dtype: Dtype,
-    ) -> Result<Vec<String>, String> {
-        let shape = Shape { encoder_layers, layers, hidden: 8, vocabulary: 16, positions: None };
-        let protocol = Protocol::Causal { prefix: None, newline: None };
-        let (name, files) = ("m".to_owned(), BTreeMap::new());
-        let model = Model { name, shape, protocol, published: None, files };
-        let (scopes, components, configs) = study;
-        let scopes: Vec<_> = scopes.iter().map(|text| text.parse().unwrap()).collect();
-        let configs: Vec<_> = configs.iter().map(|text| text.parse().unwrap()).collect();
-        let components: Vec<_> = components.iter().map(|text| text.parse().unwrap()).collect();
-        let wanted = Wanted { scopes: &scopes, components: &components, configs: &configs, dtype };
-        let cells = cells(&model, wanted).map_err(|error| error.to_string())?;
-        Ok(cells.iter().map(|(scope, config)| format!("{} {config}", scope.layers)).collect())
+    fn shape(encoder_layers: u32, layers: u32) -> Shape {
+        Shape { encoder_layers, layers, hidden: 8, vocabulary: 16, positions: None }
     }
 
-    fn spell(layers: u32, scopes: &[&str], configs: &[&str]) -> Result<Vec<String>, String> {
-        spelled((0, layers), (scopes, &["mlp"], configs), Dtype::F32)
+    fn expand(text: &str, shape: &Shape) -> Result<Vec<String>, String> {
+        let pattern: ScopePattern = text.parse().unwrap();
+        Ok(pattern.expand(shape)?.iter().map(Layers::to_string).collect())
     }
 
     #[test]
-    fn none_comes_first_and_every_pair_once() {
-        let cells =
-            spell(3, &["all", "each", "only(1)", "all-but(each)"], &["int4-channel"]).unwrap();
-        assert_eq!(
-            cells,
-            [
-                "only(0) none",
-                "only(1) none",
-                "only(2) none",
-                "all int4-channel",
-                "only(0) int4-channel",
-                "only(1) int4-channel",
-                "only(2) int4-channel",
-                "all-but(0) int4-channel",
-                "all-but(1) int4-channel",
-                "all-but(2) int4-channel",
-            ]
-        );
-        assert_eq!(spell(1, &["all"], &["none"]).unwrap(), ["only(0) none", "all none"]);
-    }
-
-    #[test]
-    fn scopes_that_change_nothing_are_refused_by_name() {
-        for (layers, scope, names) in [
-            (4, "only(4)", "layer 4"),
-            (4, "only(enc.0)", "layer enc.0"),
-            (1, "all-but(each)", "no layer"),
+    fn spellings_are_canonical_and_round_trip() {
+        for (text, canonical) in [
+            ("each", "only(each)"),
+            ("only(each)", "only(each)"),
+            ("all-but(each)", "all-but(each)"),
+            ("combinations(2)", "only(combinations(2))"),
+            ("all-but(combinations(2))", "all-but(combinations(2))"),
+            ("random(3, 1 .. 20)", "only(random(3,1..20))"),
+            ("all-but(random(3,7..7))", "all-but(random(3,7..7))"),
+            ("random(3,7)", "only(random(3,7))"),
+            ("all", "all"),
         ] {
-            let error = spell(layers, &[scope], &["int4-channel"]).unwrap_err();
-            assert!(error.contains("int4-channel") && error.contains(names), "{error}");
+            let pattern: ScopePattern = text.parse().unwrap();
+            assert_eq!(pattern.to_string(), canonical);
+            assert_eq!(canonical.parse(), Ok(pattern));
+        }
+        for wrong in [
+            "all(each)",
+            "combinations",
+            "combinations(0)",
+            "combinations(1..2)",
+            "random(3,5..4)",
+            "random(0,1..4)",
+            "only(each,0)",
+            "only(only(each))",
+        ] {
+            let error = wrong.parse::<ScopePattern>().unwrap_err().to_string();
+            assert!(error.contains(wrong) && error.contains("FIRST..LAST"), "{error}");
         }
     }
 
     #[test]
-    fn both_stacks_are_expanded_the_encoder_first() {
-        let cells =
-            spelled((2, 2), (&["each", "only(0..1)"], &["mlp"], &["int4-channel"]), Dtype::F32);
+    fn a_word_stands_for_many_scopes() {
         assert_eq!(
-            cells.unwrap(),
-            [
-                "only(enc.0) none",
-                "only(0) none",
-                "only(1) none",
-                "only(enc.0) int4-channel",
-                "only(enc.1) int4-channel",
-                "only(0) int4-channel",
-                "only(1) int4-channel",
-                "only(0,1) int4-channel",
-            ]
+            expand("combinations(2)", &shape(1, 2)).unwrap(),
+            ["only(enc.0,0)", "only(enc.0,1)", "only(0,1)"]
         );
+        assert_eq!(
+            expand("all-but(random(2,5..7))", &shape(0, 24)).unwrap(),
+            ["all-but(random(2,5))", "all-but(random(2,6))", "all-but(random(2,7))"]
+        );
+        assert_eq!(expand("combinations(3)", &shape(0, 24)).unwrap().len(), 2024);
+        assert_eq!(expand("combinations(6)", &shape(0, 6)).unwrap(), ["only(0..5)"]);
     }
 
     #[test]
-    fn cross_attention_is_quantized_where_it_is() {
-        let cross = |scopes: &[&str], stacks| {
-            spelled(stacks, (scopes, &["cross"], &["int4-channel"]), Dtype::F32)
-        };
-        let cells = cross(&["each", "all"], (2, 1)).unwrap();
-        assert_eq!(cells, ["only(0) none", "only(0) int4-channel", "all int4-channel"]);
-        for (scopes, stacks, part) in [
-            (["only(enc.0)"], (2, 1), "decoder's layers alone"),
-            (["each"], (0, 1), "encoder–decoders alone"),
+    fn sets_that_a_model_lacks_or_has_too_many_of_are_refused() {
+        for (text, depth, part) in [
+            ("prefix(7)", 6, "needs 7 layers, it has 6"),
+            ("all-but(random(7,1))", 6, "needs 7 layers"),
+            ("every-other(1)", 1, "needs 2 layers, it has 1"),
+            ("combinations(7)", 6, "needs 7 layers"),
+            ("combinations(12)", 24, "stands for 2704156 sets, at most 5000"),
+            ("combinations(1000)", 4000, "at most 5000"),
+            ("random(3,0..18446744073709551615)", 24, "at most 5000"),
+            ("all-but(random(5,1..7))", 6, "only 6 such sets: combinations(5)"),
         ] {
-            let error = cross(&scopes, stacks).unwrap_err();
-            assert!(error.contains(part), "{error}");
+            let error = expand(text, &shape(0, depth)).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
         }
+        assert!(expand("random(5,1..6)", &shape(0, 6)).is_ok());
     }
 
     #[test]
-    fn a_narrow_dtype_is_measured_against_f32_once() {
-        let with = |configs: &[&str], dtype| spelled((0, 1), (&["all"], &["mlp"], configs), dtype);
-        let expected = ["only(0) none", "all f32", "all int4-channel"];
-        assert_eq!(with(&["int4-channel"], Dtype::Bf16).unwrap(), expected);
-        assert_eq!(with(&["int4-channel", "f32"], Dtype::F16).unwrap(), expected);
-        let error = with(&["f32"], Dtype::F32).unwrap_err();
-        assert!(error.contains("dtype is f32 already"), "{error}");
-    }
-
-    #[test]
-    fn errors_name_the_layers_of_both_stacks() {
-        let study = (&["only(enc.8)"][..], &["mlp"][..], &["int4-channel"][..]);
-        let error = spelled((8, 8), study, Dtype::F32).unwrap_err();
-        assert!(
-            error.contains("no layer enc.8, its layers are enc.0 to enc.7 and 0 to 7"),
-            "{error}"
-        );
+    fn binomials() {
+        assert_eq!([(6, 3), (24, 0), (24, 24), (5, 1)].map(|(n, k)| binomial(n, k)), [20, 1, 1, 5]);
+        assert_eq!(binomial(24, 12), 2_704_156);
+        assert_eq!(binomial(4000, 2000), u64::MAX);
     }
 }

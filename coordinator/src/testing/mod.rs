@@ -85,6 +85,7 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
             document_id: format!("{}", document + 1),
             group: format!("g{}", document / 2),
             scope: scope.layers.to_string(),
+            layers: "0,1".to_owned(),
             components: scope.components.to_string(),
             config: config.to_string(),
             protocol: spec.models[model].model.protocol.to_string(),

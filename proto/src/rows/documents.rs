@@ -2,7 +2,7 @@
 
 crate::table! {
     /// Scores of one document, baseline and quantized on the same tokens.
-    DocumentRow in "documents" version 2 {
+    DocumentRow in "documents" version 3 {
         /// Model name as in the study.
         model: String ["key"],
         /// Language.
@@ -17,6 +17,8 @@ crate::table! {
         group: String ["key"],
         /// Which layers are quantized.
         scope: String ["key"],
+        /// The layers of this model that the scope holds, whatever their components: `0,4..7`, `enc.0..enc.3`.
+        layers: String ["key"],
         /// Which tensors of those layers are quantized.
         components: String ["key"],
         /// How they are quantized.

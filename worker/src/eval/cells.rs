@@ -1,9 +1,11 @@
 //! Cells: the shard with a scope quantized, resumed from the boundary before its first quantized layer, scored beside the
 //! baseline. The config `none` takes the same way as any other.
 
+use std::collections::BTreeSet;
+
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{Scope, Spec, UnitIndex};
+use babelquant_proto::{Layer, LayerSet, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
 use super::head::{Finals, Scores};
@@ -29,45 +31,57 @@ pub(super) fn evaluate(
     cells: &[Cell<'_>],
     emit: &mut Emit<'_>,
 ) -> Result<(), EvalError> {
-    let mut resumed = Vec::with_capacity(cells.len());
-    let mut states = Vec::with_capacity(cells.len());
-    for cell in cells {
-        match finals_of(loaded, shard, cell) {
-            Ok(finals) => {
-                resumed.push(cell);
-                states.push(finals);
-            }
+    let mut runs = Vec::with_capacity(cells.len());
+    for &cell in cells {
+        match run(loaded, shard, cell) {
+            Ok(run) => runs.push(run),
             Err(error) => emit(cell.index, Err(error)),
         }
     }
-    let finals = resumed.iter().zip(states).map(|(cell, states)| {
-        let model = loaded.model_of(cell.config);
-        states.map(|states| Finals { model, states })
+    let finals = runs.iter().map(|run| {
+        let model = loaded.model_of(run.cell.config);
+        run.states.clone().map(|states| Finals { model, states })
     });
     let (base, scores) = shard.score(&loaded.transformer, spec, finals.collect())?;
-    for (cell, scores) in resumed.into_iter().zip(scores) {
-        emit(cell.index, encoded(&rows(spec, shard, cell, (&base, &scores))));
+    for (run, scores) in runs.iter().zip(scores) {
+        emit(run.cell.index, encoded(&rows(spec, shard, run, (&base, &scores))));
     }
     Ok(())
+}
+
+/// A cell that ran to its end.
+#[derive(Debug)]
+struct Run<'a> {
+    cell: Cell<'a>,
+    /// The layers that its scope holds.
+    layers: BTreeSet<Layer>,
+    /// Its final states at scored positions, [positions, width]; `None` where nothing is scored.
+    states: Option<Tensor>,
+}
+
+fn run<'a>(loaded: &mut Loaded, shard: &ShardStates, cell: Cell<'a>) -> Result<Run<'a>, EvalError> {
+    let layers = loaded.held(&cell.scope.layers)?;
+    let states = finals_of(loaded, shard, (cell, &layers))?;
+    Ok(Run { cell, layers, states })
 }
 
 /// The cell's final states at scored positions. A layer is quantized once and run over all micro-batches.
 fn finals_of(
     loaded: &mut Loaded,
     shard: &ShardStates,
-    cell: &Cell<'_>,
+    (cell, layers): (Cell<'_>, &BTreeSet<Layer>),
 ) -> Result<Option<Tensor>, EvalError> {
     if *cell.config == QuantConfig::F32 {
         return shard.pass(loaded.reference()?).through(None, |_| ());
     }
     let shape = loaded.transformer.architecture().shape;
-    let first = shape.position(loaded.first_layer(cell.scope)?);
+    let first = shape.position(loaded.first_layer(cell.scope, layers)?);
     let mut stream = shard.boundary(first);
     for layer in shape.stacked_layers().skip(first as usize) {
         if shape.position(layer) > first {
             shard.pass(&loaded.transformer).enter(layer, &mut stream, None)?;
         }
-        let block = match cell.scope.layers.contains(layer) {
+        let block = match layers.contains(&layer) {
             true => {
                 let Loaded { transformer, quantizer, .. } = loaded;
                 quantizer.layer(transformer, layer, &cell.scope.components, cell.config)?
@@ -91,9 +105,10 @@ struct DocumentSums {
 fn rows(
     spec: &Spec,
     shard: &ShardStates,
-    cell: &Cell<'_>,
+    Run { cell, layers, .. }: &Run<'_>,
     (base, scores): (&[Position], &Scores),
 ) -> Vec<DocumentRow> {
+    let layers = LayerSet::from(layers.clone()).to_string();
     let mut sums = vec![DocumentSums::default(); shard.tokens.documents.len()];
     let places = shard.tokens.batches.iter().flat_map(|batch| &batch.scored);
     for (index, place) in places.enumerate() {
@@ -126,6 +141,7 @@ fn rows(
                 document_id: document.id.clone(),
                 group: document.group.clone(),
                 scope: cell.scope.layers.to_string(),
+                layers: layers.clone(),
                 components: cell.scope.components.to_string(),
                 config: cell.config.to_string(),
                 protocol: spec.models[cell.model].model.protocol.to_string(),

@@ -1,17 +1,19 @@
 //! A model of the spec, found, verified and loaded: transformer, tokenizer, and who quantizes its layers.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Dtype, Layer, Scope, Spec};
+use babelquant_proto::{Dtype, Layer, Layers, Scope, Spec};
 use candle_core::{DType, Device};
 use tracing::info;
 
 use super::error::EvalError;
 use super::quantizer::Quantizer;
+use super::weights::ranking;
 use crate::corpus::Tokenizer;
-use crate::model::{Residence, Transformer};
+use crate::model::{Checkpoint, Residence, Transformer};
 
 /// A loaded model.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(super) struct Loaded {
     directory: PathBuf,
     /// The same model in f32, once somebody asked.
     reference: Option<Transformer>,
+    /// Its layers by falling kurtosis, once somebody asked.
+    ranking: Option<Vec<Layer>>,
 }
 
 impl Loaded {
@@ -44,6 +48,7 @@ impl Loaded {
             directory: directory.to_owned(),
             quantizer: Quantizer::new(directory, spec, model),
             reference: None,
+            ranking: None,
         })
     }
 
@@ -74,13 +79,33 @@ impl Loaded {
         Ok(self.reference.insert(reference))
     }
 
-    /// The first layer that the scope quantizes.
-    pub(super) fn first_layer(&self, scope: &Scope) -> Result<Layer, EvalError> {
+    /// The layers that a scope holds. Kurtosis is a function of the checkpoint alone: every worker finds the same layers.
+    pub(super) fn held(&mut self, layers: &Layers) -> Result<BTreeSet<Layer>, EvalError> {
+        let shape = self.transformer.architecture().shape;
+        layers.resolve(&shape, || self.ranking())
+    }
+
+    /// The layers by falling kurtosis, as the weight statistics have it.
+    fn ranking(&mut self) -> Result<Vec<Layer>, EvalError> {
+        if let Some(ranking) = &self.ranking {
+            return Ok(ranking.clone());
+        }
+        let architecture = self.transformer.architecture();
+        let checkpoint = Checkpoint::open(&self.directory, architecture.names.prefixes)?;
+        let ranking = ranking(&checkpoint, architecture);
+        Ok(self.ranking.insert(ranking).clone())
+    }
+
+    /// The first of the scope's `layers` in which a component is quantized.
+    pub(super) fn first_layer(
+        &self,
+        scope: &Scope,
+        layers: &BTreeSet<Layer>,
+    ) -> Result<Layer, EvalError> {
         let architecture = self.transformer.architecture();
         let touched = |layer: &Layer| {
             let mut roles = scope.components.roles();
-            scope.layers.contains(*layer)
-                && roles.any(|role| architecture.has_role(layer.stack, role))
+            layers.contains(layer) && roles.any(|role| architecture.has_role(layer.stack, role))
         };
         architecture.shape.stacked_layers().find(touched).ok_or_else(|| EvalError::EmptyScope {
             scope: scope.layers.to_string(),

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use babelquant_proto::Layer;
 use babelquant_proto::rows::WeightRow;
+use babelquant_proto::{Layer, ranked_by_kurtosis};
 use rayon::prelude::*;
 
 use super::error::EvalError;
@@ -85,6 +85,14 @@ pub(super) fn group_kurtosis(
 ) -> Option<f64> {
     let rows = rows(checkpoint, architecture, ("", Some(layer)));
     rows.into_iter().find(|row| row.kind == "group").and_then(|row| row.kurtosis)
+}
+
+/// The layers by falling kurtosis of their groups.
+pub(super) fn ranking(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<Layer> {
+    let layers: Vec<Layer> = architecture.shape.stacked_layers().collect();
+    let kurtosis = |layer: Layer| (layer, group_kurtosis(checkpoint, architecture, layer));
+    let layers: Vec<_> = layers.into_par_iter().map(kurtosis).collect();
+    ranked_by_kurtosis(layers)
 }
 
 /// The layer's tensors by their names in it, or (`None`) those of no layer. Only what the model needs.

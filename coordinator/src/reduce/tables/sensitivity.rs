@@ -5,13 +5,15 @@ use crate::study::Outcome;
 babelquant_proto::table! {
     /// A cell: one (model, language, scope, components, config) over all its documents. Columns `…_low` and `…_high` are the ends of the
     /// paired bootstrap interval over groups of documents, at the confidence of the analysis.
-    SensitivityRow in "sensitivity" version 1 {
+    SensitivityRow in "sensitivity" version 2 {
         /// Model name as in the study.
         model: String ["key"],
         /// Language.
         language: String ["key"],
         /// Which layers are quantized.
         scope: String ["key"],
+        /// The layers of the model that the scope holds, as a list; null where rows do not agree on them, and every number with it.
+        layers: Option<String> ["key"],
         /// Which tensors of those layers are quantized.
         components: String ["key"],
         /// How they are quantized.
