@@ -83,11 +83,11 @@ mod tests {
         }
         assert_eq!(spelled(&rows), (Some("0,2".to_owned()), true, None));
         let highest = Moments::of(&[0.0, 0.0, 0.0, 0.0, 0.0, 9.0]);
-        let weights = std::mem::replace(&mut rows.weights[2], weight_row("toy", 2, highest));
+        let weights = std::mem::replace(&mut rows.weights[1], weight_row("toy", 2, highest));
         let (layers, defined, reason) = spelled(&rows);
         assert_eq!((layers, defined), (None, false));
         assert!(reason.unwrap().contains("not those of the highest kurtosis in `weights`"));
-        rows.weights[2] = weights;
+        rows.weights[1] = weights;
         rows.documents[3].layers = "2,10".to_owned();
         let (layers, defined, reason) = spelled(&rows);
         assert_eq!((layers, defined), (None, false));

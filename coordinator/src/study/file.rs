@@ -247,7 +247,7 @@ mod tests {
             ("MINIMAL windows.tokens = 'x'", &["windows.tokens = \"x\"", "u32"]),
             ("MINIMAL windows = 3", &["windows = 3", "expected a section"]),
             ("MINIMAL batch.tokens = 0", &["batch.tokens = 0", "at least 1"]),
-            ("MINIMAL configs = ['int9-channel']", &["configs = int9-channel", "BITS 2 to 8"]),
+            ("MINIMAL configs = ['int9-channel']", &["configs = int9-channel", "B 2 to 8"]),
             ("MINIMAL scopes = 'some'", &["scopes = some", "all, only(SET)"]),
             ("MINIMAL scopes = []", &["scopes = []", "at least one"]),
             ("MINIMAL dtype = 'f8'", &["dtype = \"f8\"", "f32"]),
