@@ -14,7 +14,7 @@ use crate::process::Process;
 /// The languages of the small study.
 const LANGUAGES: [&str; 3] = ["eng", "fin", "hin"];
 
-/// A folder with a small study: a golden model, three languages of 300 documents, every layer × three configs.
+/// A folder with a small study: a golden model, three languages of 300 documents, every layer × four configs, one of which does not fit.
 struct Study {
     folder: TempDir,
 }
@@ -43,7 +43,7 @@ impl Study {
         let model = crate::golden::folder().join("bloom/six_heads_f16_sharded");
         let text = format!(
             "models = [{:?}]\nscopes = [\"all\", \"only(each)\"]\n\
-             configs = [\"int4-channel\", \"int3-group8\", \"int2-tensor\"]\n{measurement}\n\
+             configs = [\"int4-channel\", \"int3-group8\", \"int2-tensor\", \"candle-q4k\"]\n{measurement}\n\
              [corpus]\npath = \"{{language}}.txt\"\nshard_bytes = 4000\n\
              [analysis]\nbootstrap_draws = 100\n{analysis}\n",
             model.canonicalize().unwrap()

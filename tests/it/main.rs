@@ -19,3 +19,4 @@ mod published;
 mod second_oracle;
 mod tidy;
 mod tokenizers;
+mod unsupported;

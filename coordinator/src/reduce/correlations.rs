@@ -104,12 +104,14 @@ impl Question<'_> {
         pairs: &Result<Pairs, super::correlation::Undefined>,
         n: usize,
     ) -> Option<String> {
-        match pairs {
-            Err(why) => Some(why.to_string()),
-            Ok(_) if n == 3 => {
+        let unsupported = self.cells.iter().find(|cell| cell.unsupported().is_some());
+        match (pairs, unsupported) {
+            (Err(_), Some(cell)) => cell.reason.clone(),
+            (Err(why), None) => Some(why.to_string()),
+            (Ok(_), _) if n == 3 => {
                 Some("3 languages: Fisher's interval and the power need 4".to_owned())
             }
-            Ok(_) => None,
+            (Ok(_), _) => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::iter::Sum;
 
 use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::DocumentRow;
+use babelquant_proto::rows::{DocumentRow, unsupported_cause};
 
 use super::groups::Groups;
 use super::held::{Held, HeldLayers};
@@ -30,7 +30,14 @@ struct Pushed {
     slots: BTreeMap<u32, usize>,
     documents: Vec<Document>,
     /// By scope, components and config.
-    cells: BTreeMap<[u32; 3], Vec<Score>>,
+    cells: BTreeMap<[u32; 3], PushedCell>,
+}
+
+#[derive(Debug, Default)]
+struct PushedCell {
+    scores: Vec<Score>,
+    /// Why the config does not fit; of several reasons the first by letters.
+    unsupported: Option<String>,
 }
 
 /// What is the same for a document in every cell.
@@ -76,8 +83,8 @@ pub(super) struct Score {
     pub(super) nll: Option<f64>,
     /// KL(base ‖ quantized); `None` where it was not measured or is not finite.
     pub(super) kl: Option<f64>,
-    /// Tokens that both models rank first.
-    pub(super) top1: u64,
+    /// Tokens that both models rank first; `None` where there is no quantized model.
+    pub(super) top1: Option<u64>,
 }
 
 /// The scores of one (model, language).
@@ -104,6 +111,8 @@ pub(super) struct Cell {
     pub(super) components: String,
     /// Config.
     pub(super) config: Spelled<QuantConfig>,
+    /// The rows' reason where the config does not fit a matrix of the scope: then nothing of it was scored.
+    pub(super) unsupported: Option<String>,
     /// The scores, by document number.
     pub(super) scores: Vec<Score>,
 }
@@ -119,7 +128,14 @@ impl Documents {
         let DocumentRow {
             base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, ..
         } = *row;
-        pushed.cells.entry(cell).or_default().push(Score { slot, base_nll, nll, kl, top1 });
+        let cell = pushed.cells.entry(cell).or_default();
+        cell.scores.push(Score { slot, base_nll, nll, kl, top1 });
+        let reason = row.reason.as_deref().filter(|reason| unsupported_cause(reason).is_some());
+        if let Some(reason) = reason
+            && cell.unsupported.as_deref().is_none_or(|known| reason < known)
+        {
+            cell.unsupported = Some(reason.to_owned());
+        }
     }
 
     /// The scores by model and language, everything in an order that does not depend on the order of pushes.
@@ -146,13 +162,15 @@ impl Pushed {
 
     fn finish(self, names: &Names, layers: impl Fn(u32) -> HeldLayers) -> LanguageScores {
         let Self { documents, cells, .. } = self;
-        let named = |([scope, components, config], mut scores): ([u32; 3], Vec<Score>)| {
+        let named = |([scope, components, config], pushed): ([u32; 3], PushedCell)| {
+            let PushedCell { mut scores, unsupported } = pushed;
             scores.sort_by_key(|score| documents[score.slot].number);
             Cell {
                 scope: Spelled::new(names.text(scope)),
                 layers: layers(scope),
                 components: names.text(components).to_owned(),
                 config: Spelled::new(names.text(config)),
+                unsupported,
                 scores,
             }
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
+use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, unsupported};
 use babelquant_proto::{Layer, LayerSet, Layers, Moments};
 
 use super::{Reducer, Summary};
@@ -61,6 +61,23 @@ impl Rows {
             }
         }
         rows
+    }
+
+    /// The rows and, for the same languages, those of a config that does not fit.
+    pub(crate) fn with_unsupported(mut self) -> Self {
+        let none = self.documents.iter().filter(|row| row.config == "none");
+        let unfit: Vec<DocumentRow> = none
+            .map(|row| DocumentRow {
+                config: "candle-q4k".to_owned(),
+                nll_sum: None,
+                kl_sum: None,
+                top1_count: None,
+                reason: Some(unsupported("mlp.up", "blocks of 256 do not divide a row of 96 weights")),
+                ..row.clone()
+            })
+            .collect();
+        self.documents.extend(unfit);
+        self
     }
 
     /// Their Summary.
@@ -164,7 +181,7 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
         nll_sum: Some(base + damage),
         base_nll_sum: base,
         kl_sum: Some(damage.abs()),
-        top1_count: tokens - u64::from(cell.1 != "none"),
+        top1_count: Some(tokens - u64::from(cell.1 != "none")),
         reason: None,
     }
 }

@@ -44,7 +44,7 @@ fn row((model, language): (&str, &str), scores: &LanguageScores, cell: &Cell) ->
         document_abs_delta_nll: ratio(each.iter().sum(), each.len() as f64).filter(|_| nll_defined),
         kl: ratio(scores.sum(cell, |score, _| score.kl.unwrap_or(0.0)), tokens)
             .filter(|_| kl_defined),
-        top1_agreement: ratio(scores.sum(cell, |score, _| score.top1 as f64), tokens),
+        top1_agreement: ratio(scores.sum(cell, |score, _| score.top1.unwrap_or(0) as f64), tokens),
         floor: delta_nll.zip(per_token(squares.sqrt())).map(|(sum, each)| sum.abs().max(each)),
         reason: reasons.column(),
     }

@@ -62,14 +62,14 @@ impl Cells<'_> {
         together.iter().zip(columns).map(row).collect()
     }
 
-    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1. An undefined δ or KL counts as 0: its cell has no value.
+    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1. An undefined number counts as 0: its cell has no value.
     fn columns(&self, cell: &Cell) -> [Vec<f64>; COLUMNS] {
         [
             self.scores.column(cell, |score, _| delta(score).unwrap_or(0.0)),
             self.scores.column(cell, |_, document| document.size.tokens as f64),
             self.scores.column(cell, |_, document| document.size.bytes as f64),
             self.scores.column(cell, |score, _| score.kl.unwrap_or(0.0)),
-            self.scores.column(cell, |score, _| score.top1 as f64),
+            self.scores.column(cell, |score, _| top1(score).unwrap_or(0.0)),
         ]
     }
 
@@ -87,14 +87,13 @@ impl Cells<'_> {
         let difference = self.defined_sum(cell, delta);
         let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
         let delta_nll = of(per_token(difference), delta_draws, token_draws);
-        let top1 = self.defined_sum(cell, |score| Some(score.top1 as f64));
         Estimates {
             delta_nll,
             delta_nll_se: standard_error(delta_nll.value, &columns[0], &columns[1]),
             delta_bits_per_byte: of(per_byte, delta_draws, byte_draws).map(|nats| nats / LN_2),
             relative_perplexity: delta_nll.map(f64::exp_m1),
             kl: of(per_token(self.defined_sum(cell, |score| score.kl)), kl_draws, token_draws),
-            top1_agreement: of(per_token(top1), top1_draws, token_draws),
+            top1_agreement: of(per_token(self.defined_sum(cell, top1)), top1_draws, token_draws),
         }
     }
 
@@ -154,6 +153,10 @@ impl Cells<'_> {
         };
         let (documents, nll, kl) =
             (cell.scores.len(), undefined(|score| score.nll), undefined(|score| score.kl));
+        if let Some(reason) = &cell.unsupported {
+            reasons.add(reason.as_str());
+            return reasons;
+        }
         cell.layers.as_ref().err().into_iter().for_each(|&reason| reasons.add(reason));
         reasons.add_where(self.scores.size(cell).tokens == 0, || "no scored token".to_owned());
         reasons
@@ -180,6 +183,11 @@ impl Cells<'_> {
         let members = self.scores.column(cell, |_, _| 1.0);
         members.iter().filter(|&&members| members > 0.0).count() as u64
     }
+}
+
+/// Tokens of a document that both models rank first.
+fn top1(score: &Score) -> Option<f64> {
+    score.top1.map(|tokens| tokens as f64)
 }
 
 /// NLL − baseline NLL of a document, nat.

@@ -151,6 +151,25 @@ fn undefined_cells_say_why() {
 }
 
 #[test]
+fn a_config_that_does_not_fit_has_its_reason_and_no_number() {
+    let rows = Rows::new(&LANGUAGES[..4]).with_unsupported();
+    let summary = rows.reduce(few_draws());
+    let reason = Some("unsupported: mlp.up: blocks of 256 do not divide a row of 96 weights");
+    let cells: Vec<_> =
+        summary.sensitivity.iter().filter(|row| row.config == "candle-q4k").collect();
+    assert_eq!(cells.len(), 4);
+    for row in cells {
+        let numbers = (row.delta_nll, row.kl, row.top1_agreement, row.delta_nll_low);
+        assert_eq!((row.reason.as_deref(), numbers), (reason, (None, None, None, None)));
+        assert!(row.base_nll_per_token.is_some() && row.unsupported().is_some());
+    }
+    let mut correlations =
+        summary.correlations.iter().filter(|row| row.config == "candle-q4k").peekable();
+    assert!(correlations.peek().is_some());
+    assert!(correlations.all(|row| row.reason.as_deref() == reason && row.n == 0));
+}
+
+#[test]
 fn cells_are_ordered_by_meaning_and_know_their_layer() {
     let summary = Rows::new(&["eng"]).reduce(few_draws());
     assert_eq!(summary.sensitivity.len(), CELLS.len());

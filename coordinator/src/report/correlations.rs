@@ -13,8 +13,8 @@ const STRONGEST: usize = 10;
 
 /// The section; empty without correlations.
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
-    let rows: Vec<&CorrelationRow> =
-        view.summary.correlations.iter().filter(|row| row.model == view.model).collect();
+    let rows = view.summary.correlations.iter().filter(|row| row.model == view.model);
+    let rows: Vec<&CorrelationRow> = rows.filter(|row| row.unsupported().is_none()).collect();
     if rows.is_empty() {
         return Vec::new();
     }

@@ -17,6 +17,7 @@ mod replication;
 mod sensitivity;
 mod shares;
 mod terminal;
+mod unsupported;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,8 +92,13 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The cells of the model.
+    /// The cells of the model whose config fits it.
     fn cells(self) -> impl Iterator<Item = &'a SensitivityRow> {
+        self.all_cells().filter(|row| row.unsupported().is_none())
+    }
+
+    /// The cells of the model.
+    fn all_cells(self) -> impl Iterator<Item = &'a SensitivityRow> {
         self.summary.sensitivity.iter().filter(move |row| row.model == self.model)
     }
 
@@ -115,6 +121,7 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.extend(languages::blocks(view));
         blocks.extend(floor::blocks(view));
         blocks.extend(degradation::blocks(view));
+        blocks.extend(unsupported::blocks(view));
         blocks.extend(shares::blocks(view));
         blocks.extend(sensitivity::blocks(view));
         blocks.extend(correlations::blocks(view));

@@ -134,6 +134,18 @@ fn numbers_below_the_floor_are_marked_and_the_floor_is_shown() {
 }
 
 #[test]
+fn configs_that_do_not_fit_are_listed_once_with_the_reason() {
+    let summary = Rows::new(&["eng", "hin"]).with_unsupported().reduce(few_draws());
+    for text in [terminal(&summary), markdown(&summary).replace('\\', "")] {
+        assert_eq!(text.matches("candle-q4k").count(), 1, "{text}");
+        assert!(text.contains("Unsupported configs: 1"), "{text}");
+        assert!(text.contains("candle-q4k: mlp.up: blocks of 256 do not divide"), "{text}");
+        assert!(text.contains("ΔNLL = 0 exactly in all 2 cells"));
+    }
+    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws())).contains("Unsupported"));
+}
+
+#[test]
 fn several_models_are_compared_and_one_is_not() {
     let languages = ["ara", "deu", "eng", "fin", "fra"];
     let mut rows = Rows::new(&languages);

@@ -95,7 +95,7 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
             nll_sum: Some(unit.0 as f64 + f64::from(document) / 8.0),
             base_nll_sum: 1.5,
             kl_sum: None,
-            top1_count: 4,
+            top1_count: Some(4),
             reason: None,
         })
         .collect()

@@ -33,15 +33,15 @@ crate::table! {
         bytes: u64 ["bytes"],
         /// Unicode scalars whose first byte lies in a scored token.
         chars: u64 ["chars"],
-        /// Negative log-likelihood of the scored tokens, quantized model; null where it is not finite.
+        /// Negative log-likelihood of the scored tokens, quantized model; null where it is not finite or the config unsupported.
         nll_sum: Option<f64> ["nat"],
         /// Negative log-likelihood of the scored tokens, baseline.
         base_nll_sum: f64 ["nat"],
-        /// Sum over scored tokens of KL(base ‖ quantized); null where not measured or not finite.
+        /// Sum over scored tokens of KL(base ‖ quantized); null where not measured, not finite or the config unsupported.
         kl_sum: Option<f64> ["nat"],
-        /// Scored tokens where both models rank the same token first (ties: the lowest index).
-        top1_count: u64 ["tokens"],
-        /// Why a number is null.
+        /// Scored tokens where both models rank the same token first (ties: the lowest index); null where the config is unsupported.
+        top1_count: Option<u64> ["tokens"],
+        /// Why a number is null; `unsupported: TENSOR: WHY` where the config does not fit a matrix of the scope.
         reason: Option<String> ["text"],
     }
 }

@@ -8,6 +8,7 @@ mod column;
 mod documents;
 mod ipc;
 mod quantization;
+mod reason;
 mod table;
 mod weights;
 
@@ -18,5 +19,6 @@ pub use column::{Column, RowError};
 pub use documents::DocumentRow;
 pub use ipc::{decode, encode};
 pub use quantization::QuantizationRow;
+pub use reason::{unsupported, unsupported_cause};
 pub use table::{Field, Row, Table};
 pub use weights::WeightRow;

@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{Layer, LayerSet, Scope, Spec, UnitIndex};
+use babelquant_proto::{Layer, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
-use super::head::{Finals, Scores};
+use super::documents::{Outcome, rows};
+use super::head::Finals;
 use super::loaded::Loaded;
-use super::position::Position;
 use super::shard::ShardStates;
 use super::{Emit, EvalError, encoded};
 
@@ -38,30 +37,39 @@ pub(super) fn evaluate(
             Err(error) => emit(cell.index, Err(error)),
         }
     }
-    let finals = runs.iter().map(|run| {
+    let finals = runs.iter().filter_map(|run| {
         let model = loaded.model_of(run.cell.config);
-        run.states.clone().map(|states| Finals { model, states })
+        let states = run.states.as_ref().ok()?.clone();
+        Some(states.map(|states| Finals { model, states }))
     });
     let (base, scores) = shard.score(&loaded.transformer, spec, finals.collect())?;
-    for (run, scores) in runs.iter().zip(scores) {
-        emit(run.cell.index, encoded(&rows(spec, shard, run, (&base, &scores))));
+    let mut scores = scores.iter();
+    for Run { cell, layers, states } in &runs {
+        let outcome = match states {
+            Ok(_) => Outcome::Scored(scores.next().expect("every cell that ran is scored in order")),
+            Err(reason) => Outcome::Unsupported(reason),
+        };
+        emit(cell.index, encoded(&rows(spec, shard, (cell, layers), (&base, outcome))));
     }
     Ok(())
 }
 
-/// A cell that ran to its end.
+/// A cell that ran to its end, or to a matrix that its config does not fit.
 #[derive(Debug)]
 struct Run<'a> {
     cell: Cell<'a>,
     /// The layers that its scope holds.
     layers: BTreeSet<Layer>,
-    /// Its final states at scored positions, [positions, width]; `None` where nothing is scored.
-    states: Option<Tensor>,
+    /// Its final states at scored positions, [positions, width], `None` where nothing is scored; or the reason of its rows.
+    states: Result<Option<Tensor>, String>,
 }
 
 fn run<'a>(loaded: &mut Loaded, shard: &ShardStates, cell: Cell<'a>) -> Result<Run<'a>, EvalError> {
     let layers = loaded.held(&cell.scope.layers)?;
-    let states = finals_of(loaded, shard, (cell, &layers))?;
+    let states = match finals_of(loaded, shard, (cell, &layers)) {
+        Ok(states) => Ok(states),
+        Err(error) => Err(error.unsupported().ok_or(error)?),
+    };
     Ok(Run { cell, layers, states })
 }
 
@@ -91,69 +99,4 @@ fn finals_of(
         shard.pass(&loaded.transformer).advance(&block, &mut stream, None)?;
     }
     shard.pass(&loaded.transformer).finals(&stream, None)
-}
-
-/// Sums of one document over its scored positions.
-#[derive(Debug, Clone, Copy, Default)]
-struct DocumentSums {
-    nll: f64,
-    base_nll: f64,
-    kl: f64,
-    top1: u64,
-}
-
-fn rows(
-    spec: &Spec,
-    shard: &ShardStates,
-    Run { cell, layers, .. }: &Run<'_>,
-    (base, scores): (&[Position], &Scores),
-) -> Vec<DocumentRow> {
-    let layers = LayerSet::from(layers.clone()).to_string();
-    let mut sums = vec![DocumentSums::default(); shard.tokens.documents.len()];
-    let places = shard.tokens.batches.iter().flat_map(|batch| &batch.scored);
-    for (index, place) in places.enumerate() {
-        let (base, other) = (&base[index], &scores.positions[index]);
-        let sums = &mut sums[place.document];
-        sums.nll += other.nll();
-        sums.base_nll += base.nll();
-        sums.top1 += u64::from(base.top == other.top);
-        if let Some(divergence) = &scores.divergence {
-            sums.kl += divergence[index].kl(base, other);
-        }
-    }
-    let id = shard.text.id;
-    let language = &spec.corpus[id.language as usize].language;
-    let documents = shard.text.documents.iter().zip(&shard.tokens.documents).zip(sums);
-    documents
-        .map(|((document, scored), sums)| {
-            let finite = |value: f64| value.is_finite().then_some(value);
-            let (nll_sum, kl_sum) = (finite(sums.nll), finite(sums.kl).filter(|_| spec.metrics.kl));
-            let reason = match (nll_sum, spec.metrics.kl) {
-                (None, _) => Some("the quantized model's logits are not finite".to_owned()),
-                (Some(_), false) => Some("kl was not measured".to_owned()),
-                (Some(_), true) => None,
-            };
-            DocumentRow {
-                model: spec.models[cell.model].model.name.clone(),
-                language: language.to_string(),
-                shard: id.shard,
-                document: document.index,
-                document_id: document.id.clone(),
-                group: document.group.clone(),
-                scope: cell.scope.layers.to_string(),
-                layers: layers.clone(),
-                components: cell.scope.components.to_string(),
-                config: cell.config.to_string(),
-                protocol: spec.models[cell.model].model.protocol.to_string(),
-                tokens: scored.scored_tokens,
-                bytes: scored.scored_bytes,
-                chars: scored.scored_chars,
-                nll_sum,
-                base_nll_sum: sums.base_nll,
-                kl_sum,
-                top1_count: sums.top1,
-                reason,
-            }
-        })
-        .collect()
 }

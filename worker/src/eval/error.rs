@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use babelquant_proto::rows::RowError;
+use babelquant_proto::rows::{RowError, unsupported};
 use babelquant_proto::{Dtype, FailureKind, Layer, UnitIndex};
 use thiserror::Error;
 
@@ -72,6 +72,24 @@ pub enum EvalError {
 }
 
 impl EvalError {
+    /// The reason of a row, where the config does not fit a matrix: then the unit has rows instead of a failure.
+    pub(super) fn unsupported(&self) -> Option<String> {
+        match self {
+            Self::Quant { tensor, source: QuantError::Unsupported { reason }, .. } => {
+                Some(unsupported(tensor, reason))
+            }
+            Self::Quant { source: QuantError::NonFinite, .. }
+            | Self::ModelUnavailable { .. }
+            | Self::Model(_)
+            | Self::Corpus(_)
+            | Self::Row(_)
+            | Self::Memory { .. }
+            | Self::NotFinite { .. }
+            | Self::NoSuchUnit(_)
+            | Self::EmptyScope { .. } => None,
+        }
+    }
+
     /// The kind of failure and its text, causes included.
     pub(crate) fn to_failure(&self) -> (FailureKind, String) {
         let kind = match self {

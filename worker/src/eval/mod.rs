@@ -3,6 +3,7 @@
 mod activations;
 mod cells;
 mod clipping;
+mod documents;
 mod error;
 mod find;
 mod head;

@@ -79,6 +79,9 @@ impl ShardStates {
             let empty = |_| Scores { positions: Vec::new(), divergence: kl.then(Vec::new) };
             return Ok((Vec::new(), cells.into_iter().map(empty).collect()));
         };
+        if let (true, Some(base)) = (cells.is_empty(), &self.base) {
+            return Ok((base.clone(), Vec::new()));
+        }
         let finals = Finals { model, states: states.clone() };
         let cells: Vec<Finals<'_>> = cells.into_iter().flatten().collect();
         let (with_base, scores) = head.cells(kl.then_some(&finals), &cells)?;

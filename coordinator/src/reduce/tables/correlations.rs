@@ -1,5 +1,7 @@
 //! The table `correlations`: does a predictor go with an outcome over the languages of a model?
 
+use babelquant_proto::rows::unsupported_cause;
+
 babelquant_proto::table! {
     /// A (model, predictor, outcome, scope, components, config) over the languages where both are defined. p values are two-sided and not
     /// corrected for the number of rows.
@@ -38,5 +40,12 @@ babelquant_proto::table! {
         detectable_r: Option<f64> ["1"],
         /// Why a number is null.
         reason: Option<String> ["text"],
+    }
+}
+
+impl CorrelationRow {
+    /// Tensor and cause where the config does not fit a matrix of the scope.
+    pub fn unsupported(&self) -> Option<&str> {
+        unsupported_cause(self.reason.as_deref()?)
     }
 }

@@ -1,5 +1,7 @@
 //! The table `sensitivity`: what one config at one scope does to one language.
 
+use babelquant_proto::rows::unsupported_cause;
+
 use crate::study::Outcome;
 
 babelquant_proto::table! {
@@ -68,12 +70,17 @@ babelquant_proto::table! {
         top1_agreement_low: Option<f64> ["1"],
         /// Upper end.
         top1_agreement_high: Option<f64> ["1"],
-        /// Why a number is null.
+        /// Why a number is null; `unsupported: TENSOR: WHY` where the config does not fit a matrix of the scope.
         reason: Option<String> ["text"],
     }
 }
 
 impl SensitivityRow {
+    /// Tensor and cause where the config does not fit a matrix of the scope.
+    pub fn unsupported(&self) -> Option<&str> {
+        unsupported_cause(self.reason.as_deref()?)
+    }
+
     /// The outcome's value; null where it is undefined.
     pub fn outcome(&self, outcome: Outcome) -> Option<f64> {
         match outcome {
