@@ -1,7 +1,11 @@
 //! Is this a result of this unit? Checks bytes, table, keys and completeness before anything is accepted. Judges no number.
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, Row, WeightRow, decode};
-use babelquant_proto::{Digest, LayerSet, Layers, Shape, Shard, ShardId, Spec, Unit};
+use std::collections::BTreeMap;
+
+use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, Row, WeightRow, decode};
+use babelquant_proto::{
+    Components, Digest, Layer, LayerSet, Layers, Shape, Shard, ShardId, Spec, Unit,
+};
 use thiserror::Error;
 
 /// Why a result is refused.
@@ -37,6 +41,14 @@ pub enum Rejection {
         /// The table.
         table: &'static str,
     },
+    /// The rows of a matrix are not one for each config that the study applies to it, in order.
+    #[error(
+        "the rows of {tensor} are not one for each config that the study applies to it, in order"
+    )]
+    Configs {
+        /// The matrix.
+        tensor: String,
+    },
     /// The rows are not one for each document of the shard, in order.
     #[error("the rows are not one for each of the documents {first} to {last}, in order")]
     Documents {
@@ -58,6 +70,10 @@ pub fn result(spec: &Spec, unit: Unit<'_>, claimed: Digest, ipc: &[u8]) -> Resul
     }
     match unit {
         Unit::Weights { .. } => rows(ipc, |row| weights(spec, unit, row)).map(drop),
+        Unit::Quantization { model, layer } => {
+            let rows = decode_own(ipc, |row| quantization(spec, unit, row))?;
+            every_config(spec, (model, layer), &rows)
+        }
         Unit::Baseline { model, shard } => {
             rows(ipc, |row| activations(spec, (model, shard), row)).map(drop)
         }
@@ -75,6 +91,14 @@ pub(crate) fn weights(spec: &Spec, unit: Unit<'_>, row: &WeightRow) -> bool {
     row.model == spec.models[model].model.name
         && row.stack.as_deref() == stack
         && row.layer == layer.map(|layer| layer.index)
+}
+
+/// True where a row on a quantized matrix has the keys of `unit`.
+pub(crate) fn quantization(spec: &Spec, unit: Unit<'_>, row: &QuantizationRow) -> bool {
+    let Unit::Quantization { model, layer } = unit else { return false };
+    row.model == spec.models[model].model.name
+        && row.stack.as_deref() == Some(layer.stack.name())
+        && row.layer == Some(layer.index)
 }
 
 /// True where a document row has the keys of `unit`.
@@ -115,15 +139,42 @@ fn shard(spec: &Spec, id: ShardId) -> &Shard {
 
 /// The rows, if there are some and each belongs to the unit.
 fn rows<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
+    match decode_own(ipc, is_of_unit)? {
+        rows if rows.is_empty() => Err(Rejection::Empty { table: R::TABLE.name }),
+        rows => Ok(rows),
+    }
+}
+
+/// The rows, if each belongs to the unit.
+fn decode_own<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
     let table = R::TABLE.name;
     let rows = decode::<R>(ipc).map_err(|source| Rejection::Rows { table, source })?;
-    if rows.is_empty() {
-        return Err(Rejection::Empty { table });
-    }
     match rows.iter().position(|row| !is_of_unit(row)) {
         Some(row) => Err(Rejection::Foreign { table, row }),
         None => Ok(rows),
     }
+}
+
+/// Matrix by matrix a row for each config; a layer that no config changes has none.
+fn every_config(
+    spec: &Spec,
+    (model, layer): (usize, Layer),
+    rows: &[QuantizationRow],
+) -> Result<(), Rejection> {
+    let mut expected = BTreeMap::new();
+    for rows in rows.chunk_by(|a, b| a.tensor == b.tensor) {
+        let components = &rows[0].components;
+        let configs = expected.entry(components).or_insert_with(|| {
+            let roles: Option<Components> = components.parse().ok();
+            let configs = roles.map(|roles| spec.models[model].configs_of(layer, &roles));
+            configs.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>()
+        });
+        let same = rows.iter().all(|row| row.components == *components);
+        if !same || !rows.iter().map(|row| &row.config).eq(&*configs) {
+            return Err(Rejection::Configs { tensor: rows[0].tensor.clone() });
+        }
+    }
+    Ok(())
 }
 
 fn complete(shard: &Shard, rows: &[DocumentRow]) -> Result<(), Rejection> {
@@ -179,9 +230,29 @@ mod tests {
     }
 
     #[test]
+    fn a_matrix_has_a_row_for_each_of_its_configs_or_is_left_out() {
+        let mut spec = spec(1);
+        let cell = spec.models[0].cells[1].clone();
+        spec.models[0].cells.push((cell.0, "nf4".parse().unwrap()));
+        let unit = UnitIndex(spec.quantization_units().start);
+        let rows = decode::<QuantizationRow>(&payload(&spec, unit)).unwrap();
+        let check = |rows: &[QuantizationRow]| {
+            let ipc = encode(rows).unwrap();
+            result(&spec, spec.unit(unit).unwrap(), Digest::of(&ipc), &ipc)
+        };
+        assert_eq!(rows.len(), 4);
+        assert!(check(&rows).is_ok() && check(&rows[..2]).is_ok() && check(&[]).is_ok());
+        for wrong in [&rows[..3], &rows[1..], &[rows[1].clone(), rows[0].clone()]] {
+            assert!(matches!(check(wrong), Err(Rejection::Configs { .. })), "{wrong:?}");
+        }
+        let other = QuantizationRow { components: "attn.q".to_owned(), ..rows[0].clone() };
+        assert!(matches!(check(&[other]), Err(Rejection::Configs { .. })), "no cell touches it");
+    }
+
+    #[test]
     fn damaged_and_incomplete_results_are_refused() {
         let spec = spec(1);
-        let cell = UnitIndex(4);
+        let cell = UnitIndex(6);
         let unit = spec.unit(cell).unwrap();
         let check = |ipc: &[u8]| result(&spec, unit, Digest::of(ipc), ipc);
         let mut rows = document_rows(&spec, cell);

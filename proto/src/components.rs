@@ -128,6 +128,11 @@ impl Components {
         self.0.contains(&role)
     }
 
+    /// These roles.
+    pub fn of_roles(roles: impl IntoIterator<Item = Role>) -> Self {
+        Self(roles.into_iter().collect())
+    }
+
     /// The roles, in the order of the forward pass.
     pub fn roles(&self) -> impl Iterator<Item = Role> + '_ {
         self.0.iter().copied()

@@ -1,14 +1,16 @@
 //! Units: the pieces of work, as index arithmetic over a spec. Never a list: a study of ten million units costs nothing here.
 //!
-//! Order: for each model its `Weights` units (the encoder's layers, the decoder's, the tensors outside the layers); then for each model, language
-//! and shard one `Baseline` unit followed by one `Cell` unit for each (scope, config) pair. The units of a (model, shard) are
+//! Order: for each model its `Weights` units (the encoder's layers, the decoder's, the tensors outside the layers); for each model its
+//! `Quantization` units (the encoder's layers, the decoder's); then for each model, language and shard one `Baseline` unit followed by one `Cell` unit for each (scope, config) pair. The units of a (model, shard) are
 //! contiguous: a *lane*, which one worker likes to keep.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
+use crate::components::Components;
 use crate::layer::Layer;
-use crate::quant::QuantConfig;
+use crate::quant::{Applied, QuantConfig};
 use crate::scope::Scope;
 use crate::shard::ShardId;
 use crate::spec::{ModelPart, Spec};
@@ -32,6 +34,13 @@ pub enum Unit<'a> {
         model: usize,
         /// Which layer.
         layer: Option<Layer>,
+    },
+    /// What the study's configs do to the matrices of one layer.
+    Quantization {
+        /// Which model.
+        model: usize,
+        /// Which layer.
+        layer: Layer,
     },
     /// Activation statistics of one shard in full precision.
     Baseline {
@@ -58,6 +67,7 @@ impl Unit<'_> {
     pub fn model(&self) -> usize {
         match *self {
             Self::Weights { model, .. }
+            | Self::Quantization { model, .. }
             | Self::Baseline { model, .. }
             | Self::Cell { model, .. } => model,
         }
@@ -66,7 +76,7 @@ impl Unit<'_> {
     /// The shard whose text the unit needs.
     pub fn shard(&self) -> Option<ShardId> {
         match *self {
-            Self::Weights { .. } => None,
+            Self::Weights { .. } | Self::Quantization { .. } => None,
             Self::Baseline { shard, .. } | Self::Cell { shard, .. } => Some(shard),
         }
     }
@@ -78,6 +88,30 @@ impl ModelPart {
         u64::from(self.model.shape.depth()) + 1
     }
 
+    /// How many `Quantization` units the model has: one for each layer, none where no config changes a weight.
+    pub fn quantization_units(&self) -> u64 {
+        let quantizes = self.cells.iter().any(|(_, config)| !config.is_identity());
+        if quantizes { self.model.shape.depth().into() } else { 0 }
+    }
+
+    /// The distinct configs that cells apply to a matrix of `layer` whose rows play `roles`, in the order of the cells; of a mixed map
+    /// the one for this layer. The identity is left out. A scope that the weights decide may hold any layer.
+    pub fn configs_of(&self, layer: Layer, roles: &Components) -> Vec<QuantConfig> {
+        let mut seen = BTreeSet::new();
+        let touches = |scope: &Scope| {
+            let layers = scope.layers.known(&self.model.shape);
+            layers.is_none_or(|layers| layers.contains(&layer))
+                && roles.roles().any(|role| scope.components.contains(role))
+        };
+        let touching = self.cells.iter().filter(|(scope, _)| touches(scope));
+        let configs = touching.filter_map(|(_, config)| match config.at(Some(layer)) {
+            Applied::Identity => None,
+            Applied::Weights(config) => Some(QuantConfig::Weights(config.clone())),
+            Applied::Checkpoint(name) => Some(QuantConfig::Checkpoint(name.clone())),
+        });
+        configs.filter(|config| seen.insert(config.clone())).collect()
+    }
+
     fn lane_units(&self) -> u64 {
         1 + self.cells.len() as u64
     }
@@ -87,7 +121,21 @@ impl Spec {
     /// How many units the study has.
     pub fn units(&self) -> u64 {
         let shards = self.shards();
-        self.models.iter().map(|part| part.weights_units() + shards * part.lane_units()).sum()
+        let of = |part: &ModelPart| {
+            part.weights_units() + part.quantization_units() + shards * part.lane_units()
+        };
+        self.models.iter().map(of).sum()
+    }
+
+    /// The `Weights` units of all models.
+    pub fn weights_units(&self) -> Range<u64> {
+        0..self.models.iter().map(ModelPart::weights_units).sum()
+    }
+
+    /// The `Quantization` units of all models.
+    pub fn quantization_units(&self) -> Range<u64> {
+        let start = self.weights_units().end;
+        start..start + self.models.iter().map(ModelPart::quantization_units).sum::<u64>()
     }
 
     /// The unit of this number; `None` past the last one.
@@ -99,6 +147,13 @@ impl Spec {
                 return Some(Unit::Weights { model, layer });
             }
             rest -= part.weights_units();
+        }
+        for (model, part) in self.models.iter().enumerate() {
+            if rest < part.quantization_units() {
+                let layer = part.model.shape.stacked_layers().nth(rest as usize)?;
+                return Some(Unit::Quantization { model, layer });
+            }
+            rest -= part.quantization_units();
         }
         let shards = self.shards();
         for (model, part) in self.models.iter().enumerate() {
@@ -117,9 +172,9 @@ impl Spec {
         None
     }
 
-    /// The contiguous units that share a (model, shard) with this one; a `Weights` unit is alone.
+    /// The contiguous units that share a (model, shard) with this one; a unit without a shard is alone.
     pub fn lane(&self, UnitIndex(index): UnitIndex) -> Range<u64> {
-        let mut start = self.models.iter().map(ModelPart::weights_units).sum();
+        let mut start = self.quantization_units().end;
         if index < start {
             return index..index + 1;
         }

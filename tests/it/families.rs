@@ -236,8 +236,8 @@ pub(crate) fn spec(case: &Path, expected: &Value) -> (Spec, ShardText) {
 
 /// Rows of every cell, in the order of the spec.
 pub(crate) fn evaluate(case: &Path, (spec, text): (Spec, ShardText)) -> Vec<Vec<DocumentRow>> {
-    let first = u64::from(spec.models[0].model.shape.depth()) + 2;
-    let units: Vec<UnitIndex> = (first..spec.units()).map(UnitIndex).collect();
+    let cells = spec.models[0].cells.len() as u64;
+    let units: Vec<UnitIndex> = (spec.units() - cells..spec.units()).map(UnitIndex).collect();
     let places = Places { directories: vec![case.to_owned()], hub: None };
     let mut evaluator = Evaluator::new(spec, places, Device::Cpu);
     let mut rows = BTreeMap::new();

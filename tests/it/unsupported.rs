@@ -1,7 +1,7 @@
 //! A config that does not fit a matrix costs its cells their numbers, and nothing else: no unit fails, no other cell changes.
 
-use babelquant_proto::rows::DocumentRow;
 use babelquant_proto::Scope;
+use babelquant_proto::rows::DocumentRow;
 
 use crate::families::{cases, evaluate, spec};
 use crate::golden::json;
@@ -32,7 +32,10 @@ fn its_cells_have_the_baseline_and_the_reason_and_no_other_number() {
                 assert_eq!(numbers, (None, None, None));
                 assert_eq!((row.base_nll_sum, row.tokens), (base.base_nll_sum, base.tokens));
                 let reason = row.reason.as_deref().unwrap();
-                assert!(reason.starts_with("unsupported: mlp.dense_h_to_4h: blocks of 256"), "{reason}");
+                assert!(
+                    reason.starts_with("unsupported: mlp.dense_h_to_4h: blocks of 256"),
+                    "{reason}"
+                );
             }
         }
         let alone = rows(&case, &[("only(0)", "candle-q4k"), ("only(1)", mixed)]);

@@ -117,7 +117,7 @@ fn measure(
     let documents = documents(tokens);
     let spec = spec(model, &documents, layers, kl)?;
     let text = ShardText { id: ShardId { language: 0, shard: 0 }, documents };
-    let first = u64::from(spec.models[0].model.shape.layers) + 1;
+    let first = spec.quantization_units().end;
     let units: Vec<UnitIndex> = (first..spec.units()).map(UnitIndex).collect();
     let places = Places { directories: vec![model.to_owned()], hub: None };
     let evaluator = Evaluator::new(spec, places, candle_core::Device::Cpu);

@@ -72,7 +72,10 @@ impl Rows {
                 nll_sum: None,
                 kl_sum: None,
                 top1_count: None,
-                reason: Some(unsupported("mlp.up", "blocks of 256 do not divide a row of 96 weights")),
+                reason: Some(unsupported(
+                    "mlp.up",
+                    "blocks of 256 do not divide a row of 96 weights",
+                )),
                 ..row.clone()
             })
             .collect();

@@ -42,13 +42,14 @@ impl Geometry {
         Self { blocks: blocks.into_iter().map(place).collect() }
     }
 
-    /// The geometry of a spec: a lane for each `Weights` unit, then a lane for each (model, shard).
+    /// The geometry of a spec: a lane for each unit without a shard, then a lane for each (model, shard).
     pub fn of(spec: &Spec) -> Self {
         let models = || spec.models.iter().enumerate();
         let weights = models().map(|(model, part)| (model, 1, part.weights_units()));
+        let quantization = models().map(|(model, part)| (model, 1, part.quantization_units()));
         let shards = spec.shards();
         let cells = models().map(|(model, part)| (model, 1 + part.cells.len() as u64, shards));
-        Self::new(weights.chain(cells))
+        Self::new(weights.chain(quantization).chain(cells))
     }
 
     /// How many units there are.

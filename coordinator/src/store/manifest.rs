@@ -83,6 +83,9 @@ pub(crate) fn describe(spec: &Spec, unit: UnitIndex) -> String {
         Some(Unit::Weights { model: m, layer: None }) => {
             format!("weights of {} outside the layers", model(m))
         }
+        Some(Unit::Quantization { model: m, layer }) => {
+            format!("quantization of {} layer {layer}", model(m))
+        }
         Some(Unit::Baseline { model: m, shard }) => {
             format!("baseline of {} on {}", model(m), language(shard))
         }

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
-use babelquant_proto::{ModelPart, ShardId, Spec, Unit, UnitIndex};
+use babelquant_proto::{ShardId, Spec, Unit, UnitIndex};
 
 /// A file of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// Every row of weight statistics.
     Weights,
+    /// Every row on a quantized matrix.
+    Quantization,
     /// The activation rows of one shard on one model.
     Activations(Place),
     /// The document rows of one shard on one model.
@@ -27,6 +29,7 @@ impl Part {
     pub(super) fn of(spec: &Spec, unit: UnitIndex) -> Option<Self> {
         Some(match spec.unit(unit)? {
             Unit::Weights { .. } => Self::Weights,
+            Unit::Quantization { .. } => Self::Quantization,
             Unit::Baseline { model, shard } => Self::Activations(Place { model, shard }),
             Unit::Cell { model, shard, .. } => Self::Documents(Place { model, shard }),
         })
@@ -36,7 +39,8 @@ impl Part {
     pub(super) fn units(self, spec: &Spec, unit: UnitIndex) -> Range<u64> {
         let lane = spec.lane(unit);
         match self {
-            Self::Weights => 0..spec.models.iter().map(ModelPart::weights_units).sum(),
+            Self::Weights => spec.weights_units(),
+            Self::Quantization => spec.quantization_units(),
             Self::Activations(_) => lane.start..lane.start + 1,
             Self::Documents(_) => lane.start + 1..lane.end,
         }
@@ -46,6 +50,7 @@ impl Part {
     pub(super) fn path(self, spec: &Spec) -> String {
         let (table, Place { model, shard }) = match self {
             Self::Weights => return "data/weights.parquet".to_owned(),
+            Self::Quantization => return "data/quantization.parquet".to_owned(),
             Self::Activations(place) => ("activations", place),
             Self::Documents(place) => ("documents", place),
         };
@@ -82,9 +87,10 @@ mod tests {
             paths.push(part.path(&spec));
         }
         assert_eq!(units, (0..spec.units()).collect::<Vec<_>>());
-        assert_eq!(paths.len(), 1 + 2 * 4 * 2);
+        assert_eq!(paths.len(), 2 + 2 * 4 * 2);
         assert_eq!(paths[0], "data/weights.parquet");
-        assert_eq!(paths[1], "data/activations/language=eng/model-0-shard-00000.parquet");
-        assert_eq!(paths[16], "data/documents/language=deu/model-1-shard-00001.parquet");
+        assert_eq!(paths[1], "data/quantization.parquet");
+        assert_eq!(paths[2], "data/activations/language=eng/model-0-shard-00000.parquet");
+        assert_eq!(paths[17], "data/documents/language=deu/model-1-shard-00001.parquet");
     }
 }

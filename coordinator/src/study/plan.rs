@@ -19,6 +19,8 @@ pub struct Plan {
     pub units: u64,
     /// Units of weight statistics.
     pub weights: u64,
+    /// Units of quantized matrices.
+    pub quantization: u64,
     /// Units of activation statistics.
     pub baselines: u64,
     /// (language, scope, config) units.
@@ -55,7 +57,9 @@ impl Plan {
         let models = &spec.models;
         let largest_tokens = shards().map(|s| s.bytes).max().unwrap_or(0) / BYTES_PER_TOKEN;
         let cells_per_shard: u64 = models.iter().map(|part| part.cells.len() as u64).sum();
-        let weights = models.iter().map(ModelPart::weights_units).sum();
+        let single = |units: std::ops::Range<u64>| units.end - units.start;
+        let weights = single(spec.weights_units());
+        let quantization = single(spec.quantization_units());
         let baselines = models.len() as u64 * spec.shards();
         let activation_rows: u64 = models
             .iter()
@@ -76,6 +80,7 @@ impl Plan {
         Self {
             units: spec.units(),
             weights,
+            quantization,
             baselines,
             cells: cells_per_shard * spec.shards(),
             layers: models.iter().map(layers_in_words).collect::<Vec<_>>().join("; "),
@@ -149,8 +154,8 @@ fn layers_in_words(part: &ModelPart) -> String {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = format!(
-            "{} ({} weights, {} baseline, {} cells)",
-            self.units, self.weights, self.baselines, self.cells
+            "{} ({} weights, {} quantization, {} baseline, {} cells)",
+            self.units, self.weights, self.quantization, self.baselines, self.cells
         );
         let corpus = format!(
             "{} languages, {} shards, {} documents, {}",
@@ -207,8 +212,10 @@ mod tests {
         let spec =
             write_study(folder.path(), "['int4-channel']").resolve(&mut no_hub).unwrap().spec;
         let plan = Plan::of(&spec, 10.0);
-        assert_eq!(plan.units, plan.weights + plan.baselines + plan.cells);
-        assert_eq!((plan.weights, plan.baselines, plan.cells), (3, 4, 20));
+        let single = plan.weights + plan.quantization;
+        assert_eq!(plan.units, single + plan.baselines + plan.cells);
+        assert_eq!((plan.weights, plan.quantization), (3, 2));
+        assert_eq!((plan.baselines, plan.cells), (4, 20));
         assert_eq!((plan.languages, plan.documents, plan.bytes), (2, 7, 26));
         assert!(plan.flops > 0.0 && plan.to_string().contains("10 GFLOP/s"));
     }

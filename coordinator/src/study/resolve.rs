@@ -166,7 +166,7 @@ pub(crate) mod tests {
         let four = &shard.documents[0];
         assert_eq!((four.index, four.id.as_str(), four.group.as_str()), (2, "4", "b"));
         assert_eq!(spec.models[0].cells.len(), 2 + 3);
-        assert_eq!(spec.units(), 3 + 4 * 6);
+        assert_eq!(spec.units(), 3 + 2 + 4 * 6);
         assert_eq!(spec.unit(UnitIndex(2)), Some(Unit::Weights { model: 0, layer: None }));
         assert_eq!(
             spec.digest().unwrap(),

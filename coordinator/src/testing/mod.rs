@@ -4,7 +4,7 @@ pub(crate) mod faulty;
 
 use std::collections::BTreeMap;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, encode};
+use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, WeightRow, encode};
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{
@@ -63,6 +63,9 @@ pub(crate) fn spec(models: usize) -> Spec {
 pub(crate) fn payload(spec: &Spec, unit: UnitIndex) -> Bytes {
     match spec.unit(unit).unwrap() {
         Unit::Weights { model, layer } => encode(&[weight_row(spec, model, layer)]).unwrap(),
+        Unit::Quantization { model, layer } => {
+            encode(&quantization_rows(spec, model, layer)).unwrap()
+        }
         Unit::Baseline { model, shard } => encode(&[activation_row(spec, model, shard)]).unwrap(),
         Unit::Cell { .. } => encode(&document_rows(spec, unit)).unwrap(),
     }
@@ -131,6 +134,32 @@ fn weight_row(spec: &Spec, model: usize, layer: Option<Layer>) -> WeightRow {
         abs_q999_over_q50: None,
         reason: None,
     }
+}
+
+/// Two matrices under every config of the study.
+fn quantization_rows(spec: &Spec, model: usize, layer: Layer) -> Vec<QuantizationRow> {
+    let matrices = ["mlp.up", "mlp.down"].into_iter();
+    let rows = matrices.flat_map(|role| {
+        let configs = spec.models[model].configs_of(layer, &role.parse().unwrap()).into_iter();
+        configs.map(move |config| QuantizationRow {
+            model: spec.models[model].model.name.clone(),
+            stack: Some(layer.stack.name().to_owned()),
+            layer: Some(layer.index),
+            tensor: role.to_owned(),
+            components: role.to_owned(),
+            config: config.to_string(),
+            weights: 64,
+            bits_per_weight: Some(4.0),
+            mse: Some(0.5),
+            sqnr_db: None,
+            max_error: Some(1.0),
+            codes_used: None,
+            clipped: None,
+            alpha_over_sigma: None,
+            reason: None,
+        })
+    });
+    rows.collect()
 }
 
 fn activation_row(spec: &Spec, model: usize, shard: ShardId) -> ActivationRow {

@@ -73,6 +73,14 @@ impl QuantConfig {
         }
     }
 
+    /// True for the configs that change no weight.
+    pub fn is_identity(&self) -> bool {
+        match self {
+            Self::None | Self::F32 => true,
+            Self::Weights(_) | Self::Mixed(_) | Self::Checkpoint(_) => false,
+        }
+    }
+
     /// The calibration sets that it needs.
     pub fn calibration_sets(&self) -> Vec<&CalibrationSet> {
         match self {

@@ -11,6 +11,7 @@ mod loaded;
 mod memory;
 mod pass;
 mod position;
+mod quantization;
 mod quantizer;
 mod shard;
 mod tile;
@@ -19,7 +20,7 @@ mod weights;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use babelquant_proto::rows::{Row, encode};
+use babelquant_proto::rows::{QuantizationRow, Row, encode};
 use babelquant_proto::{Layer, ShardText, Spec, Unit, UnitIndex};
 use bytes::Bytes;
 
@@ -87,6 +88,9 @@ impl Evaluator {
         for &index in units {
             match spec.unit(index).ok_or(EvalError::NoSuchUnit(index))? {
                 Unit::Weights { model, layer } => emit(index, self.weights(model, layer)),
+                Unit::Quantization { model, layer } => {
+                    emit(index, self.quantization(model, layer));
+                }
                 Unit::Baseline { model, .. } => baseline = Some((index, model)),
                 Unit::Cell { model, scope, config, .. } => {
                     cells.push(cells::Cell { index, model, scope, config });
@@ -119,6 +123,12 @@ impl Evaluator {
         let checkpoint = Checkpoint::open(&directory, architecture.names.prefixes)?;
         let name = &self.spec.models[model].model.name;
         encoded(&weights::rows(&checkpoint, &architecture, (name, layer)))
+    }
+
+    fn quantization(&mut self, model: usize, layer: Layer) -> Result<Bytes, EvalError> {
+        self.load(model)?;
+        let Some((_, loaded)) = &mut self.loaded else { return encoded::<QuantizationRow>(&[]) };
+        encoded(&quantization::rows(&self.spec, loaded, (model, layer))?)
     }
 
     fn load(&mut self, model: usize) -> Result<(), EvalError> {

@@ -6,6 +6,7 @@
 mod awq;
 mod clip;
 mod context;
+mod distortion;
 mod ending;
 mod error;
 mod gptq;
@@ -33,6 +34,7 @@ use gptq::Gptq;
 use rotation::BothSides;
 
 pub use context::{InputMoments, MatrixShape, WeightContext};
+pub use distortion::{Distortion, GridUse};
 pub use ending::Endings;
 pub use error::QuantError;
 pub use quantized::{Groups, Quantized};

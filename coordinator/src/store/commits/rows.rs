@@ -1,6 +1,8 @@
 //! The rows of a part: from the payloads of its units to Parquet, and back to the payload of one unit. Pure.
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, Row, WeightRow, decode, encode};
+use babelquant_proto::rows::{
+    ActivationRow, DocumentRow, QuantizationRow, Row, WeightRow, decode, encode,
+};
 use babelquant_proto::{Digest, Spec, Unit, UnitIndex};
 use bytes::Bytes;
 
@@ -13,6 +15,7 @@ use crate::verify;
 pub(super) fn write_part(part: Part, path: &str, payloads: &[Bytes]) -> Result<Bytes, StoreError> {
     match part {
         Part::Weights => write_rows::<WeightRow>(path, payloads),
+        Part::Quantization => write_rows::<QuantizationRow>(path, payloads),
         Part::Activations(_) => write_rows::<ActivationRow>(path, payloads),
         Part::Documents(_) => write_rows::<DocumentRow>(path, payloads),
     }
@@ -38,6 +41,9 @@ pub(super) fn digest_in_part(
     let digest = match unit {
         Unit::Weights { .. } => {
             digest_of(path, content, |row: &WeightRow| verify::weights(spec, unit, row))
+        }
+        Unit::Quantization { .. } => {
+            digest_of(path, content, |row: &QuantizationRow| verify::quantization(spec, unit, row))
         }
         Unit::Baseline { .. } => digest_of(path, content, |_: &ActivationRow| true),
         Unit::Cell { .. } => {
