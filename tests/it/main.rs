@@ -16,6 +16,7 @@ mod hub_server;
 mod planted;
 mod process;
 mod published;
+mod quantization;
 mod second_oracle;
 mod tidy;
 mod tokenizers;

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn bytes_are_a_function_of_rows_and_rows_come_back() {
         let spec = crate::testing::spec(1);
-        let unit = babelquant_proto::UnitIndex(4);
+        let unit = babelquant_proto::UnitIndex(6);
         let mut rows = document_rows(&spec, unit);
         while rows.len() < GROUP_ROWS + 10 {
             rows.extend_from_within(..);

@@ -1,5 +1,6 @@
 //! Quantization against its goldens, its definition and its edges.
 
+mod distortion;
 mod matrix;
 
 use babelquant_proto::quant::{Clip, Granularity, QuantConfig, Symmetry, Uniform};

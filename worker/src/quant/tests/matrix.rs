@@ -8,7 +8,7 @@ const COLUMNS: usize = 192;
 const TOKENS: usize = 256;
 
 /// The matrix of the maker.
-fn weights() -> Vec<f32> {
+pub(super) fn weights() -> Vec<f32> {
     let mut generator = Generator { state: 2024 };
     let mut weights: Vec<f32> = (0..ROWS * COLUMNS).map(|_| generator.heavy() as f32).collect();
     for column in 0..COLUMNS {
@@ -21,7 +21,7 @@ fn weights() -> Vec<f32> {
 }
 
 /// The moments of the maker's inputs: exact, because the inputs are multiples of 1/64.
-fn moments() -> InputMoments {
+pub(super) fn moments() -> InputMoments {
     let mut generator = Generator { state: 99 };
     let drawn: Vec<f64> =
         (0..TOKENS * COLUMNS).map(|_| (generator.gaussish() * 4096.0).round_ties_even()).collect();

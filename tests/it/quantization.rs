@@ -1,0 +1,102 @@
+//! The rows on quantized matrices: which there are, for every family, and what they say.
+
+use std::path::Path;
+
+use babelquant_proto::rows::{QuantizationRow, decode};
+use babelquant_proto::{Scope, Spec, UnitIndex};
+use babelquant_worker::eval::{Evaluator, Places};
+use candle_core::Device;
+
+use crate::families::{cases, spec};
+use crate::golden::json;
+
+/// The spec of a golden case with these (layers, components, config) cells.
+fn with_cells(case: &Path, cells: &[(&str, &str, &str)]) -> Spec {
+    let (mut spec, _) = spec(case, &json(&case.join("expected.json")));
+    let cell = |&(layers, components, config): &(&str, &str, &str)| {
+        let (layers, components) = (layers.parse().unwrap(), components.parse().unwrap());
+        (Scope { layers, components }, config.parse().unwrap())
+    };
+    spec.models[0].cells = cells.iter().map(cell).collect();
+    spec
+}
+
+/// Rows of every layer, in order.
+fn rows(case: &Path, spec: Spec) -> Vec<QuantizationRow> {
+    let units: Vec<UnitIndex> = spec.quantization_units().map(UnitIndex).collect();
+    let places = Places { directories: vec![case.to_owned()], hub: None };
+    let mut evaluator = Evaluator::new(spec, places, Device::Cpu);
+    let mut rows = Vec::new();
+    for unit in units {
+        let mut emit = |_, ipc: Result<bytes::Bytes, _>| {
+            rows.extend(decode::<QuantizationRow>(&ipc.unwrap()).unwrap());
+        };
+        evaluator.compute(&[unit], None, &mut emit).unwrap();
+    }
+    rows
+}
+
+#[test]
+fn every_matrix_of_every_family_has_a_row_for_each_config_that_touches_it() {
+    for case in cases() {
+        let cells = [
+            ("all", "mlp", "none"),
+            ("all", "linear", "int4-channel"),
+            ("all", "mlp", "int8-channel"),
+            ("all", "linear", "int8-channel"),
+            ("all", "mlp", "candle-q4k"),
+        ];
+        let spec = with_cells(&case, &cells);
+        let depth = spec.models[0].model.shape.depth() as usize;
+        let rows = rows(&case, spec);
+        assert!(rows.len() >= depth * 10, "{}", case.display());
+        for matrix in
+            rows.chunk_by(|a, b| (a.layer, &a.stack, &a.tensor) == (b.layer, &b.stack, &b.tensor))
+        {
+            let configs: Vec<&str> = matrix.iter().map(|row| row.config.as_str()).collect();
+            let expected: &[&str] = match matrix[0].components.contains("mlp") {
+                true => &["int4-channel", "int8-channel", "candle-q4k"],
+                false => &["int4-channel", "int8-channel"],
+            };
+            assert_eq!(configs, expected, "{} {}", case.display(), matrix[0].tensor);
+            let [four, eight] = [&matrix[0], &matrix[1]];
+            assert!(four.mse > eight.mse && four.sqnr_db < eight.sqnr_db && four.weights > 0);
+            assert!(eight.sqnr_db.unwrap() > 30.0 && eight.clipped == Some(0.0));
+            assert!(four.bits_per_weight.unwrap() > 4.0 && four.codes_used.unwrap() > 0.3);
+            for unfit in &matrix[2..] {
+                let reason = unfit.reason.as_deref().unwrap();
+                assert!(
+                    reason.starts_with(&format!("unsupported: {}: blocks", unfit.tensor)),
+                    "{reason}"
+                );
+                assert_eq!((unfit.mse, unfit.bits_per_weight), (None, None));
+            }
+        }
+    }
+}
+
+#[test]
+fn mixed_maps_are_spelled_layer_by_layer_and_layers_out_of_scope_have_no_row() {
+    let case = cases().into_iter().find(|case| case.ends_with("bloom/six_heads_f16_sharded"));
+    let cells = [
+        ("only(0)", "mlp", "none"),
+        ("only(0,2)", "mlp", "mixed(0=nf4;1=int2-channel;rest=int8-channel)"),
+        ("only(2)", "attn.q", "int8-channel"),
+    ];
+    let case = case.unwrap();
+    let rows = rows(&case, with_cells(&case, &cells));
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row.layer.unwrap(), row.tensor.as_str(), row.config.as_str()))
+        .collect();
+    let expected = [
+        (0, "mlp.dense_h_to_4h", "nf4-block64"),
+        (0, "mlp.dense_4h_to_h", "nf4-block64"),
+        (2, "self_attention.query_key_value", "int8-channel"),
+        (2, "mlp.dense_h_to_4h", "int8-channel"),
+        (2, "mlp.dense_4h_to_h", "int8-channel"),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(rows[2].components, "attn.q+attn.k+attn.v");
+    assert_eq!(with_cells(&case, &cells[..1]).quantization_units().count(), 0);
+}
