@@ -46,7 +46,9 @@ pub(super) fn evaluate(
     let mut scores = scores.iter();
     for Run { cell, layers, states } in &runs {
         let outcome = match states {
-            Ok(_) => Outcome::Scored(scores.next().expect("every cell that ran is scored in order")),
+            Ok(_) => {
+                Outcome::Scored(scores.next().expect("every cell that ran is scored in order"))
+            }
             Err(reason) => Outcome::Unsupported(reason),
         };
         emit(cell.index, encoded(&rows(spec, shard, (cell, layers), (&base, outcome))));
