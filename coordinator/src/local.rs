@@ -26,6 +26,10 @@ pub struct LocalWorker {
     pub device: String,
     /// Refuse units that need more memory than this, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Folder for what calibration computes.
+    pub cache: PathBuf,
+    /// Size of that folder at most, in bytes; 0 keeps nothing.
+    pub cache_bytes: u64,
     /// Units held at a time.
     pub slots: usize,
 }
@@ -111,6 +115,8 @@ pub async fn run(
         places: worker::Places { directories: local.models, hub: None },
         device,
         memory_bytes: local.memory_bytes,
+        cache: Some(worker::Cache::new(local.cache, local.cache_bytes))
+            .filter(|_| local.cache_bytes > 0),
         slots: local.slots,
         name: "local".to_owned(),
         give_up: GIVE_UP,

@@ -19,6 +19,10 @@ pub struct LocalWorker {
     pub device: String,
     /// Refuse units that need more memory than this, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Folder for what calibration computes.
+    pub cache: PathBuf,
+    /// Size of that folder at most, in bytes; 0 keeps nothing.
+    pub cache_bytes: u64,
     /// Units held at a time.
     pub slots: usize,
 }

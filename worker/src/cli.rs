@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use babelquant_proto::exit;
-use babelquant_proto::hub::Hub;
+use babelquant_proto::hub::{Hub, cache_folder};
 use babelquant_proto::message::RunState;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use crate::cache::Cache;
 use crate::engine::Device;
 use crate::eval::Places;
 use crate::options::Options;
@@ -54,6 +55,13 @@ struct Cli {
     /// Refuse units that would need more memory than this, in GiB
     #[arg(long, value_name = "GIB")]
     memory: Option<f64>,
+    /// Folder for what calibration computes, shared with other workers of this machine; by default babelquant in the user's
+    /// folder of caches
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Size of that folder at most, in GiB; 0 keeps nothing
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    cache_gib: u32,
     /// Units held at a time; more of one shard share the baseline's logits
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     slots: u16,
@@ -75,19 +83,22 @@ const EXAMPLES: &str = "Examples:
 Exit codes: 0 the run is complete, 3 complete with quarantined units, 75 unfinished (start me again),
 77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.
 RUST_LOG sets the log level (default info). HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean
-to Python's huggingface_hub.";
+to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (default ~/.cache).";
 
 impl Cli {
     /// The options that the flags say.
     fn options(&self) -> Options {
+        let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
+        let cache = self.cache.clone().unwrap_or_else(|| cache_folder(variable));
         Options {
             coordinator: self.coordinator.clone(),
             places: Places {
                 directories: self.models.clone(),
-                hub: Some(Hub::from_variables(|name| std::env::var_os(name)?.into_string().ok())),
+                hub: Some(Hub::from_variables(variable)),
             },
             device: self.device,
             memory_bytes: self.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
+            cache: (self.cache_gib > 0).then(|| Cache::new(cache, u64::from(self.cache_gib) << 30)),
             slots: self.slots.into(),
             name: self.name.clone(),
             give_up: Duration::from_secs(self.give_up),

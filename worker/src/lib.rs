@@ -1,6 +1,7 @@
 //! The worker: computes units. Loads the model, quantizes, evaluates, returns rows; decides nothing about the run.
 
 mod agent;
+mod cache;
 mod client;
 mod engine;
 mod error;
@@ -17,6 +18,7 @@ use std::future::Future;
 
 use babelquant_proto::message::RunState;
 
+pub use cache::Cache;
 pub use engine::{CANDLE, Device, DeviceError, engine_class};
 pub use error::Error;
 pub use eval::{Places, check, clipping_rows, parameters, weight_rows};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cache::Cache;
 use crate::engine::Device;
 use crate::eval::Places;
 
@@ -16,6 +17,8 @@ pub struct Options {
     pub device: Device,
     /// Refuse units that need more memory than this, in bytes; no bound where absent.
     pub memory_bytes: Option<u64>,
+    /// Where calibration's moments are kept; nowhere where absent.
+    pub cache: Option<Cache>,
     /// Units held at a time.
     pub slots: usize,
     /// Name in the coordinator's logs.

@@ -60,6 +60,8 @@ async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> 
         models: resolved.directories.clone(),
         device: inside.device,
         memory_bytes: inside.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
+        cache: inside.cache.unwrap_or_else(models::cache_folder),
+        cache_bytes: u64::from(inside.cache_gib) << 30,
         slots: inside.slots.into(),
     };
     let options = Options { patience: LOCAL_PATIENCE, ..Options::default() };

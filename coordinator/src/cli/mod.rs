@@ -60,7 +60,7 @@ struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 complete, 2 usage, 3 complete with quarantined units, 70 bug, \
 75 unfinished (run the same command again, it goes on where it stopped; also: the disk is full), 77 not authorised, \
 78 config, version or model mismatch (retrying cannot help).
-RUST_LOG sets the log level. Results go to stdout, everything else to stderr.";
+RUST_LOG sets the log level, XDG_CACHE_HOME the user's folder of caches (default ~/.cache). Results go to stdout, everything else to stderr.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -127,6 +127,12 @@ struct Inside {
     /// Refuse units that would need more memory than this, in GiB
     #[arg(long, value_name = "GIB")]
     memory: Option<f64>,
+    /// Folder for what calibration computes, kept between runs; by default babelquant in the user's folder of caches
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Size of that folder at most, in GiB; 0 keeps nothing
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    cache_gib: u32,
     /// Units held at a time; more of one shard share the baseline's logits
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     slots: u16,

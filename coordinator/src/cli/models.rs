@@ -1,9 +1,9 @@
-//! The commands' models: by flag or by name, and from where. The only place that reads the hub's environment.
+//! The commands' models: by flag or by name, and from where. The only place that reads the environment of hub and caches.
 
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::exit;
-use babelquant_proto::hub::Hub;
+use babelquant_proto::hub::{self, Hub};
 
 use super::stop::Stop;
 use crate::local;
@@ -62,7 +62,16 @@ pub(super) async fn locate(source: &ModelSource, wanted: Wanted) -> Result<PathB
 
 /// The hub and the cache that the environment describes, with the variables of Python's `huggingface_hub`.
 fn hub() -> Hub {
-    Hub::from_variables(|name| std::env::var_os(name)?.into_string().ok())
+    Hub::from_variables(variable)
+}
+
+/// Where the in-process worker keeps what is dear to compute, unless a flag says otherwise.
+pub(super) fn cache_folder() -> PathBuf {
+    hub::cache_folder(variable)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
 }
 
 #[cfg(test)]

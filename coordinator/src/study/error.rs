@@ -157,9 +157,66 @@ pub enum StudyError {
     /// The corpus is at fault.
     #[error(transparent)]
     Corpus(#[from] CorpusError),
+    /// The calibration text is at fault.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// The spec cannot be written, which is a bug.
     #[error("the spec cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+}
+
+/// A mistake in the calibration text.
+#[derive(Debug, Error)]
+pub enum CalibrationError {
+    /// A calibrated config in a study without calibration text.
+    #[error(
+        "config {config} needs calibration text: add a section [calibration] with path = \"DIR/{{language}}.txt\", text that is not \
+         evaluated"
+    )]
+    NoSection {
+        /// The config.
+        config: String,
+    },
+    /// More text than the message to a worker can take.
+    #[error(
+        "calibration.bytes = {bytes}: {sets} sets of that size are more than {bytes_max} bytes, which every worker is sent: lower it, \
+         or name fewer calibration.languages"
+    )]
+    TooMuch {
+        /// How many sets the configs name.
+        sets: usize,
+        /// The budget of each, in bytes.
+        bytes: u64,
+        /// What all sets together may have, in bytes.
+        bytes_max: u64,
+    },
+    /// A file that does not fill its budget.
+    #[error(
+        "{path} holds {found} bytes of text, and a set needs {bytes} of it: all sets have one size, so lower calibration.bytes"
+    )]
+    TooLittle {
+        /// The file.
+        path: PathBuf,
+        /// What it holds, in bytes.
+        found: u64,
+        /// What is needed of it, in bytes.
+        bytes: u64,
+    },
+    /// Calibration text that is evaluated too.
+    #[error(
+        "{path}, document {id}: a line of it stands in document {other} of the evaluated corpus too: calibrate on held-out text"
+    )]
+    Evaluated {
+        /// The calibration file.
+        path: PathBuf,
+        /// Its document.
+        id: String,
+        /// The evaluated document.
+        other: String,
+    },
+    /// The path is no pattern, or a file cannot be used.
+    #[error("calibration: {0}")]
+    Corpus(#[from] CorpusError),
 }
 
 /// A mistake in the corpus.

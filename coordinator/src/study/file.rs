@@ -9,7 +9,10 @@ use toml::Table;
 use super::entries::models;
 use super::error::StudyError;
 use super::section::{Known, Section};
-use super::{Analysis, CorpusSource, Study, WindowsChoice};
+use super::{
+    Analysis, CALIBRATION_BYTES, CalibrationSource, CorpusSource, SetChoice, Study, WindowsChoice,
+    calibration,
+};
 
 const TOP: Known = Known {
     name: "",
@@ -28,6 +31,7 @@ const TOP: Known = Known {
         "metrics",
         "seed",
         "corpus",
+        "calibration",
         "windows",
         "batch",
         "analysis",
@@ -35,13 +39,14 @@ const TOP: Known = Known {
 };
 const CORPUS: Known =
     Known { name: "corpus", keys: &["path", "groups", "languages", "documents", "shard_bytes"] };
+const CALIBRATION: Known = Known { name: "calibration", keys: &["path", "languages", "bytes"] };
 const WINDOWS: Known = Known { name: "windows", keys: &["tokens", "stride"] };
 const BATCH: Known = Known { name: "batch", keys: &["tokens", "head_rows", "head_columns"] };
 const ANALYSIS: Known = Known {
     name: "analysis",
     keys: &["bootstrap_draws", "confidence", "seed", "predictors", "outcomes", "outlier_layers"],
 };
-const ALL: &[Known] = &[TOP, CORPUS, WINDOWS, BATCH, ANALYSIS];
+const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, ANALYSIS];
 
 impl Study {
     /// Reads the study file at `path`; relative paths in it are relative to its folder.
@@ -70,6 +75,7 @@ impl Study {
         let sensible = Self::sensible(models, pattern);
         let mut study = sensible.map_err(|error| top.wrong("configs", &"default", error))?;
         corpus(&mut section, &mut study.corpus, folder)?;
+        study.calibration = calibration(&mut top, folder)?;
         study.windows = windows(&mut top.section(WINDOWS, ALL)?)?;
         study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
         study.analysis = analysis(&mut top)?;
@@ -116,6 +122,29 @@ fn corpus(
     corpus.documents = section.positive("documents")?;
     set(&mut corpus.shard_bytes, section.positive("shard_bytes")?);
     Ok(())
+}
+
+fn calibration(
+    top: &mut Section<'_>,
+    folder: &Path,
+) -> Result<Option<CalibrationSource>, StudyError> {
+    if !top.has(CALIBRATION.name) {
+        return Ok(None);
+    }
+    let mut section = top.section(CALIBRATION, ALL)?;
+    let path: Option<String> = section.take("path")?;
+    let path =
+        path.ok_or_else(|| section.missing("path", "a path such as held-out/{language}.txt"))?;
+    let bytes = section.positive("bytes")?.unwrap_or(CALIBRATION_BYTES);
+    if bytes > calibration::BYTES_MAX {
+        let reason = format!("a set has at most {} bytes", calibration::BYTES_MAX);
+        return Err(section.wrong("bytes", &bytes, reason));
+    }
+    Ok(Some(CalibrationSource {
+        path: folder.join(path).to_string_lossy().into_owned(),
+        languages: section.spellings("languages")?.unwrap_or_else(|| vec![SetChoice::Mix]),
+        bytes,
+    }))
 }
 
 fn windows(section: &mut Section<'_>) -> Result<WindowsChoice, StudyError> {
@@ -190,10 +219,11 @@ mod tests {
              { model = 'google/mt5-small', draws = 2, protocol = 'span_corruption' }]\ndtype = 'bf16'\n\
              components = ['mlp', 'attn.q+attn.k']\nscopes = ['all', 'each', 'all-but(each)', 'only(0..3)', 'prefix(2)', \
              'all-but(random(2,1..9))', 'combinations(2)']\n\
-             configs = ['none', 'int4-asym-group128']\nmetrics = ['nll']\nseed = 7\n\
+             configs = ['none', 'int4-asym-group128', 'gptq-int4-channel', 'awq-int4-channel@mix']\nmetrics = ['nll']\nseed = 7\n\
              [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
              documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
-             [batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\npredictors = ['fertility']\n";
+             [calibration]\npath = 'h/{language}.txt'\nlanguages = ['en', 'each', 'mix']\n\
+             bytes = 999\n[batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\npredictors = ['fertility']\n";
         for text in [MINIMAL, full] {
             let study = parse(text).unwrap();
             assert_eq!(parse(&study.to_toml()).unwrap(), study, "{}", study.to_toml());
@@ -262,10 +292,32 @@ mod tests {
             ),
             ("MINIMAL analysis.confidence = 95", &["analysis.confidence = 95", "between 0 and 1"]),
         ] {
-            let error = parse(&text.replace("MINIMAL ", MINIMAL)).unwrap_err();
-            for part in parts {
-                assert!(error.contains(part), "{text}: {error}");
-            }
+            check(text, parts);
+        }
+    }
+
+    #[test]
+    fn every_mistake_about_calibration_names_its_key() {
+        for (text, parts) in [
+            ("MINIMAL calibration.bytes = 9", &["`calibration.path` is missing"][..]),
+            (
+                "MINIMAL calibration = { path = 'x', bytes = 9999999 }",
+                &["calibration.bytes = 9999999", "at most 1048576"],
+            ),
+            (
+                "MINIMAL calibration = { path = 'x', languages = ['every'] }",
+                &["calibration.languages = every"],
+            ),
+        ] {
+            check(text, parts);
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, parts: &[&str]) {
+        let error = parse(&text.replace("MINIMAL ", MINIMAL)).unwrap_err();
+        for part in parts {
+            assert!(error.contains(part), "{text}: {error}");
         }
     }
 }

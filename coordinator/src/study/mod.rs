@@ -2,7 +2,9 @@
 //! here, so that everything after this room is well-typed. Nothing here measures anything or talks to a worker.
 
 mod analysis;
+mod calibration;
 mod cells;
+mod configs;
 mod documents;
 mod entries;
 mod error;
@@ -21,11 +23,12 @@ mod write;
 
 use std::path::PathBuf;
 
-use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Batch, Components, Dtype, LanguageTag, Layers, Metrics, ParseError};
 
 pub use analysis::{Analysis, Outcome, Predictor};
-pub use error::{CorpusError, StudyError};
+pub use calibration::{CALIBRATION_BYTES, CalibrationSource, SetChoice};
+pub use configs::ConfigPattern;
+pub use error::{CalibrationError, CorpusError, StudyError};
 pub use models::{Fetch, ModelSource, Place, Prefix, ProtocolKind, ReadingChoice, Repository};
 pub use resolve::Resolved;
 #[cfg(test)]
@@ -54,7 +57,9 @@ pub struct Study {
     /// Which layers are quantized.
     pub scopes: Vec<ScopePattern>,
     /// How they are quantized.
-    pub configs: Vec<QuantConfig>,
+    pub configs: Vec<ConfigPattern>,
+    /// The text that calibrated configs see, where there are such.
+    pub calibration: Option<CalibrationSource>,
     /// What is scored beyond NLL and top-1.
     pub metrics: Metrics,
     /// Seed of everything random in the measurement.
@@ -103,6 +108,7 @@ impl Study {
             components: vec![Components::mlp()],
             scopes: vec![ScopePattern::One(Layers::All), ScopePattern::Only(Sets::Each)],
             configs: vec!["int4-channel".parse()?, "int3-channel".parse()?],
+            calibration: None,
             metrics: Metrics { kl: true },
             seed: 1,
             analysis: Analysis::default(),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Layer, ModelPart, Protocol, Scope, Shape, Spec, Stack};
+use babelquant_proto::{Calibration, Layer, ModelPart, Protocol, Role, Scope, Shape, Spec, Stack};
 
 /// Bytes of UTF-8 text per token, assumed: the plan reads no tokenizer. Scripts of three bytes a letter come near it, Latin
 /// scripts lie a little above.
@@ -37,6 +37,10 @@ pub struct Plan {
     pub bytes: u64,
     /// Tokens of the corpus: bytes / 4.
     pub tokens: u64,
+    /// Calibration sets that configs name.
+    pub calibration_sets: u64,
+    /// Their text together, in bytes.
+    pub calibration_bytes: u64,
     /// Floating-point operations of the whole study.
     pub flops: f64,
     /// Bytes that a worker holds: the model in the study's dtype and the kept hidden states of the largest shard.
@@ -75,8 +79,11 @@ impl Plan {
             let matrices = shape.stacked_layers().map(|layer| matrices(shape, layer)).sum::<u64>();
             let weights = (matrices * hidden + tables * u64::from(shape.vocabulary)) * hidden;
             let states = (largest_tokens * hidden) as f64 * boundaries;
-            (weights + states as u64) * spec.dtype.bytes()
+            (weights + states as u64) * spec.dtype.bytes() + moments_bytes(part)
         };
+        let sets = || spec.calibration.iter();
+        let calibrating =
+            |part: &ModelPart| sets().map(|set| calibration_flops(set, part)).sum::<f64>();
         Self {
             units: spec.units(),
             weights,
@@ -89,7 +96,10 @@ impl Plan {
             documents,
             bytes,
             tokens,
-            flops: models.iter().map(flops_per_token).sum::<f64>() * tokens as f64,
+            calibration_sets: sets().count() as u64,
+            calibration_bytes: sets().map(text_bytes).sum(),
+            flops: models.iter().map(flops_per_token).sum::<f64>() * tokens as f64
+                + models.iter().map(calibrating).sum::<f64>(),
             memory_bytes: models.iter().map(held).max().unwrap_or(0),
             disk_bytes: (documents * cells_per_shard + activation_rows) * BYTES_PER_ROW,
             gflop_per_second,
@@ -142,6 +152,43 @@ fn flops_per_token(part: &ModelPart) -> f64 {
     all + head + part.cells.iter().map(suffix).sum::<f64>()
 }
 
+fn text_bytes(set: &Calibration) -> u64 {
+    set.texts.iter().map(|text| text.len() as u64).sum()
+}
+
+/// Operations of one calibration set on one model: a pass over all blocks, and one triangle of the products of what their matrices
+/// read. Counted once: a worker keeps the moments in its cache.
+fn calibration_flops(set: &Calibration, part: &ModelPart) -> f64 {
+    let named = part.cells.iter().any(|(_, config)| config.calibration_sets().contains(&&set.set));
+    if !named {
+        return 0.0;
+    }
+    let shape = part.model.shape;
+    let square = f64::from(shape.hidden) * f64::from(shape.hidden);
+    // Attention, its context and the MLP read vectors of the model's width, the MLP's last matrix one of four times that.
+    let products = |layer: Layer| match layer.stack {
+        Stack::Dec if shape.encoder_layers > 0 => 3.0 + 3.0 + 16.0,
+        Stack::Dec | Stack::Enc => 3.0 + 16.0,
+    };
+    let layer = |layer: Layer| {
+        let operations = 2.0 * matrices(shape, layer) as f64 + products(layer);
+        operations * square * share(part.model.protocol, layer.stack)
+    };
+    let tokens = text_bytes(set) as f64 / BYTES_PER_TOKEN as f64;
+    tokens * shape.stacked_layers().map(layer).sum::<f64>()
+}
+
+/// What the moments of the widest matrix take, with GPTQ's factors of them: 32 bytes an entry.
+fn moments_bytes(part: &ModelPart) -> u64 {
+    let calibrated = part.cells.iter().filter(|(_, config)| !config.calibration_sets().is_empty());
+    let hidden = u64::from(part.model.shape.hidden);
+    let width = |(scope, _): &(Scope, QuantConfig)| match scope.components.contains(Role::MlpDown) {
+        true => 4 * hidden,
+        false => hidden,
+    };
+    calibrated.map(width).max().map_or(0, |width| 32 * width * width)
+}
+
 /// `bloom-560m 24`, or `mt5-small 8 encoder, 8 decoder`.
 fn layers_in_words(part: &ModelPart) -> String {
     let Shape { encoder_layers, layers, .. } = part.model.shape;
@@ -165,11 +212,16 @@ impl fmt::Display for Plan {
             size(self.bytes)
         );
         let time = format!("{} at {} GFLOP/s", duration(self.seconds()), self.gflop_per_second);
+        let calibration = match self.calibration_sets {
+            0 => "none".to_owned(),
+            sets => format!("{sets} sets, {}", size(self.calibration_bytes)),
+        };
         let rows = [
             ("units", units),
             ("layers", self.layers.clone()),
             ("corpus", corpus),
             ("tokens", format!("{} in the corpus (estimate: 4 bytes a token)", self.tokens)),
+            ("calibration", calibration),
             ("operations", format!("{:.3} TFLOP", self.flops / 1e12)),
             (
                 "memory",
@@ -218,6 +270,29 @@ mod tests {
         assert_eq!((plan.baselines, plan.cells), (4, 20));
         assert_eq!((plan.languages, plan.documents, plan.bytes), (2, 7, 26));
         assert!(plan.flops > 0.0 && plan.to_string().contains("10 GFLOP/s"));
+    }
+
+    #[test]
+    fn calibration_is_counted_once_for_each_named_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = write_study(folder.path(), "['int4-channel']");
+        let mut spec = study.resolve(&mut no_hub).unwrap().spec;
+        let before = Plan::of(&spec, 1.0);
+        let calibration = |set: &str| Calibration {
+            set: set.parse().unwrap(),
+            texts: vec!["x".repeat(1000), "x".repeat(600)],
+        };
+        spec.calibration = vec![calibration("eng"), calibration("deu")];
+        assert_eq!(Plan::of(&spec, 1.0).flops, before.flops);
+        for (_, config) in &mut spec.models[0].cells[3..] {
+            *config = "gptq-int4-channel@eng".parse().unwrap();
+        }
+        let plan = Plan::of(&spec, 1.0);
+        // 400 tokens through 2 layers of width 8.
+        let expected = 400.0 * 2.0 * (2.0 * 12.0 + 19.0) * 64.0;
+        assert!((plan.flops - before.flops - expected).abs() < 1e-6 * expected);
+        assert_eq!(plan.memory_bytes - before.memory_bytes, 32 * 32 * 32);
+        assert!(plan.to_string().contains("calibration 2 sets, 3.2 kB"), "{plan}");
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
+use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Dtype, Model, ModelPart, Published, Spec};
 
+use super::calibration::Sets;
 use super::cells::{Wanted, cells};
 use super::documents::Reading;
-use super::error::{CorpusError, StudyError};
+use super::error::{CalibrationError, CorpusError, StudyError};
 use super::groups::Groups;
 use super::models::check_names;
 use super::pattern::Pattern;
 use super::shards::{Texts, cut, describe};
-use super::{CorpusSource, Fetch, ModelSource, Place, Study};
+use super::{ConfigPattern, CorpusSource, Fetch, ModelSource, Place, Study};
 
 /// A study whose models and corpus are there: what workers get.
 #[derive(Debug)]
@@ -36,7 +38,12 @@ impl Study {
         let (models, directories): (Vec<_>, Vec<_>) =
             found.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let windows = self.windows.over(&models)?;
-        let models = models.into_iter().map(|model| self.part(model));
+        let calibration =
+            self.calibration.as_ref().map(|source| source.sets(&corpus)).transpose()?;
+        let configs = self.configs_over(calibration.as_ref())?;
+        let named = configs.iter().flat_map(QuantConfig::calibration_sets).cloned().collect();
+        let calibration = calibration.map(|sets| sets.read(named, &texts)).transpose()?;
+        let models = models.into_iter().map(|model| self.part(model, &configs));
         let spec = Spec {
             version: Spec::VERSION,
             models: models.collect::<Result<_, _>>()?,
@@ -46,16 +53,31 @@ impl Study {
             dtype: self.dtype,
             metrics: self.metrics,
             seed: self.seed,
-            calibration: Vec::new(),
+            calibration: calibration.unwrap_or_default(),
         };
         Ok(Resolved { spec, texts, directories })
     }
 
-    fn part(&self, model: Model) -> Result<ModelPart, StudyError> {
+    /// The configs, with a calibration set wherever one is needed.
+    fn configs_over(&self, sets: Option<&Sets>) -> Result<Vec<QuantConfig>, CalibrationError> {
+        let missing = |pattern: &ConfigPattern| match pattern {
+            ConfigPattern::Config(config) => !config.calibration_sets().is_empty(),
+            ConfigPattern::EachSet(_) => true,
+        };
+        match (sets, self.configs.iter().find(|pattern| missing(pattern))) {
+            (None, Some(config)) => Err(CalibrationError::NoSection { config: config.to_string() }),
+            (None, None) | (Some(_), _) => {
+                let open = sets.map_or(&[][..], |sets| &sets.open);
+                Ok(self.configs.iter().flat_map(|pattern| pattern.over(open)).collect())
+            }
+        }
+    }
+
+    fn part(&self, model: Model, configs: &[QuantConfig]) -> Result<ModelPart, StudyError> {
         let wanted = Wanted {
             scopes: &self.scopes,
             components: &self.components,
-            configs: &self.configs,
+            configs,
             dtype: self.dtype,
         };
         let cells = cells(&model, wanted)?;

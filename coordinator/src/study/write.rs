@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{Analysis, CorpusSource, ModelSource, Place, Prefix, Study, WindowsChoice};
+use super::{
+    Analysis, CalibrationSource, CorpusSource, ModelSource, Place, Prefix, Study, WindowsChoice,
+};
 
 impl Study {
     /// The study as TOML: what was asked and every default that was filled in.
@@ -12,7 +14,7 @@ impl Study {
         let models = self.models.iter().map(ModelSource::to_value);
         let mut metrics = vec!["nll", "top1"];
         metrics.extend(self.metrics.kl.then_some("kl"));
-        let top = keys([
+        let mut top = keys([
             ("name", self.name.as_str().into()),
             ("models", models.collect::<Vec<_>>().into()),
             ("dtype", format!("{:?}", self.dtype).to_lowercase().into()),
@@ -33,6 +35,9 @@ impl Study {
             ),
             ("analysis", self.analysis.to_value()),
         ]);
+        if let Some(calibration) = &self.calibration {
+            top.insert("calibration".to_owned(), calibration.to_value());
+        }
         top.to_string()
     }
 }
@@ -78,6 +83,16 @@ impl CorpusSource {
             values.push(("languages", languages.collect::<Vec<_>>().into()));
         }
         table(values)
+    }
+}
+
+impl CalibrationSource {
+    fn to_value(&self) -> Value {
+        table([
+            ("path", absolute(Path::new(&self.path))),
+            ("languages", spell(&self.languages)),
+            ("bytes", number(self.bytes)),
+        ])
     }
 }
 

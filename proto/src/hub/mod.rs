@@ -19,6 +19,7 @@ use remote::Remote;
 use settings::{Network, Settings};
 
 pub use error::HubError;
+pub use settings::cache_folder;
 
 /// A hub of models and the cache of what it gave.
 #[derive(Debug, Clone)]

@@ -42,17 +42,25 @@ impl fmt::Debug for Token {
     }
 }
 
+/// This program's own folder among the user's caches, which lie where XDG_CACHE_HOME or else HOME says.
+pub fn cache_folder(get: impl Fn(&str) -> Option<String>) -> PathBuf {
+    caches(&get).join("babelquant")
+}
+
+/// The user's folder of caches.
+fn caches(get: &impl Fn(&str) -> Option<String>) -> PathBuf {
+    let set = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+    let home = || PathBuf::from(set("HOME").unwrap_or_default()).join(".cache");
+    set("XDG_CACHE_HOME").map_or_else(home, |value| PathBuf::from(expand(&value, get)))
+}
+
 impl Settings {
     pub(super) fn from_variables(get: impl Fn(&str) -> Option<String>) -> Self {
         let set = |names: &[&str]| {
             names.iter().find_map(|name| get(name).filter(|value| !value.trim().is_empty()))
         };
         let folder = |names: &[&str]| set(names).map(|value| PathBuf::from(expand(&value, &get)));
-        let caches = || {
-            let home = || PathBuf::from(set(&["HOME"]).unwrap_or_default()).join(".cache");
-            folder(&["XDG_CACHE_HOME"]).unwrap_or_else(home)
-        };
-        let home = folder(&["HF_HOME"]).unwrap_or_else(|| caches().join("huggingface"));
+        let home = folder(&["HF_HOME"]).unwrap_or_else(|| caches(&get).join("huggingface"));
         let is_true =
             |value: String| ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str());
         let offline = set(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]).is_some_and(is_true);
@@ -124,6 +132,15 @@ mod tests {
         check(&[("HF_HOME", "/a/$NONE/${NONE}/${/$")], "/a/$NONE/${NONE}/${/$/hub");
         check(&[("HF_HOME", "/a"), ("HF_HUB_CACHE", "/b")], "/b");
         check(&[("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", "/c")], "/c");
+    }
+
+    #[test]
+    fn the_program_has_a_folder_of_its_own_among_the_caches() {
+        let folder = |name: &'static str, value: &'static str| {
+            cache_folder(|asked| (asked == name).then(|| value.to_owned()))
+        };
+        assert_eq!(folder("HOME", "/home/user"), PathBuf::from("/home/user/.cache/babelquant"));
+        assert_eq!(folder("XDG_CACHE_HOME", "/scratch"), PathBuf::from("/scratch/babelquant"));
     }
 
     #[test]

@@ -81,13 +81,53 @@ impl QuantConfig {
         }
     }
 
+    /// Every way in which it quantizes some matrix.
+    pub fn weight_configs(&self) -> impl Iterator<Item = &WeightConfig> {
+        let (one, mixed) = match self {
+            Self::None | Self::F32 | Self::Checkpoint(_) => (None, None),
+            Self::Weights(config) => (Some(config), None),
+            Self::Mixed(mixed) => (None, Some(mixed)),
+        };
+        one.into_iter().chain(mixed.into_iter().flat_map(Mixed::configs))
+    }
+
     /// The calibration sets that it needs.
     pub fn calibration_sets(&self) -> Vec<&CalibrationSet> {
+        self.weight_configs().filter_map(|config| config.calibration.as_ref()).collect()
+    }
+
+    /// The config of a spelling whose calibrated rules need not name a set: `set` is theirs where they do not.
+    ///
+    /// # Errors
+    /// It is no spelling of a config.
+    pub fn parse_with(text: &str, set: &CalibrationSet) -> Result<Self, ParseError> {
+        Self::read(text, Some(set))
+    }
+
+    /// The same config with the inputs of every calibrated rule from `set`.
+    #[must_use]
+    pub fn calibrated_on(self, set: &CalibrationSet) -> Self {
         match self {
-            Self::None | Self::F32 | Self::Checkpoint(_) => Vec::new(),
-            Self::Weights(config) => config.calibration.iter().collect(),
-            Self::Mixed(mixed) => mixed.configs().filter_map(|c| c.calibration.as_ref()).collect(),
+            Self::None | Self::F32 | Self::Checkpoint(_) => self,
+            Self::Weights(config) => Self::Weights(config.calibrated_on(set)),
+            Self::Mixed(mixed) => Self::Mixed(mixed.map(|config| config.calibrated_on(set))),
         }
+    }
+
+    fn read(text: &str, set: Option<&CalibrationSet>) -> Result<Self, ParseError> {
+        match text {
+            "none" => return Ok(Self::None),
+            "f32" => return Ok(Self::F32),
+            _ => {}
+        }
+        if let Some(name) = text.strip_prefix("checkpoint:") {
+            return name.parse().map(Self::Checkpoint);
+        }
+        let config = match text.strip_prefix("mixed(").and_then(|text| text.strip_suffix(')')) {
+            Some(parts) => Mixed::parse(parts, set).map(Self::Mixed),
+            None => WeightConfig::parse(text, set).map(Self::Weights),
+        };
+        config.ok_or_else(|| ParseError::new("config", text, EXPECTED))
     }
 }
 
@@ -97,7 +137,12 @@ impl WeightConfig {
         Self { basis: Basis::Stored, kept: None, rule, input_bits: None, calibration: None }
     }
 
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    fn calibrated_on(self, set: &CalibrationSet) -> Self {
+        Self { calibration: self.calibration.map(|_| set.clone()), ..self }
+    }
+
+    /// The config that `text` spells; `open` is the set of a calibrated rule that names none.
+    pub(super) fn parse(text: &str, open: Option<&CalibrationSet>) -> Option<Self> {
         let text = SHORT.iter().find(|(short, _)| *short == text).map_or(text, |(_, long)| long);
         let (text, calibration) = match text.split_once('@') {
             Some((text, set)) => (text, Some(set.parse().ok()?)),
@@ -108,9 +153,12 @@ impl WeightConfig {
         let kept: Option<Decimal> = words.take_after("keep");
         let rule = Rule::parse(&mut words)?;
         let input_bits = words.take_after("a");
+        let open = open.filter(|_| rule.is_calibrated()).cloned();
+        let calibration = calibration.or(open);
         let fits = words.is_empty()
             && rule.is_calibrated() == calibration.is_some()
-            && kept.is_none_or(|kept| kept.value() < 100.0);
+            && kept.is_none_or(|kept| kept.value() < 100.0)
+            && !(matches!(rule, Rule::LlmInt8 { .. }) && input_bits.is_some());
         fits.then_some(Self { basis, kept, rule, input_bits, calibration })
     }
 }
@@ -178,19 +226,7 @@ impl FromStr for QuantConfig {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        match text {
-            "none" => return Ok(Self::None),
-            "f32" => return Ok(Self::F32),
-            _ => {}
-        }
-        if let Some(name) = text.strip_prefix("checkpoint:") {
-            return name.parse().map(Self::Checkpoint);
-        }
-        let config = match text.strip_prefix("mixed(").and_then(|text| text.strip_suffix(')')) {
-            Some(parts) => Mixed::parse(parts).map(Self::Mixed),
-            None => WeightConfig::parse(text).map(Self::Weights),
-        };
-        config.ok_or_else(|| ParseError::new("config", text, EXPECTED))
+        Self::read(text, None)
     }
 }
 
@@ -274,6 +310,29 @@ mod tests {
     }
 
     #[test]
+    fn a_set_that_is_left_open_is_filled_in_everywhere() {
+        let eng: CalibrationSet = "eng".parse().unwrap();
+        for (open, full) in [
+            ("gptq-int4-channel", "gptq-int4-channel@eng"),
+            ("awq-int4-channel@mix", "awq-int4-channel@mix"),
+            ("int4-channel", "int4-channel"),
+            (
+                "mixed(0=awq-int4-channel;1=nf4;rest=gptq-int3-channel)",
+                "mixed(0=awq-int4-channel@eng;1=nf4-block64;rest=gptq-int3-channel@eng)",
+            ),
+        ] {
+            let config = QuantConfig::parse_with(open, &eng).unwrap();
+            assert_eq!(config.to_string(), full);
+            let mix = config.clone().calibrated_on(&CalibrationSet::Mix);
+            assert_eq!(
+                mix.calibrated_on(&eng).calibration_sets(),
+                vec![&eng; config.calibration_sets().len()]
+            );
+        }
+        assert!(QuantConfig::parse_with("gptq-nf4", &eng).is_err());
+    }
+
+    #[test]
     fn mistakes_are_errors() {
         for wrong in [
             "",
@@ -294,6 +353,7 @@ mod tests {
             "int04-tensor",
             "int4-group032",
             "int4-channel-a9",
+            "llm-int8-6-a8",
             "int4-channel@eng",
             "gptq-int4-channel",
             "gptq-int4-channel@xx",

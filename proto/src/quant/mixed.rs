@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::WeightConfig;
+use super::{CalibrationSet, WeightConfig};
 use crate::layer::Layer;
 use crate::scope;
 
@@ -40,15 +40,21 @@ impl Mixed {
         self.layers.values().chain([&self.rest]).flatten()
     }
 
-    /// The map between the parentheses of its spelling.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// The same map with every config changed by `f`.
+    pub(super) fn map(self, f: impl Fn(WeightConfig) -> WeightConfig) -> Self {
+        let layers = self.layers.into_iter().map(|(layer, config)| (layer, config.map(&f)));
+        Self::new(layers.collect(), self.rest.map(&f))
+    }
+
+    /// The map between the parentheses of its spelling; `open` is the set of calibrated rules that name none.
+    pub(super) fn parse(text: &str, open: Option<&CalibrationSet>) -> Option<Self> {
         let mut layers = BTreeMap::new();
         let mut rest = None;
         for part in text.split(';') {
             let (place, config) = part.trim().split_once('=')?;
             let config = match config.trim() {
                 "none" => None,
-                config => Some(WeightConfig::parse(config)?),
+                config => Some(WeightConfig::parse(config, open)?),
             };
             if place.trim() == "rest" {
                 if rest.replace(config).is_some() {

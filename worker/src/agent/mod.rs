@@ -56,8 +56,11 @@ impl Agent {
             .map_err(|source| Error::Address { url: options.coordinator.clone(), source })?;
         let welcome = register(&mut client, &options).await?;
         info!(session = welcome.session.0, units = welcome.spec.units(), "registered");
-        let evaluator = Evaluator::new(welcome.spec.clone(), options.places.clone(), device)
+        let mut evaluator = Evaluator::new(welcome.spec.clone(), options.places.clone(), device)
             .with_memory(options.memory_bytes, options.device.memory_bytes());
+        if let Some(cache) = options.cache.clone() {
+            evaluator = evaluator.with_cache(cache, engine_class(&options.device));
+        }
         Ok(Self {
             hold: Hold::new(options.slots),
             options,

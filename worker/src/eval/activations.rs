@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use babelquant_proto::rows::{ActivationRow, Point};
-use babelquant_proto::{Layer, Moments, ShardText, Spec};
+use babelquant_proto::{Layer, Moments, ShardText, Spec, Stack};
 use candle_core::{DType, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::corpus::FreshToken;
+use super::pass::Watch;
+use crate::corpus::{FreshToken, MicroBatch};
 use crate::model::{ModelError, Site, Tap};
 
 /// Where sums are kept: a point of a site, over the shard (`None`) or one document of it.
@@ -35,11 +36,6 @@ pub(super) struct ActivationTap {
 }
 
 impl ActivationTap {
-    /// The tokens that count in the micro-batch that runs next.
-    pub(super) fn begin(&mut self, tokens: Vec<FreshToken>) {
-        self.tokens = tokens;
-    }
-
     /// The rows of the shard: by layer and point, the shard's sum before its documents'.
     pub(super) fn into_rows(
         self,
@@ -74,6 +70,15 @@ impl ActivationTap {
             }
         };
         self.sums.into_iter().map(row).collect()
+    }
+}
+
+impl Watch for ActivationTap {
+    fn begin(&mut self, batch: &MicroBatch, stack: Stack) {
+        self.tokens = match stack {
+            Stack::Enc => batch.fresh_source().collect(),
+            Stack::Dec => batch.fresh().collect(),
+        };
     }
 }
 
@@ -178,8 +183,8 @@ mod tests {
 
     #[test]
     fn not_a_number_is_refused() {
-        let mut tap = ActivationTap::default();
-        tap.begin(vec![FreshToken { index: 0, document: 0, first: true }]);
+        let tokens = vec![FreshToken { index: 0, document: 0, first: true }];
+        let mut tap = ActivationTap { tokens, ..ActivationTap::default() };
         let values = Tensor::new(&[[[1.0_f32, f32::NAN]]], &candle_core::Device::Cpu).unwrap();
         let error = tap.see(Point::MlpOut, Site::of(Layer::dec(3)), &values).unwrap_err();
         assert!(error.to_string().contains("tensor operation failed"), "{error}");

@@ -93,8 +93,8 @@ fn finals_of(
         }
         let block = match layers.contains(&layer) {
             true => {
-                let Loaded { transformer, quantizer, .. } = loaded;
-                quantizer.layer(transformer, layer, &cell.scope.components, cell.config)?
+                let (baseline, quantizer) = loaded.quantizing();
+                quantizer.layer(baseline, layer, &cell.scope.components, cell.config)?
             }
             false => loaded.transformer.block(layer)?,
         };

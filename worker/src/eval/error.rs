@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use babelquant_proto::quant::CalibrationSet;
 use babelquant_proto::rows::{RowError, unsupported};
 use babelquant_proto::{Dtype, FailureKind, Layer, UnitIndex};
 use thiserror::Error;
 
 use crate::corpus::CorpusError;
-use crate::model::ModelError;
+use crate::model::{Input, ModelError};
 use crate::quant::QuantError;
 
 /// Why a unit cannot be computed.
@@ -38,6 +39,19 @@ pub enum EvalError {
         tensor: &'static str,
         /// The cause.
         source: QuantError,
+    },
+    /// A calibration set gives no moments.
+    #[error(
+        "calibration set {set} gives no finite inputs of layer {layer} ({input}): its text has no token, or the model's activations \
+         are not finite"
+    )]
+    Calibration {
+        /// The set.
+        set: CalibrationSet,
+        /// The layer.
+        layer: Layer,
+        /// What of it.
+        input: Input,
     },
     /// Rows cannot be written.
     #[error(transparent)]
@@ -82,6 +96,7 @@ impl EvalError {
             | Self::ModelUnavailable { .. }
             | Self::Model(_)
             | Self::Corpus(_)
+            | Self::Calibration { .. }
             | Self::Row(_)
             | Self::Memory { .. }
             | Self::NotFinite { .. }
@@ -102,6 +117,7 @@ impl EvalError {
             Self::Model(_)
             | Self::Corpus(_)
             | Self::Quant { .. }
+            | Self::Calibration { .. }
             | Self::Row(_)
             | Self::NotFinite { .. }
             | Self::NoSuchUnit(_)

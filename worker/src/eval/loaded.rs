@@ -9,11 +9,19 @@ use babelquant_proto::{Dtype, Layer, Layers, Scope, Spec};
 use candle_core::{DType, Device};
 use tracing::info;
 
+use super::calibration::MomentStore;
 use super::error::EvalError;
 use super::quantizer::Quantizer;
 use super::weights::ranking;
 use crate::corpus::Tokenizer;
 use crate::model::{Checkpoint, Residence, Transformer};
+
+/// The model as it is, and how it reads text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Baseline<'a> {
+    pub(super) model: &'a Transformer,
+    pub(super) tokenizer: &'a Tokenizer,
+}
 
 /// A loaded model.
 #[derive(Debug)]
@@ -35,6 +43,7 @@ impl Loaded {
         (spec, model): (&Arc<Spec>, usize),
         device: &Device,
         residence: Residence,
+        store: MomentStore,
     ) -> Result<Self, EvalError> {
         let dtype = match spec.dtype {
             Dtype::F32 => DType::F32,
@@ -46,10 +55,21 @@ impl Loaded {
             transformer: Transformer::load(directory, (device, dtype), residence)?,
             tokenizer: Tokenizer::open(directory)?,
             directory: directory.to_owned(),
-            quantizer: Quantizer::new(directory, spec, model),
+            quantizer: Quantizer::new(directory, (spec, model), store),
             reference: None,
             ranking: None,
         })
+    }
+
+    /// The model as it is.
+    pub(super) fn baseline(&self) -> Baseline<'_> {
+        Baseline { model: &self.transformer, tokenizer: &self.tokenizer }
+    }
+
+    /// The model as it is, and who quantizes its layers.
+    pub(super) fn quantizing(&mut self) -> (Baseline<'_>, &mut Quantizer) {
+        let Self { transformer, tokenizer, quantizer, .. } = self;
+        (Baseline { model: transformer, tokenizer }, quantizer)
     }
 
     /// The model that computes cells of `config`.

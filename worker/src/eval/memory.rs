@@ -1,7 +1,8 @@
 //! What a unit needs in memory, estimated before anything is allocated, and what of a model is kept for it. Not a limit that the
 //! system enforces.
 
-use babelquant_proto::{Protocol, ShardText, Spec};
+use babelquant_proto::quant::{QuantConfig, Rule};
+use babelquant_proto::{Protocol, Scope, ShardText, Spec};
 
 use super::error::EvalError;
 use crate::model::{Architecture, Residence};
@@ -27,7 +28,7 @@ pub(super) struct Needs {
     streamed: u64,
     /// For each byte of a shard's text: the kept hidden states.
     byte_of_text: u64,
-    /// For any shard: the widest activations of a micro-batch and two tiles of logits.
+    /// For any shard: the widest activations of a micro-batch, two tiles of logits, and what calibrated configs hold.
     shard: u64,
 }
 
@@ -54,7 +55,8 @@ impl Needs {
             whole: architecture.parameters() * bytes,
             streamed: (2 * largest + head) * bytes,
             byte_of_text: (states * width as f64) as u64 * bytes / BYTES_PER_TOKEN,
-            shard: (u64::from(spec.batch.tokens) * widest + scores + 2 * tile) * 4,
+            shard: (u64::from(spec.batch.tokens) * widest + scores + 2 * tile) * 4
+                + calibration(spec, model, architecture),
         }
     }
 
@@ -91,6 +93,36 @@ impl Needs {
     fn text(self, bytes: u64) -> u64 {
         bytes * self.byte_of_text + self.shard
     }
+}
+
+/// What calibrated configs need, in bytes: the states of a set before and after a layer, and the moments of the widest matrix in
+/// scope with what the rule makes of them.
+fn calibration(spec: &Spec, model: usize, architecture: &Architecture) -> u64 {
+    let largest = spec.calibration.iter().map(|set| set.texts.iter().map(String::len).sum());
+    let text: usize = largest.max().unwrap_or(0);
+    let tokens = text as f64 * reading(spec, model) / BYTES_PER_TOKEN as f64;
+    let states = 2.0 * tokens * f64::from(architecture.shape.hidden) * spec.dtype.bytes() as f64;
+    let calibrated =
+        spec.models[model].cells.iter().filter(|(_, config)| !config.calibration_sets().is_empty());
+    let widest = |(scope, config): &(Scope, QuantConfig)| {
+        // Where the weights decide which layers a scope holds, any may be held.
+        let held = scope.layers.known(&architecture.shape);
+        let layers = architecture.shape.stacked_layers();
+        let layers = layers.filter(|layer| held.as_ref().is_none_or(|held| held.contains(layer)));
+        let matrices = layers.flat_map(|layer| architecture.matrices(layer));
+        let in_scope = matrices
+            .filter(|matrix| matrix.roles.iter().any(|&(role, _)| scope.components.contains(role)));
+        let columns = in_scope.map(|matrix| matrix.columns as u64).max().unwrap_or(0);
+        columns * columns * moment_bytes(config)
+    };
+    states as u64 + calibrated.map(widest).max().unwrap_or(0)
+}
+
+/// Bytes for each entry of a second moment: f64 sums of one triangle, the moments in f32, and of GPTQ three factors in f64 and one in
+/// f32, of others one copy.
+fn moment_bytes(config: &QuantConfig) -> u64 {
+    let factors = config.weight_configs().any(|config| matches!(config.rule, Rule::Gptq { .. }));
+    if factors { 4 + 28 } else { 4 + 4 }
 }
 
 /// How many tokens a stack reads for each token of the text: masked documents are read again and again.

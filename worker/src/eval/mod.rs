@@ -1,6 +1,7 @@
 //! Evaluation: units → rows. The one room that names both the model and its quantization.
 
 mod activations;
+mod calibration;
 mod cells;
 mod clipping;
 mod documents;
@@ -21,13 +22,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use babelquant_proto::rows::{QuantizationRow, Row, encode};
-use babelquant_proto::{Layer, ShardText, Spec, Unit, UnitIndex};
+use babelquant_proto::{EngineClass, Layer, ShardText, Spec, Unit, UnitIndex};
 use bytes::Bytes;
 
 use self::activations::ActivationTap;
+use self::calibration::MomentStore;
 use self::loaded::Loaded;
 use self::memory::{Budget, Needs};
+use self::pass::Watch;
 use self::shard::ShardStates;
+use crate::cache::Cache;
 use crate::model::{Architecture, Checkpoint};
 
 pub use clipping::clipping_rows;
@@ -42,6 +46,7 @@ pub struct Evaluator {
     places: Places,
     device: candle_core::Device,
     budget: Budget,
+    store: MomentStore,
     directories: Vec<Option<PathBuf>>,
     loaded: Option<(usize, Loaded)>,
     shard: Option<ShardStates>,
@@ -56,7 +61,14 @@ impl Evaluator {
         let directories = vec![None; spec.models.len()];
         let spec = Arc::new(spec);
         let budget = Budget::default();
-        Self { spec, places, device, budget, directories, loaded: None, shard: None }
+        let store = MomentStore::default();
+        Self { spec, places, device, budget, store, directories, loaded: None, shard: None }
+    }
+
+    /// Keeps what calibration costs in `cache`, for workers whose numbers are those of `class`.
+    #[must_use]
+    pub fn with_cache(self, cache: Cache, class: EngineClass) -> Self {
+        Self { store: MomentStore::in_cache(cache, class), ..self }
     }
 
     /// Refuses units whose estimate exceeds `allowed` bytes, and reads a model layer by layer that would not fit into `allowed`, or
@@ -139,7 +151,8 @@ impl Evaluator {
         let directory = self.directory(model)?;
         let needs = Needs::of(&self.spec, model, &Architecture::read(&directory)?);
         let residence = needs.residence(&self.spec, self.budget)?;
-        let loaded = Loaded::load(&directory, (&self.spec, model), &self.device, residence)?;
+        let (of, store) = ((&self.spec, model), self.store.clone());
+        let loaded = Loaded::load(&directory, of, &self.device, residence, store)?;
         self.loaded = Some((model, loaded));
         Ok(())
     }
@@ -162,7 +175,8 @@ impl Evaluator {
         let needs = Needs::of(&self.spec, model, transformer.architecture());
         needs.check(text, self.budget, transformer.residence())?;
         let mut tap = baseline.map(|_| ActivationTap::default());
-        let shard = ShardStates::run((model, loaded), text, &self.spec, tap.as_mut())?;
+        let watcher = tap.as_mut().map(|tap| tap as &mut (dyn Watch + 'static));
+        let shard = ShardStates::run((model, loaded), text, &self.spec, watcher)?;
         if let (Some(index), Some(tap)) = (baseline, tap) {
             emit(index, encoded(&tap.into_rows(&self.spec, model, text)));
         }

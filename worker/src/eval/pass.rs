@@ -4,7 +4,6 @@
 use babelquant_proto::{Layer, Stack};
 use candle_core::Tensor;
 
-use super::activations::ActivationTap;
 use super::error::EvalError;
 use crate::corpus::{MicroBatch, TokenizedShard};
 use crate::model::{Block, Memory, ModelError, NoTap, Tap, Transformer};
@@ -25,8 +24,14 @@ pub(super) struct Stream {
     pub(super) memory: Vec<Tensor>,
 }
 
+/// A tap that is told which micro-batch runs next.
+pub(super) trait Watch: Tap {
+    /// `batch` runs next, through `stack`.
+    fn begin(&mut self, batch: &MicroBatch, stack: Stack);
+}
+
 /// Who sees the activations; nobody where absent.
-pub(super) type Watcher<'a> = Option<&'a mut ActivationTap>;
+pub(super) type Watcher<'a> = Option<&'a mut (dyn Watch + 'static)>;
 
 impl Pass<'_> {
     /// The final states at scored positions of the whole model; `boundary` is shown the stream before every layer.
@@ -45,7 +50,7 @@ impl Pass<'_> {
     }
 
     /// The stream before the first layer.
-    fn start(&self, watcher: Watcher<'_>) -> Result<Stream, EvalError> {
+    pub(super) fn start(&self, watcher: Watcher<'_>) -> Result<Stream, EvalError> {
         let first = self.model.architecture().stacks().next().unwrap_or(Stack::Dec);
         Ok(Stream { states: self.embed(first, watcher)?, memory: Vec::new() })
     }
@@ -136,10 +141,7 @@ fn watch(
     f: impl FnOnce(&mut dyn Tap) -> Result<Tensor, ModelError>,
 ) -> Result<Tensor, EvalError> {
     let Some(tap) = watcher else { return Ok(f(&mut NoTap)?) };
-    tap.begin(match stack {
-        Stack::Enc => batch.fresh_source().collect(),
-        Stack::Dec => batch.fresh().collect(),
-    });
+    tap.begin(batch, stack);
     Ok(f(tap)?)
 }
 

@@ -16,18 +16,18 @@ pub(super) fn rows(
     (model, layer): (usize, Layer),
 ) -> Result<Vec<QuantizationRow>, EvalError> {
     let mut rows = Vec::new();
-    let Loaded { transformer, quantizer, .. } = loaded;
-    for matrix in transformer.architecture().matrices(layer) {
+    let (baseline, quantizer) = loaded.quantizing();
+    for matrix in baseline.model.architecture().matrices(layer) {
         let roles = Components::of_roles(matrix.roles.iter().map(|(role, _)| *role));
         let configs = spec.models[model].configs_of(layer, &roles);
         if configs.is_empty() {
             continue;
         }
         let place = (layer, matrix);
-        let stored = quantizer.matrix(transformer, place, Applied::Identity)?.weights;
+        let stored = quantizer.matrix(baseline, place, Applied::Identity)?.weights;
         for config in configs {
             let row = blank(&spec.models[model].model.name, place, &config);
-            rows.push(match quantizer.matrix(transformer, place, config.at(Some(layer))) {
+            rows.push(match quantizer.matrix(baseline, place, config.at(Some(layer))) {
                 Ok(quantized) => filled(row, &stored, &quantized),
                 Err(error) => {
                     let reason = Some(error.unsupported().ok_or(error)?);

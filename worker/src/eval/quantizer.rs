@@ -1,7 +1,7 @@
 //! Quantizes the layers of a model: brings each stored matrix to its rule with all that the rule needs to know. Not the rules
 //! (`quant`), and not what becomes of the layer (`cells`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,10 +9,15 @@ use babelquant_proto::quant::{Applied, QuantConfig, Rule, WeightConfig};
 use babelquant_proto::{Components, Layer, Role, Spec};
 use candle_core::Tensor;
 
+use super::calibration::{Calibrator, MomentStore};
 use super::error::EvalError;
+use super::loaded::Baseline;
 use super::weights::group_kurtosis;
-use crate::model::{Block, Checkpoint, Matrix, ModelError, Replacement, Transformer, gather_rows};
-use crate::quant::{MatrixShape, QuantError, Quantized, WeightContext, quantize};
+use crate::model::{
+    Block, Checkpoint, Input, Matrix, ModelError, Reading, Replacement, Rounding, Transformer,
+    gather_rows,
+};
+use crate::quant::{InputMoments, MatrixShape, QuantError, Quantized, WeightContext, quantize};
 
 /// Quantizes layers of one model.
 #[derive(Debug)]
@@ -22,44 +27,91 @@ pub(super) struct Quantizer {
     model: usize,
     /// Excess kurtosis of each layer's group, once somebody asked.
     kurtosis: BTreeMap<Layer, Option<f64>>,
+    calibrator: Calibrator,
 }
 
+/// Moments of what a layer's matrices read, where the config asks for them.
+type Moments = BTreeMap<Input, Arc<InputMoments>>;
+
 impl Quantizer {
-    /// Quantizes layers of model `model` of `spec`, which lies in `directory`.
-    pub(super) fn new(directory: &Path, spec: &Arc<Spec>, model: usize) -> Self {
+    /// Quantizes layers of model `model` of `spec`, which lies in `directory`; `store` keeps what calibration costs.
+    pub(super) fn new(
+        directory: &Path,
+        (spec, model): (&Arc<Spec>, usize),
+        store: MomentStore,
+    ) -> Self {
         let (directory, spec) = (directory.to_owned(), Arc::clone(spec));
-        Self { directory, spec, model, kurtosis: BTreeMap::new() }
+        let calibrator = Calibrator::new(&spec, model, store);
+        Self { directory, spec, model, kurtosis: BTreeMap::new(), calibrator }
     }
 
     /// The layer with the components' weights quantized and dequantized.
     pub(super) fn layer(
         &mut self,
-        model: &Transformer,
+        on: Baseline<'_>,
         layer: Layer,
         components: &Components,
         config: &QuantConfig,
     ) -> Result<Arc<Block>, EvalError> {
-        let mut replacements = Vec::new();
-        for matrix in model.architecture().matrices(layer) {
+        let in_scope = |matrix: &Matrix| -> Vec<Role> {
             let roles = matrix.roles.iter().map(|(role, _)| *role);
-            let roles: Vec<Role> = roles.filter(|&role| components.contains(role)).collect();
-            if roles.is_empty() {
-                continue;
-            }
-            let quantized = self.matrix(model, (layer, matrix), config.at(Some(layer)))?;
+            roles.filter(|&role| components.contains(role)).collect()
+        };
+        let matrices = on.model.architecture().matrices(layer).iter();
+        let matrices = matrices.map(|matrix| (matrix, in_scope(matrix)));
+        let matrices: Vec<_> = matrices.filter(|(_, roles)| !roles.is_empty()).collect();
+        let applied = config.at(Some(layer));
+        let inputs = matrices.iter().flat_map(|(_, roles)| roles).map(|&role| Input::of(role));
+        let moments = self.moments(on, (layer, inputs.collect()), applied)?;
+        let mut replacements = Vec::new();
+        for (matrix, roles) in matrices {
+            let quantized = self.matrix_on(on.model, (layer, matrix), applied, &moments)?;
             for role in roles {
-                replacements.push(replacement(model, matrix, role, &quantized)?);
+                replacements.push(Replacement {
+                    role,
+                    weight: weight(on.model, matrix, role, &quantized)?,
+                    reading: reading(on.model, applied, &quantized)?,
+                });
             }
         }
-        Ok(model.replaced(layer, replacements)?)
+        Ok(on.model.replaced(layer, replacements)?)
     }
 
     /// A stored matrix, quantized: all of it, whichever of its roles are in scope.
     pub(super) fn matrix(
         &mut self,
+        on: Baseline<'_>,
+        (layer, matrix): (Layer, &Matrix),
+        applied: Applied<'_>,
+    ) -> Result<Quantized, EvalError> {
+        let inputs = matrix.roles.iter().map(|&(role, _)| Input::of(role)).collect();
+        let moments = self.moments(on, (layer, inputs), applied)?;
+        self.matrix_on(on.model, (layer, matrix), applied, &moments)
+    }
+
+    /// What matrices of a layer read, where the config asks for it.
+    fn moments(
+        &mut self,
+        on: Baseline<'_>,
+        (layer, inputs): (Layer, BTreeSet<Input>),
+        applied: Applied<'_>,
+    ) -> Result<Moments, EvalError> {
+        match applied {
+            Applied::Identity | Applied::Checkpoint(_) => Ok(Moments::new()),
+            Applied::Weights(config) => match &config.calibration {
+                Some(set) => self.calibrator.moments(on, (set, layer), &inputs),
+                None => Ok(Moments::new()),
+            },
+        }
+    }
+
+    /// As `matrix`, where the moments are known.
+    fn matrix_on(
+        &mut self,
         model: &Transformer,
         (layer, matrix): (Layer, &Matrix),
         applied: Applied<'_>,
+        moments: &Moments,
     ) -> Result<Quantized, EvalError> {
         let checkpoint = self.checkpoint(model)?;
         let name = format!("{}.weight", model.architecture().layer_name(layer, matrix.name));
@@ -71,7 +123,10 @@ impl Quantizer {
             }
             Applied::Weights(config) => {
                 let group_kurtosis = self.group_kurtosis(model, layer, config)?;
-                let context = WeightContext { group_kurtosis, inputs: None, seed: self.spec.seed };
+                let inputs =
+                    matrix.roles.first().and_then(|&(role, _)| moments.get(&Input::of(role)));
+                let inputs = inputs.map(|moments| &**moments);
+                let context = WeightContext { group_kurtosis, inputs, seed: self.spec.seed };
                 quantize(&weights, shape, config, &context)
             }
             Applied::Checkpoint(name) => {
@@ -106,16 +161,33 @@ impl Quantizer {
 }
 
 /// The rows of one role, on the model's device; other rows keep their bits.
-fn replacement(
+fn weight(
     model: &Transformer,
     matrix: &Matrix,
     role: Role,
     quantized: &Quantized,
-) -> Result<Replacement, EvalError> {
+) -> Result<Tensor, ModelError> {
     let weights = gather_rows(&quantized.weights, matrix.columns, &matrix.role_rows(role));
     let shape = (weights.len() / matrix.columns, matrix.columns);
-    let weight = Tensor::from_vec(weights, shape, model.device())
-        .and_then(|weight| weight.to_dtype(model.dtype()))
-        .map_err(ModelError::from)?;
-    Ok(Replacement { role, weight })
+    Ok(Tensor::from_vec(weights, shape, model.device())?.to_dtype(model.dtype())?)
+}
+
+/// How the matrix reads its inputs.
+fn reading(
+    model: &Transformer,
+    applied: Applied<'_>,
+    quantized: &Quantized,
+) -> Result<Reading, ModelError> {
+    let divisor = quantized.input_divisor.as_deref();
+    let divisor = divisor.map(|divisor| Tensor::from_slice(divisor, divisor.len(), model.device()));
+    let rounding = match applied {
+        Applied::Identity | Applied::Checkpoint(_) => Rounding::None,
+        Applied::Weights(WeightConfig { rule: Rule::LlmInt8 { threshold }, .. }) => {
+            Rounding::Outliers { threshold: threshold.value() as f32 }
+        }
+        Applied::Weights(config) => config
+            .input_bits
+            .map_or(Rounding::None, |bits| Rounding::PerToken { top: (1 << (bits.get() - 1)) - 1 }),
+    };
+    Ok(Reading { divisor: divisor.transpose()?, rounding })
 }

@@ -2,14 +2,13 @@
 //!
 //! Everything is computed once and kept while units of the shard are at hand.
 
-use babelquant_proto::{ShardText, Spec};
+use babelquant_proto::{Document, ShardText, Spec};
 use candle_core::Tensor;
 
-use super::activations::ActivationTap;
 use super::error::EvalError;
 use super::head::{Finals, Head, Scores};
-use super::loaded::Loaded;
-use super::pass::{Pass, Stream};
+use super::loaded::{Baseline, Loaded};
+use super::pass::{Pass, Stream, Watcher};
 use super::position::Position;
 use crate::corpus::{CorpusShape, TokenizedShard};
 use crate::model::Transformer;
@@ -29,24 +28,33 @@ pub(super) struct ShardStates {
     targets: Vec<u32>,
 }
 
+/// Documents as model `model` of `spec` reads them.
+pub(super) fn tokenized(
+    documents: &[Document],
+    (spec, model): (&Spec, usize),
+    on: Baseline<'_>,
+) -> Result<TokenizedShard, EvalError> {
+    let shape = CorpusShape {
+        windows: spec.windows,
+        batch: spec.batch,
+        vocabulary: on.model.architecture().shape.vocabulary,
+        protocol: spec.models[model].model.protocol,
+        seed: spec.seed,
+    };
+    Ok(TokenizedShard::new(documents, on.tokenizer, shape)?)
+}
+
 impl ShardStates {
     /// Runs the baseline over the shard and keeps every boundary; `watcher` sees the activations.
     pub(super) fn run(
         (model, loaded): (usize, &Loaded),
         text: &ShardText,
         spec: &Spec,
-        watcher: Option<&mut ActivationTap>,
+        watcher: Watcher<'_>,
     ) -> Result<Self, EvalError> {
         let transformer = &loaded.transformer;
         let shape = transformer.architecture().shape;
-        let corpus = CorpusShape {
-            windows: spec.windows,
-            batch: spec.batch,
-            vocabulary: shape.vocabulary,
-            protocol: spec.models[model].model.protocol,
-            seed: spec.seed,
-        };
-        let tokens = TokenizedShard::new(&text.documents, &loaded.tokenizer, corpus)?;
+        let tokens = tokenized(&text.documents, (spec, model), loaded.baseline())?;
         let pass = Pass { model: transformer, tokens: &tokens };
         let mut boundaries = Vec::with_capacity(shape.depth() as usize);
         let finals = pass.through(watcher, |stream| boundaries.push(stream.clone()))?;

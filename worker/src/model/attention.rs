@@ -41,9 +41,9 @@ pub(super) enum PositionShift {
 }
 
 impl Attention {
-    /// The attention branch before the residual add: queries from x [windows, positions, width], keys and values from `keys`
-    /// [windows, key positions, width]; result as x.
-    pub(super) fn forward(
+    /// What the heads gather: queries from x [windows, positions, width], keys and values from `keys` [windows, key positions,
+    /// width]; result [windows, positions, heads × head width].
+    pub(super) fn context(
         &self,
         x: &Tensor,
         keys: &Tensor,
@@ -71,7 +71,12 @@ impl Attention {
         let context = kernels::matmul(&shares, &value)?;
         let context = context.reshape((windows, heads, positions, head_width))?;
         let context = context.transpose(1, 2)?.contiguous()?;
-        self.output.along(&context.reshape((windows, positions, heads * head_width))?)
+        Ok(context.reshape((windows, positions, heads * head_width))?)
+    }
+
+    /// The branch before the residual add, from `context`'s result; [windows, positions, width].
+    pub(super) fn project(&self, context: &Tensor) -> Result<Tensor, ModelError> {
+        self.output.along(context)
     }
 
     /// Queries, keys or values by head, [windows, heads, positions, head width].

@@ -7,8 +7,9 @@ use candle_core::Tensor;
 use super::architecture::Residual;
 use super::attention::Attention;
 use super::error::ModelError;
+use super::input::Input;
 use super::kernels::{self, Sight};
-use super::linear::Linear;
+use super::linear::{Linear, Reading};
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::tap::{Site, Tap};
@@ -57,6 +58,8 @@ pub struct Replacement {
     pub role: Role,
     /// Its weight [out, in] on the model's device, in the model's dtype.
     pub weight: Tensor,
+    /// How it reads its inputs.
+    pub reading: Reading,
 }
 
 impl Block {
@@ -78,7 +81,10 @@ impl Block {
         let site = Site::of(self.layer);
         let attn_in = self.attention_norms.enter(x)?;
         tap.see(Point::AttnIn, site, &attn_in)?;
-        let attn_out = self.attention.forward(&attn_in, &attn_in, self.sight(memory))?;
+        tap.feed(Input::Attention, self.layer, &attn_in)?;
+        let context = self.attention.context(&attn_in, &attn_in, self.sight(memory))?;
+        tap.feed(Input::Context, self.layer, &context)?;
+        let attn_out = self.attention.project(&context)?;
         tap.see(Point::AttnOut, site, &attn_out)?;
         let branch = self.attention_norms.leave(attn_out)?;
         if self.residual == Residual::Parallel {
@@ -116,7 +122,11 @@ impl Block {
         let site = Site::of(self.layer);
         let cross_in = enter(cross.norm.as_ref(), &x)?;
         tap.see(Point::CrossIn, site, &cross_in)?;
-        let cross_out = cross.attention.forward(&cross_in, states, Sight::Until(memory.lengths))?;
+        tap.feed(Input::Cross, self.layer, &cross_in)?;
+        tap.feed(Input::Memory, self.layer, states)?;
+        let context = cross.attention.context(&cross_in, states, Sight::Until(memory.lengths))?;
+        tap.feed(Input::CrossContext, self.layer, &context)?;
+        let cross_out = cross.attention.project(&context)?;
         tap.see(Point::CrossOut, site, &cross_out)?;
         kernels::add(cross_out, &x)
     }
@@ -125,8 +135,10 @@ impl Block {
     fn mlp_branch(&self, mlp_in: &Tensor, tap: &mut dyn Tap) -> Result<Tensor, ModelError> {
         let site = Site::of(self.layer);
         tap.see(Point::MlpIn, site, mlp_in)?;
+        tap.feed(Input::Mlp, self.layer, mlp_in)?;
         let act = self.mlp.act(mlp_in)?;
         tap.see(Point::MlpAct, site, &act)?;
+        tap.feed(Input::MlpAct, self.layer, &act)?;
         let mlp_out = self.mlp.project(&act)?;
         tap.see(Point::MlpOut, site, &mlp_out)?;
         self.mlp_norms.leave(mlp_out)
@@ -146,9 +158,10 @@ impl Block {
 
     /// The same block with other weights for some roles; a role that it lacks is left alone.
     pub(super) fn with(mut self, replacements: Vec<Replacement>) -> Self {
-        for Replacement { role, weight } in replacements {
+        for Replacement { role, weight, reading } in replacements {
             if let Some(linear) = self.linear_mut(role) {
                 linear.weight = weight;
+                linear.reading = reading;
             }
         }
         self

@@ -9,7 +9,7 @@ use super::attention::{Attention, PositionShift, QueryKeyNorms};
 use super::block::{Block, BranchNorms, Cross};
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
-use super::linear::Linear;
+use super::linear::{Linear, Reading};
 use super::matrix::{Layout, Matrix};
 use super::mlp::Mlp;
 use super::norm::{Gain, Norm};
@@ -147,7 +147,7 @@ impl Loader<'_> {
             for &(role, _) in &matrix.roles {
                 let bias = bias.as_ref().map(|bias| rows_of(matrix, role, bias)).transpose()?;
                 let weight = rows_of(matrix, role, &weight)?;
-                roles.push((role, Linear { weight, bias }));
+                roles.push((role, Linear { weight, bias, reading: Reading::EXACT }));
             }
         }
         Ok(Roles(roles))

@@ -1,5 +1,6 @@
 //! The model: a checkpoint becomes a transformer that turns tokens into hidden states at every layer boundary, with a tap at
-//! every named point. Knows nothing of quantization: whoever quantizes hands in other weights of the same shape.
+//! every named point. Knows nothing of quantization: whoever quantizes hands in other weights of the same shape, and says how
+//! they read their inputs.
 
 mod architecture;
 mod attention;
@@ -9,6 +10,7 @@ mod config;
 mod error;
 mod expected;
 mod families;
+mod input;
 mod kernels;
 mod linear;
 mod loader;
@@ -26,7 +28,9 @@ pub use block::{Block, Memory, Replacement};
 pub use checkpoint::{Checkpoint, StoredDtype, StoredTensor};
 pub use error::ModelError;
 pub use expected::Expected;
+pub use input::Input;
 pub(crate) use kernels::simd;
+pub use linear::{Reading, Rounding};
 pub use matrix::{Layout, Matrix, gather_rows};
 pub use open::open;
 pub use tap::{NoTap, Site, Tap};

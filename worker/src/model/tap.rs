@@ -5,6 +5,7 @@ use babelquant_proto::{Layer, Stack};
 use candle_core::Tensor;
 
 use super::error::ModelError;
+use super::input::Input;
 
 /// Where a point stands: a layer, or the stack before its first or after its last layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,13 +28,21 @@ impl Site {
     }
 }
 
-/// Sees the values at every named point, in the order of the forward pass.
+/// Sees the values at every named point and what every matrix reads, in the order of the forward pass.
 pub trait Tap {
     /// The values at `point` of `site`, [windows, positions, width].
     ///
     /// # Errors
     /// Whatever the tap cannot do with them; the forward pass ends with it.
     fn see(&mut self, point: Point, site: Site, values: &Tensor) -> Result<(), ModelError>;
+
+    /// What matrices of `layer` read, [windows, positions, width]; a tap for points alone does not care.
+    ///
+    /// # Errors
+    /// As `see`.
+    fn feed(&mut self, _: Input, _: Layer, _: &Tensor) -> Result<(), ModelError> {
+        Ok(())
+    }
 }
 
 /// Looks at nothing.

@@ -1,5 +1,7 @@
 //! What a rule may need to know beyond the tensor. Not where it comes from.
 
+use super::InputMoments;
+
 /// Shape of a stored matrix [out, in], row-major.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MatrixShape {
@@ -18,17 +20,4 @@ pub struct WeightContext<'a> {
     pub inputs: Option<&'a InputMoments>,
     /// Seed of random rotations.
     pub seed: u64,
-}
-
-/// Moments of the inputs x [in] of a matrix over the tokens of a calibration set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InputMoments {
-    /// Tokens.
-    pub tokens: u64,
-    /// Mean of x·xᵀ, [in, in] row-major, summed in f64.
-    pub second: Vec<f32>,
-    /// Mean of |x|, [in].
-    pub mean_abs: Vec<f32>,
-    /// Largest |x|, [in].
-    pub max_abs: Vec<f32>,
 }

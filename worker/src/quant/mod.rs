@@ -13,6 +13,7 @@ mod gptq;
 mod grid;
 mod grids;
 mod hqq;
+mod inputs;
 mod kept;
 mod matrices;
 mod quantized;
@@ -33,10 +34,11 @@ use clip::Ends;
 use gptq::Gptq;
 use rotation::BothSides;
 
-pub use context::{InputMoments, MatrixShape, WeightContext};
+pub use context::{MatrixShape, WeightContext};
 pub use distortion::{Distortion, GridUse};
 pub use ending::Endings;
 pub use error::QuantError;
+pub use inputs::{InputMoments, InputSums};
 pub use quantized::{Groups, Quantized};
 pub use sample::Sample;
 

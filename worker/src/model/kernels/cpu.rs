@@ -31,14 +31,17 @@ pub(super) struct Softmax<'a>(pub(super) &'a Scoring<'a>);
 const TASK: usize = 16_384;
 
 /// The contiguous f32 values behind a layout.
-fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
         _ => candle_core::bail!("expected contiguous f32"),
     }
 }
 
-fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
+pub(super) fn values_mut<'a>(
+    storage: &'a mut CpuStorage,
+    layout: &Layout,
+) -> Result<&'a mut [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(values), Some((start, end))) => Ok(&mut values[start..end]),
         _ => candle_core::bail!("expected contiguous f32"),
@@ -46,7 +49,7 @@ fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mu
 }
 
 /// Runs `f(index, row)` over rows of `width`, several rows a task.
-fn for_rows(values: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+pub(super) fn for_rows(values: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     let rows = TASK.div_ceil(width.max(1));
     let arch = Arch::new();
     values.par_chunks_mut(rows * width).enumerate().for_each(|(task, chunk)| {

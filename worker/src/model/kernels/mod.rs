@@ -2,6 +2,7 @@
 //! the same numbers to f32 rounding; a test holds them to that. Matmuls are candle's.
 
 mod cpu;
+mod rounding;
 mod scores;
 pub(crate) mod simd;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use candle_core::{D, DType, Tensor};
 use super::architecture::Activation;
 use super::error::ModelError;
 
+pub(super) use rounding::{divide, round_but_outliers, round_tokens};
 pub(super) use scores::{Scoring, Shift, Sight, softmax};
 
 /// True where the in-place kernels apply. They change the tensor's own storage, so it must be a fresh result.

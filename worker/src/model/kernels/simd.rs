@@ -109,14 +109,21 @@ pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
 /// The largest value; −∞ for none. A NaN is passed over.
 #[inline(always)]
 pub(crate) fn max(values: &[f32]) -> f32 {
+    max_of(values, |value| value)
+}
+
+/// The largest f(value); as [`max`].
+#[inline(always)]
+pub(crate) fn max_of(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = values.chunks_exact(LANES);
+    let raise = |lane: &mut f32, value: f32| *lane = if value > *lane { value } else { *lane };
     for (lane, &value) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane = if value > *lane { value } else { *lane };
+        raise(lane, f(value));
     }
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = if value > *lane { value } else { *lane };
+            raise(lane, f(value));
         }
     }
     lanes.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a })
