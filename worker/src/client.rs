@@ -12,8 +12,8 @@ use tonic::{Code, Status};
 /// How long a call may take: the coordinator holds a Sync open for some seconds when it has nothing to grant.
 const CALL_SECONDS: u64 = 40;
 
-/// A connection that is made when it is needed.
-#[derive(Debug)]
+/// A connection that is made when it is needed; clones share it.
+#[derive(Debug, Clone)]
 pub(crate) struct Client {
     inner: CoordinatorClient<Channel>,
 }

@@ -36,6 +36,8 @@ pub(crate) struct Agent {
     sync_every: Duration,
     engine: Engine,
     hold: Hold,
+    /// True where the engine finished something after the last Sync was written.
+    has_news: bool,
 }
 
 /// What ended a pause between two Syncs.
@@ -63,6 +65,7 @@ impl Agent {
         }
         Ok(Self {
             hold: Hold::new(options.slots),
+            has_news: false,
             options,
             client,
             session: welcome.session,
@@ -114,14 +117,12 @@ impl Agent {
     ) -> Result<Wake, Error> {
         let mut timer = pin!(sleep(pause));
         loop {
+            if self.has_news && self.hold.is_worth_telling() {
+                return Ok(Wake::News);
+            }
             self.feed()?;
             tokio::select! {
-                event = self.engine.event() => {
-                    self.take(event.ok_or(Error::EngineGone)?);
-                    if self.hold.is_worth_telling() {
-                        return Ok(Wake::News);
-                    }
-                }
+                event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
                 () = &mut timer => return Ok(Wake::Timer),
                 () = &mut *shutdown => return Ok(Wake::Shutdown),
             }
@@ -135,6 +136,7 @@ impl Agent {
     }
 
     fn take(&mut self, event: Event) {
+        self.has_news = true;
         match event {
             Event::Done(result) => {
                 debug!(unit = result.unit.0, bytes = result.ipc.len(), "finished");
@@ -148,20 +150,37 @@ impl Agent {
         }
     }
 
-    /// One Sync, retried until it gets through or the patience ends.
+    /// One Sync, retried until it gets through or the patience ends; the engine goes on meanwhile.
     async fn sync(&mut self, draining: bool) -> Result<SyncReply, Error> {
         let patience = if draining { GOODBYE } else { self.options.give_up };
         let mut lost = Lost::new(patience.min(self.options.give_up));
         loop {
             let request = self.request(draining);
+            self.has_news = false;
             let told = self.hold.told(&request);
-            match self.client.sync(request).await {
+            let mut client = self.client.clone();
+            match self.meanwhile(client.sync(request)).await? {
                 Ok(reply) => {
                     self.hold.apply(told, &reply, &self.spec)?;
                     return Ok(reply);
                 }
                 Err(CallError::UnknownSession) => self.register_again().await?,
-                Err(error) => lost.wait(error, &self.options.name).await?,
+                Err(error) => {
+                    let name = self.options.name.clone();
+                    self.meanwhile(lost.wait(error, &name)).await??;
+                }
+            }
+        }
+    }
+
+    /// Waits for the coordinator while the engine goes on: what is granted is computed and kept although nobody answers.
+    async fn meanwhile<T>(&mut self, answer: impl Future<Output = T>) -> Result<T, Error> {
+        let mut answer = pin!(answer);
+        loop {
+            self.feed()?;
+            tokio::select! {
+                answer = &mut answer => return Ok(answer),
+                event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
             }
         }
     }
