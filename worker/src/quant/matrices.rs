@@ -1,4 +1,4 @@
-//! Products and factors of dense matrices, the same bits for any number of threads: each call runs on one thread, and rows are split
+//! Products of dense matrices, the same bits for any number of threads: each call runs on one thread, and rows are split
 //! into fixed blocks. Not a linear algebra: that is `faer`.
 
 use faer::linalg::matmul::matmul;
@@ -11,6 +11,23 @@ pub(super) const TASK_ROWS: usize = 64;
 /// A row-major f32 matrix [rows, columns] as faer sees it.
 pub(super) fn view(values: &[f32], columns: usize) -> MatRef<'_, f32> {
     MatRef::from_row_major_slice(values, values.len() / columns.max(1), columns)
+}
+
+/// Each weight of a matrix combined with the number of its column.
+pub(super) fn by_column(
+    weights: &[f32],
+    numbers: &[f32],
+    combine: impl Fn(f32, f32) -> f32 + Sync,
+) -> Vec<f32> {
+    let mut output = vec![0.0; weights.len()];
+    let columns = numbers.len().max(1);
+    let rows = weights.par_chunks(columns).zip(output.par_chunks_mut(columns));
+    rows.for_each(|(weights, output)| {
+        for ((value, &weight), &number) in output.iter_mut().zip(weights).zip(numbers) {
+            *value = combine(weight, number);
+        }
+    });
+    output
 }
 
 /// `target` [rows, columns] += `factor`·left·right on this thread.
