@@ -30,7 +30,7 @@ pub(super) enum Grid {
 }
 
 impl Grid {
-    /// The grid of `config` over `range` (science C.1). Symmetric: scale = max|w| / (2^(b−1) − 1), or 1 where that is 0.
+    /// The grid of `config` over `range`. Symmetric: scale = max|w| / (2^(b−1) − 1), or 1 where that is 0.
     /// Asymmetric, the GPTQ form: scale = (high − low) / (2^b − 1), zero = rne(−low / scale), over [−1, 1] where the scale
     /// would be 0.
     pub(super) fn fit(config: Uniform, range: Range) -> Result<Self, QuantError> {

@@ -1,4 +1,4 @@
-//! The GGUF block formats as candle writes them on a CPU (science C.9). Its K-quants are not llama.cpp's: they search their scales
+//! The GGUF block formats as candle writes them on a CPU. Its K-quants are not llama.cpp's: they search their scales
 //! in another way, which is why the configs carry candle's name.
 
 use babelquant_proto::quant::CandleBlock;

@@ -1,4 +1,4 @@
-//! Tables of 16 values over blocks of the flattened tensor: NF4 (Dettmers et al. 2023) and the FP4 of bitsandbytes (science C.5).
+//! Tables of 16 values over blocks of the flattened tensor: NF4 (Dettmers et al. 2023) and the FP4 of bitsandbytes.
 //!
 //! v = w · (1 / max|block|); the nearest value, by midpoints: a midpoint itself goes to the lower value; ŵ = value · max|block|.
 

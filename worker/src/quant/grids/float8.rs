@@ -1,4 +1,4 @@
-//! Eight-bit floats with one scale a tensor or a row (science C.6): s = max|w| / largest value, ŵ = round(w / s) · s.
+//! Eight-bit floats (Micikevicius et al. 2022) with one scale a tensor or a row: s = max|w| / largest value, ŵ = round(w / s) · s.
 
 use babelquant_proto::quant::{Float8, Float8Scope};
 

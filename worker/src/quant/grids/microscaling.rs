@@ -1,5 +1,5 @@
 //! OCP microscaling formats (MX v1.0): blocks of 32 along a row, a power of two as scale, small floats or integers as elements
-//! (science C.7). X = 2^e with e = ⌊log2 max|v|⌋ − emax, ŵ = round(v / X) · X, saturating.
+//! (§6.3). X = 2^e with e = ⌊log2 max|v|⌋ − emax, ŵ = round(v / X) · X, saturating. The other rules for e are torchao's.
 
 use babelquant_proto::quant::{MxElement, ScaleRule};
 

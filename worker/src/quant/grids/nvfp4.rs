@@ -1,4 +1,4 @@
-//! NVFP4: E2M1 in blocks of 16, an E4M3 scale a block and one f32 scale a tensor (science C.8).
+//! NVFP4: E2M1 in blocks of 16, an E4M3 scale a block and one f32 scale a tensor, as torchao computes it.
 //!
 //! st = max|w| / (448·6); sb = E4M3(clamp(max|block| / 6 / st, 2⁻⁶, 448)); ŵ = E2M1(w·(1/st/sb))·(sb·st).
 
