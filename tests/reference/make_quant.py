@@ -113,16 +113,17 @@ def asymmetric(group, bits):
 
 def gptq(w, second, fit, bits, group, act_order, damping=0.01):
     """The published loop with lazy updates left out: they do not change the result. Groups are fitted to weights that all columns
-    before them have changed; with act_order to the stored weights."""
+    before them have changed; with act_order to the stored weights. Dead columns have no part in the mean diagonal: the published sums
+    are some thousand times larger than our means, and the 1 that stands for a dead column vanishes beside them."""
     w, h = w.astype(np.float64).copy(), second.astype(np.float64).copy()
     columns = w.shape[1]
-    dead = np.diag(h) == 0
+    dead, mean = np.diag(h) == 0, np.mean(np.diag(h))
     h[dead, dead] = 1
     stored = w.copy()
     w[:, dead] = 0
     order = np.argsort(-np.diag(second), kind="stable") if act_order else np.arange(columns)
     w, h = w[:, order], h[np.ix_(order, order)]
-    h[np.diag_indices(columns)] += damping * np.mean(np.diag(h))
+    h[np.diag_indices(columns)] += damping * mean
     upper = np.linalg.cholesky(np.linalg.inv(h)).T
     out = np.zeros_like(w)
     for row in range(w.shape[0]):
@@ -175,7 +176,7 @@ def awq(w, x, second, fit, bits, group):
         for row in range(w.shape[0]):
             g = scaled[row, first : first + group]
             least = np.inf
-            for k in range(9):
+            for k in range(10):
                 share = F32(1 - k / 20)
                 q = fit(g * share, bits)(g)
                 e = (g - q).astype(np.float64)
@@ -230,6 +231,8 @@ def main(path):
         "gptq-int3-asym-group32@eng": gptq(w, second, asymmetric, 3, 32, False),
         "gptq-actorder-int3-group64@eng": gptq(w, second, symmetric, 3, 64, True),
         "gptq-damp0.1-int4-asym-channel@eng": gptq(w, second, asymmetric, 4, COLUMNS, False, 0.1),
+        "gptq-int4-group96@eng": gptq(w, second, symmetric, 4, 96, False),
+        "gptq-int4-asym-group48@eng": gptq(w, second, asymmetric, 4, 48, False),
         "awq-int3-asym-group64@eng": awq(w, x, second, asymmetric, 3, 64),
         "awq-int4-group32@eng": awq(w, x, second, symmetric, 4, 32),
         "hqq-int3-group64": hqq(w, 3, 64),

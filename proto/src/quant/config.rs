@@ -28,7 +28,7 @@ pub enum QuantConfig {
 pub struct WeightConfig {
     /// What is done to the matrix before and undone after.
     pub basis: Basis,
-    /// The share of weights, in %, that keep their values: the largest magnitudes of the matrix.
+    /// The share of weights, in %, that are kept beside the grid, as f16: the largest magnitudes of the matrix.
     pub kept: Option<Decimal>,
     /// How the matrix is brought onto a grid.
     pub rule: Rule,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Bits, Clip, Granularity, Symmetry, Uniform};
 
 /// A rule of the earlier study: a symmetric grid per tensor whose end, in population standard deviations of the tensor, follows from the excess
-/// kurtosis κ of its layer's group (science C.4; κ counts as 0 where it is undefined or negative).
+/// kurtosis κ of its layer's group (κ counts as 0 where it is undefined or negative).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Named {
     /// Its table: 3.5 σ, but 5 σ above κ = 100. `phase1-kurtosis-int4`.

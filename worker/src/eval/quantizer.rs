@@ -118,9 +118,7 @@ impl Quantizer {
         let weights = matrix.in_use(checkpoint.require(&name)?.to_f32());
         let shape = MatrixShape { rows: matrix.rows(), columns: matrix.columns };
         let quantized = match applied {
-            Applied::Identity => {
-                Ok(Quantized { weights, bits_per_weight: 32.0, groups: None, input_divisor: None })
-            }
+            Applied::Identity => Ok(Quantized::of(weights, 32.0)),
             Applied::Weights(config) => {
                 let group_kurtosis = self.group_kurtosis(model, layer, config)?;
                 let inputs =

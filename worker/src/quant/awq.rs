@@ -3,7 +3,7 @@
 //!
 //! s = 1, or x̄^r / (w̄^(1−r) + 10⁻⁴), x̄ = mean|x|, w̄ = mean over rows of |w| / max|group|, r = 0, 0.05 … 0.95 by least output error
 //! tr(D·S·Dᵀ), D = W − Q(W·s)/s. Beside the published program: s = 1 is tried too, each stored matrix searches by itself, the error of the outputs is exact (from
-//! the second moments, not from samples), and the ends are searched in every matrix.
+//! the second moments, not from samples), and the ends are searched in every matrix, both ends of an asymmetric grid together.
 
 use std::iter;
 
@@ -13,17 +13,21 @@ use rayon::prelude::*;
 
 use super::clip::Ends;
 use super::grid::Grid;
-use super::matrices::{TASK_ROWS, add_product, quadratic_form, view};
+use super::matrices::{TASK_ROWS, add_product, by_column, quadratic_form, view};
 use super::range::Range;
-use super::uniform::{bits_per_weight, group_length, quantize as to_nearest};
+use super::uniform::{group_length, quantize as to_nearest};
 use super::{InputMoments, MatrixShape, QuantError, Quantized};
 
 /// Powers that are tried: k/20.
 const RATIOS: u32 = 20;
-/// Ends that are tried: 1 − k/20 of the range.
-const SHRINKS: u32 = 9;
+/// Ends that are tried: 1 − k/20 of the range, down to 0.55.
+const SHRINKS: u32 = 10;
 /// Keeps scales away from 0.
 const SMALLEST: f32 = 1e-4;
+
+fn twentieth(k: u32) -> f64 {
+    f64::from(k) / f64::from(RATIOS)
+}
 
 /// The weights [out, in] rounded for `inputs`.
 pub(super) fn quantize(
@@ -36,8 +40,8 @@ pub(super) fn quantize(
     let length = group_length(shape, grid)?;
     let relative = relative_weights(weights, shape, length.min(shape.columns));
     let mut best: Option<(f64, Vec<f32>)> = None;
-    let ratios = (0..RATIOS).map(|ratio| ratio as f32 / RATIOS as f32);
-    let tried = ratios.map(|ratio| scales(inputs, &relative, ratio));
+    let ratios = (0..RATIOS).map(twentieth);
+    let tried = ratios.map(|ratio| scales(inputs, &relative, ratio as f32));
     for scales in iter::once(vec![1.0; shape.columns]).chain(tried) {
         let scaled = by_column(weights, &scales, |weight, scale| weight * scale);
         let rounded = to_nearest(&scaled, shape, place)?.weights;
@@ -58,8 +62,8 @@ pub(super) fn quantize(
         }
     };
     let weights = by_column(&rounded, &scales, |weight, scale| weight / scale);
-    let bits_per_weight = bits_per_weight(grid, length) + 16.0 / shape.rows.max(1) as f64;
-    Ok(Quantized { weights, bits_per_weight, groups: None, input_divisor: None })
+    let bits_per_weight = Grid::bits_per_weight(grid, length) + 16.0 / shape.rows.max(1) as f64;
+    Ok(Quantized::of(weights, bits_per_weight))
 }
 
 /// w̄: for each column the mean over rows of |w| over the largest magnitude of its group.
@@ -88,11 +92,6 @@ fn scales(inputs: &InputMoments, relative: &[f32], ratio: f32) -> Vec<f32> {
     centred.map(|scale| if scale.is_finite() && scale > 0.0 { scale } else { 1.0 }).collect()
 }
 
-/// Each weight with the number of its column.
-pub(super) fn by_column(weights: &[f32], numbers: &[f32], f: fn(f32, f32) -> f32) -> Vec<f32> {
-    weights.iter().zip(numbers.iter().cycle()).map(|(&weight, &number)| f(weight, number)).collect()
-}
-
 /// S of inputs that are divided by the scales.
 fn scaled_moments(inputs: &InputMoments, scales: &[f32]) -> Vec<f32> {
     let columns = scales.len();
@@ -117,7 +116,7 @@ fn within_searched_ends(
             let block = view(second, columns).submatrix(first, first, length, length);
             let mut least = vec![f64::INFINITY; weights.len() / columns];
             for shrink in 0..SHRINKS {
-                let share = 1.0 - shrink as f32 / RATIOS as f32;
+                let share = (1.0 - twentieth(shrink)) as f32;
                 let rounded = group_rounded(weights, (columns, first, length), grid, share)?;
                 let errors = group_errors(weights, (columns, first, length), &rounded, block);
                 keep_better(output, (columns, first, length), (&rounded, &errors), &mut least);

@@ -21,4 +21,18 @@ impl QuantError {
     pub(super) fn unsupported(reason: impl Into<String>) -> Self {
         Self::Unsupported { reason: reason.into() }
     }
+
+    /// `value`, the largest of a grid over weights up to `magnitude`, must be a number.
+    #[inline(always)]
+    pub(super) fn unless_finite(value: f32, magnitude: f32) -> Result<(), Self> {
+        match value.is_finite() {
+            true => Ok(()),
+            false => Err(Self::overflow(magnitude)),
+        }
+    }
+
+    #[cold]
+    fn overflow(magnitude: f32) -> Self {
+        Self::unsupported(format!("a grid for weights up to {magnitude} overflows f32"))
+    }
 }

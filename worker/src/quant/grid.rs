@@ -1,9 +1,12 @@
-//! Uniform grids: a scale and perhaps a zero point over a range, and rounding to them. Not which weights share a grid.
+//! Uniform grids: a scale and perhaps a zero point over a range, rounding to them, and what they cost. Not which weights share a grid.
 
 use babelquant_proto::quant::{Symmetry, Uniform};
 
 use super::QuantError;
 use super::range::Range;
+
+/// Bits of a stored scale.
+const SCALE_BITS: f64 = 16.0;
 
 /// A uniform grid in f32. Ties round to even, weights are divided by the scale (not multiplied by its inverse).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +30,7 @@ pub(super) enum Grid {
 }
 
 impl Grid {
-    /// The grid of `config` over `range` (science C.1). Symmetric: scale = max|w| / (2^(b−1) − 1), or 1 where that is 0.
+    /// The grid of `config` over `range`. Symmetric: scale = max|w| / (2^(b−1) − 1), or 1 where that is 0.
     /// Asymmetric, the GPTQ form: scale = (high − low) / (2^b − 1), zero = rne(−low / scale), over [−1, 1] where the scale
     /// would be 0.
     pub(super) fn fit(config: Uniform, range: Range) -> Result<Self, QuantError> {
@@ -56,6 +59,32 @@ impl Grid {
             fitted => fitted,
         };
         Self::Asymmetric { scale, zero: (-low / scale).round_ties_even(), top }
+    }
+
+    /// The smallest and the largest weight that a grid of `config` over `range` does not clip.
+    pub(super) fn limits(config: Uniform, range: Range) -> [f32; 2] {
+        match config.symmetry {
+            Symmetry::Symmetric => [-range.magnitude(), range.magnitude()],
+            Symmetry::Asymmetric => [range.low, range.high],
+        }
+    }
+
+    /// Values of a grid of `config`.
+    pub(super) fn codes(config: Uniform) -> u32 {
+        match config.symmetry {
+            Symmetry::Symmetric => (1 << config.bits.get()) - 1,
+            Symmetry::Asymmetric => 1 << config.bits.get(),
+        }
+    }
+
+    /// Bits of a code and its share of the group's scale (16 bits, as uniform grids are deployed) and zero point (a code).
+    pub(super) fn bits_per_weight(config: Uniform, group: usize) -> f64 {
+        let bits = f64::from(config.bits.get());
+        let zero = match config.symmetry {
+            Symmetry::Symmetric => 0.0,
+            Symmetry::Asymmetric => bits,
+        };
+        bits + (SCALE_BITS + zero) / group.max(1) as f64
     }
 
     /// Bound of the magnitudes on the grid.

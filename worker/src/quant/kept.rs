@@ -37,6 +37,9 @@ pub(super) fn restored(
 ) -> Result<Quantized, QuantError> {
     for &place in places {
         let kept = f16::from_f32(weights[place]).to_f32();
+        if !weights[place].is_finite() {
+            return Err(QuantError::NonFinite);
+        }
         if !kept.is_finite() {
             let reason = format!("a kept weight of {} overflows f16", weights[place]);
             return Err(QuantError::unsupported(reason));

@@ -21,17 +21,19 @@ mod range;
 mod rotation;
 mod sample;
 mod smooth_quant;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod uniform;
 mod walk;
 
 use babelquant_proto::quant::{
-    Basis, Bits, Clip, Granularity, Grid, Rule, Symmetry, Uniform, WeightConfig,
+    Basis, Bits, Clip, Decimal, Granularity, Rule, Symmetry, Uniform, WeightConfig,
 };
 
 use clip::Ends;
 use gptq::Gptq;
+use rayon::prelude::*;
 use rotation::BothSides;
 
 pub use context::{MatrixShape, WeightContext};
@@ -39,7 +41,7 @@ pub use distortion::{Distortion, GridUse};
 pub use ending::Endings;
 pub use error::QuantError;
 pub use inputs::{InputMoments, InputSums};
-pub use quantized::{Groups, Quantized};
+pub use quantized::{Fallback, Groups, Quantized};
 pub use sample::Sample;
 
 /// The weights [out, in] that remain when `config` has quantized and dequantized them. The same bits come out for any number of
@@ -61,7 +63,25 @@ pub fn quantize(
         shape.rows * shape.columns,
         "a matrix {shape:?} has rows x columns weights"
     );
-    let Some(percent) = config.kept else { return in_basis(weights, shape, config, context) };
+    let quantized = match config.kept {
+        Some(percent) => beside_kept(weights, shape, (config, percent), context),
+        None => in_basis(weights, shape, config, context),
+    };
+    match quantized {
+        Err(QuantError::NonFinite) if weights.iter().all(|weight| weight.is_finite()) => {
+            Err(overflow())
+        }
+        quantized => quantized,
+    }
+}
+
+/// Keeps the largest weights and quantizes the rest.
+fn beside_kept(
+    weights: &[f32],
+    shape: MatrixShape,
+    (config, percent): (&WeightConfig, Decimal),
+    context: &WeightContext<'_>,
+) -> Result<Quantized, QuantError> {
     let places = kept::places(weights, percent.value());
     let rest = in_basis(&kept::remainder(weights, &places), shape, config, context)?;
     if rest.input_divisor.is_some() {
@@ -87,7 +107,7 @@ fn in_basis(
             let inputs = context.inputs.map(|inputs| both.moments(inputs));
             let context = WeightContext { inputs: inputs.as_ref(), ..*context };
             let turned = by_rule(&both.turn(weights), shape, config.rule, &context)?;
-            Ok(Quantized { weights: both.turn_back(&turned.weights), groups: None, ..turned })
+            finite(Quantized { weights: both.turn_back(&turned.weights), groups: None, ..turned })
         }
     }
 }
@@ -105,21 +125,33 @@ fn by_rule(
         Ok(inputs)
     };
     match rule {
-        Rule::Nearest(grid) => to_nearest(weights, shape, grid),
+        Rule::Nearest(grid) => grids::quantize(weights, shape, grid),
         Rule::Named(named) => {
             let ends = Ends::Sigmas(named.sigmas(context.group_kurtosis));
             uniform::quantize(weights, shape, (named.grid(), ends))
         }
         Rule::Gptq { grid, order, damping } => {
-            gptq::quantize(weights, shape, Gptq { grid, order, damping }, inputs()?)
+            finite(gptq::quantize(weights, shape, Gptq { grid, order, damping }, inputs()?)?)
         }
-        Rule::Awq(grid) => awq::quantize(weights, shape, grid, inputs()?),
+        Rule::Awq(grid) => finite(awq::quantize(weights, shape, grid, inputs()?)?),
         Rule::SmoothQuant { strength, grid } => {
-            smooth_quant::quantize(weights, shape, (strength, grid), inputs()?)
+            finite(smooth_quant::quantize(weights, shape, (strength, grid), inputs()?)?)
         }
         Rule::Hqq { bits, group } => hqq::quantize(weights, shape, (bits, group.get() as usize)),
         Rule::LlmInt8 { .. } => uniform::quantize(weights, shape, (INT8_ROWS, Ends::Rule)),
     }
+}
+
+/// What came out, if no number on the way left f32.
+fn finite(quantized: Quantized) -> Result<Quantized, QuantError> {
+    match quantized.weights.par_iter().all(|value| value.is_finite()) {
+        true => Ok(quantized),
+        false => Err(overflow()),
+    }
+}
+
+fn overflow() -> QuantError {
+    QuantError::unsupported("the weights are so large that sums of them overflow f32")
 }
 
 /// The weights of LLM.int8(): eight bits a row.
@@ -129,19 +161,3 @@ const INT8_ROWS: Uniform = Uniform {
     granularity: Granularity::Channel,
     clip: Clip::AbsMax,
 };
-
-fn to_nearest(weights: &[f32], shape: MatrixShape, grid: Grid) -> Result<Quantized, QuantError> {
-    match grid {
-        Grid::Uniform(uniform) => uniform::quantize(weights, shape, (uniform, Ends::Rule)),
-        Grid::Codebook { code, block, scales } => {
-            grids::codebook::quantize(weights, code, block.get() as usize, scales)
-        }
-        Grid::Float8 { format, scope } => grids::float8::quantize(weights, shape, format, scope),
-        Grid::Microscaling { element, scale_rule } => {
-            grids::microscaling::quantize(weights, shape, element, scale_rule)
-        }
-        Grid::Nvfp4 => grids::nvfp4::quantize(weights, shape),
-        Grid::Signs(signs) => grids::signs::quantize(weights, shape, signs),
-        Grid::Candle(block) => grids::candle::quantize(weights, shape, block),
-    }
-}

@@ -1,6 +1,5 @@
 //! The range of the weights that share a scale. Not how a grid is laid over it (`grid`).
 
-use babelquant_proto::quant::Symmetry;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -40,14 +39,6 @@ impl Range {
     /// The range with both ends `factor` times as far from zero.
     pub(super) fn scaled(self, factor: f32) -> Self {
         Self { low: factor * self.low, high: factor * self.high }
-    }
-
-    /// The smallest and the largest weight that a grid over the range holds.
-    pub(super) fn limits(self, symmetry: Symmetry) -> [f32; 2] {
-        match symmetry {
-            Symmetry::Symmetric => [-self.magnitude(), self.magnitude()],
-            Symmetry::Asymmetric => [self.low, self.high],
-        }
     }
 
     /// The largest magnitude in the range.

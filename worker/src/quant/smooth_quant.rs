@@ -3,8 +3,8 @@
 
 use babelquant_proto::quant::{Decimal, Uniform};
 
-use super::awq::by_column;
 use super::clip::Ends;
+use super::matrices::by_column;
 use super::uniform::quantize as to_nearest;
 use super::{InputMoments, MatrixShape, QuantError, Quantized};
 

@@ -1,6 +1,6 @@
 //! Uniform quantization of a matrix: which weights share a grid, and the parallel walk over them. Not the grid itself.
 
-use babelquant_proto::quant::{Granularity, Symmetry, Uniform};
+use babelquant_proto::quant::{Granularity, Uniform};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -31,31 +31,9 @@ pub(super) fn quantize(
             arch.dispatch(ShortGroups { weights, output, limits, length, place: (config, ends) })
         })?;
     }
-    let groups = Groups { length, codes: codes(config), limits };
-    let bits_per_weight = bits_per_weight(config, length);
-    Ok(Quantized { weights: output, bits_per_weight, groups: Some(groups), input_divisor: None })
+    let groups = Groups { length, codes: Grid::codes(config), limits };
+    Ok(Quantized::on_grids(output, Grid::bits_per_weight(config, length), groups))
 }
-
-/// Values of the grid.
-pub(super) fn codes(config: Uniform) -> u32 {
-    match config.symmetry {
-        Symmetry::Symmetric => (1 << config.bits.get()) - 1,
-        Symmetry::Asymmetric => 1 << config.bits.get(),
-    }
-}
-
-/// Bits of a code and its share of the group's scale (16 bits, as uniform grids are deployed) and zero point (a code).
-pub(super) fn bits_per_weight(config: Uniform, group: usize) -> f64 {
-    let bits = f64::from(config.bits.get());
-    let zero = match config.symmetry {
-        Symmetry::Symmetric => 0.0,
-        Symmetry::Asymmetric => bits,
-    };
-    bits + (SCALE_BITS + zero) / group.max(1) as f64
-}
-
-/// Bits of a stored scale.
-const SCALE_BITS: f64 = 16.0;
 
 /// How many weights, side by side in row-major order, share a grid.
 pub(super) fn group_length(shape: MatrixShape, config: Uniform) -> Result<usize, QuantError> {
@@ -83,7 +61,7 @@ fn long_group(
     let arch = pulp::Arch::new();
     let tasks = weights.par_chunks(TASK_WEIGHTS).zip(output.par_chunks_mut(TASK_WEIGHTS));
     tasks.for_each(|(weights, output)| arch.dispatch(Round { grid, weights, output }));
-    Ok(range.limits(config.symmetry))
+    Ok(Grid::limits(config, range))
 }
 
 /// `Grid::round`, compiled for each instruction set.
@@ -121,7 +99,7 @@ impl WithSimd for ShortGroups<'_> {
             self.weights.chunks_exact(self.length).zip(self.output.chunks_exact_mut(self.length));
         for ((weights, output), limits) in groups.zip(self.limits) {
             let range = clipped(Range::of_run(weights)?, Sample::of(weights), self.place);
-            *limits = range.limits(config.symmetry);
+            *limits = Grid::limits(config, range);
             Grid::fit(config, range)?.round(weights, output);
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::f64::consts::{E, PI, SQRT_2};
 
 use statrs::function::erf::erfc;
 
-use super::sums::{Terms, sums};
 use crate::quant::Sample;
+use crate::quant::sums::{Terms, sums};
 
 /// The density that weights are taken to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,10 +99,12 @@ pub(super) fn gauss(bits: u8) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::tests::heavy42::{heavy42, study};
 
     #[test]
     fn optima_are_those_of_the_literature() {
         let expected = [
+            (1, 1.23990527098446, 1.86281686443236),
             (2, 1.71063516811404, 2.83068298937023),
             (3, 2.15159274474035, 3.8972294649451),
             (4, 2.55913646197534, 5.02864013623621),
@@ -115,6 +117,43 @@ mod tests {
             assert!((gauss(bits) - over_sigma).abs() < 1e-9, "{bits} {}", gauss(bits));
             assert!((laplace(bits) - over_scale).abs() < 1e-12, "{bits} {}", laplace(bits));
         }
+    }
+
+    /// The errors that the two optima are derived from, over σ² and b², and their least values.
+    #[test]
+    fn optima_are_where_the_modelled_error_is_least() {
+        let noise = |alpha: f64, bits: u8| alpha * alpha / (3.0 * 4_f64.powi(bits.into()));
+        let of_gauss = |alpha: f64, bits: u8| {
+            let density = (2.0 / PI).sqrt() * alpha * (-alpha * alpha / 2.0).exp();
+            (1.0 + alpha * alpha) * erfc(alpha / SQRT_2) - density + noise(alpha, bits)
+        };
+        let of_laplace = |alpha: f64, bits: u8| 2.0 * (-alpha).exp() + noise(alpha, bits);
+        for (bits, least_gauss, least_laplace) in [
+            (1, 0.215010434060171, 0.599643366606526),
+            (2, 0.0871484826317936, 0.284877753438551),
+            (3, 0.0314294440615664, 0.119702377251701),
+            (4, 0.0104932541963478, 0.0460214868388518),
+            (5, 0.00332259371588221, 0.0165718287525168),
+            (6, 0.00101291684982822, 0.00567876730876154),
+            (7, 0.000300215234614665, 0.00187251759595549),
+            (8, 8.70778989704201e-5, 0.000598853421455243),
+        ] {
+            let check = |error: &dyn Fn(f64) -> f64, alpha: f64, least: f64| {
+                assert!((error(alpha) / least - 1.0).abs() < 1e-8, "{bits} {}", error(alpha));
+                assert!(error(alpha * 0.999) > least && error(alpha * 1.001) > least, "{bits}");
+            };
+            check(&|alpha| of_gauss(alpha, bits), gauss(bits), least_gauss);
+            check(&|alpha| of_laplace(alpha, bits), laplace(bits), least_laplace);
+        }
+    }
+
+    #[test]
+    fn the_fit_is_the_studys() {
+        let clipping = study()["clipping"].clone();
+        let fit = Fit::of(Sample::of(&heavy42()));
+        let near =
+            |ours: f64, key: &str| (ours / clipping[key].as_f64().unwrap() - 1.0).abs() < 1e-12;
+        assert!(near(fit.sigma, "sigma_pop") && near(fit.scale, "b_laplace_meanabsdev"), "{fit:?}");
     }
 
     #[test]

@@ -4,7 +4,8 @@ mod aciq;
 mod least_squares;
 mod octav;
 mod percentile;
-mod sums;
+#[cfg(test)]
+mod tests;
 
 use babelquant_proto::quant::{Clip, Symmetry, Uniform};
 
@@ -23,7 +24,8 @@ pub(super) enum Ends {
 }
 
 /// The range of the weights cut to where a grid of `config` is to end. A symmetric grid is cut on both sides of zero; an asymmetric
-/// one on both sides of the mean by ACIQ, whose model is centred, and of zero by the other rules.
+/// one on both sides of the mean by ACIQ, whose model is centred, and of zero by the other rules. A rule that would leave nothing (σ of
+/// equal weights, a quantile among zeros) cuts nothing.
 pub(super) fn clipped(range: Range, sample: Sample<'_>, (config, ends): (Uniform, Ends)) -> Range {
     let bits = config.bits.get();
     let around_zero = |limit: f64| range.within(-limit as f32, limit as f32);
@@ -38,7 +40,7 @@ pub(super) fn clipped(range: Range, sample: Sample<'_>, (config, ends): (Uniform
             }
         }
     };
-    match (ends, config.clip) {
+    let cut = match (ends, config.clip) {
         (Ends::Sigmas(count), _) => sigmas(count),
         (Ends::Rule, Clip::AbsMax) => range,
         (Ends::Rule, Clip::Sigma(count)) => sigmas(count.value()),
@@ -50,5 +52,6 @@ pub(super) fn clipped(range: Range, sample: Sample<'_>, (config, ends): (Uniform
         (Ends::Rule, Clip::AciqAuto) => around_center(aciq::Density::Better),
         (Ends::Rule, Clip::Octav) => around_zero(octav::limit(range, sample, config)),
         (Ends::Rule, Clip::Mse) => least_squares::range(range, sample, config),
-    }
+    };
+    if cut.magnitude() > 0.0 { cut } else { range }
 }

@@ -5,9 +5,9 @@
 use babelquant_proto::quant::Uniform;
 
 use super::least_squares::bounded_square_error;
-use super::sums::{Terms, sums};
 use crate::quant::Sample;
 use crate::quant::range::Range;
+use crate::quant::sums::{Terms, sums};
 
 /// Steps after which a sequence that does not settle is given up.
 const STEPS: usize = 20;

@@ -3,23 +3,25 @@
 //!
 //! With U the upper Cholesky factor of (S + λ·mean(diag S)·I)⁻¹: q_j = round(w_j), e = (w_j − q_j)/U_jj, w_k ← w_k − e·U_jk for k > j.
 //! Beside the published program: symmetric grids are ours (±(2^(b−1) − 1), not 2^b levels); a group's grid is laid when its first
-//! column is reached, over weights that all columns before have changed; ordered by activation, groups keep the grids of the stored
-//! weights.
+//! column is reached, over weights that all columns before have changed (there: all blocks of 128 before); ordered by activation, groups
+//! keep the grids of the stored weights; moments that no damping makes positive definite leave rounding to nearest.
 
 mod factor;
 
 use babelquant_proto::quant::{ColumnOrder, Decimal, Uniform};
+use factor::{Factor, upper_factor};
 use faer::MatMut;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::clip::{Ends, clipped};
 use super::grid::Grid;
 use super::matrices::{TASK_ROWS, add_product, view};
 use super::range::Range;
-use super::uniform::{bits_per_weight, codes, group_length};
-use super::{Groups, InputMoments, MatrixShape, QuantError, Quantized, Sample};
+use super::uniform::{group_length, quantize as to_nearest};
+use super::{Fallback, Groups, InputMoments, MatrixShape, QuantError, Quantized, Sample};
 
-/// Columns between two updates of all columns behind them.
+/// Columns between two updates of all columns behind them, at most; no result depends on it but in its last bits.
 const BLOCK: usize = 128;
 
 /// How columns are rounded.
@@ -41,14 +43,18 @@ pub(super) fn quantize(
     Range::of(weights)?;
     let length = group_length(shape, gptq.grid)?;
     let order = order(gptq.order, inputs, columns);
-    let factor = factor::upper_factor(&inputs.second, &order, gptq.damping.value())?;
+    let asked = gptq.damping.value();
+    let Some(Factor { upper, damping }) = upper_factor(&inputs.second, &order, asked) else {
+        let nearest = to_nearest(weights, shape, (gptq.grid, Ends::Rule))?;
+        return Ok(Quantized { fallback: Some(Fallback::Nearest), ..nearest });
+    };
     let alive: Vec<bool> =
         order.iter().map(|&column| inputs.second[column * (columns + 1)] != 0.0).collect();
     let shared = match length > columns {
-        true => Some(fitted(weights, gptq.grid)?),
+        true => Some(fitted(Range::of(weights)?, weights, gptq.grid)?),
         false => None,
     };
-    let plan = Plan { gptq, length: length.min(columns), order, alive, factor, shared };
+    let plan = Plan { gptq, length: length.min(columns), order, alive, upper, shared };
     let mut output = vec![0.0; weights.len()];
     let groups_in_row = columns.checked_div(plan.length).unwrap_or(0);
     let mut limits = vec![[0.0; 2]; shape.rows * groups_in_row];
@@ -58,13 +64,10 @@ pub(super) fn quantize(
     tasks
         .zip(limits_of_tasks)
         .try_for_each(|((weights, output), limits)| plan.rows(weights, output, limits))?;
-    let groups = Groups { length: plan.length, codes: codes(gptq.grid), limits };
-    Ok(Quantized {
-        weights: output,
-        bits_per_weight: bits_per_weight(gptq.grid, length),
-        groups: Some(groups),
-        input_divisor: None,
-    })
+    let groups = Groups { length: plan.length, codes: Grid::codes(gptq.grid), limits };
+    let fallback = (damping > asked).then_some(Fallback::Damped(damping));
+    let bits_per_weight = Grid::bits_per_weight(gptq.grid, length);
+    Ok(Quantized { fallback, ..Quantized::on_grids(output, bits_per_weight, groups) })
 }
 
 /// The columns in the order in which they are rounded; among equals the first comes first.
@@ -83,9 +86,9 @@ fn order(order: ColumnOrder, inputs: &InputMoments, columns: usize) -> Vec<usize
 /// The grid over some weights and its limits.
 type Fitted = (Grid, [f32; 2]);
 
-fn fitted(weights: &[f32], grid: Uniform) -> Result<Fitted, QuantError> {
-    let range = clipped(Range::of(weights)?, Sample::of(weights), (grid, Ends::Rule));
-    Ok((Grid::fit(grid, range)?, range.limits(grid.symmetry)))
+fn fitted(range: Range, weights: &[f32], grid: Uniform) -> Result<Fitted, QuantError> {
+    let range = clipped(range, Sample::of(weights), (grid, Ends::Rule));
+    Ok((Grid::fit(grid, range)?, Grid::limits(grid, range)))
 }
 
 /// What all rows share.
@@ -98,7 +101,7 @@ struct Plan {
     /// Whether the column at a place ever gets an input other than 0.
     alive: Vec<bool>,
     /// U [columns, columns], row-major, by place.
-    factor: Vec<f32>,
+    upper: Vec<f32>,
     /// The grid of the whole tensor, where it has one.
     shared: Option<Fitted>,
 }
@@ -120,20 +123,25 @@ impl Plan {
         };
         let mut current: Vec<f32> =
             (0..stored.len()).map(|index| place(index / columns, index % columns)).collect();
-        for first in (0..columns).step_by(BLOCK) {
-            let end = columns.min(first + BLOCK);
-            let mut errors = vec![0.0; rows * (end - first)];
-            for row in 0..rows {
-                let current = &mut current[row * columns..(row + 1) * columns];
-                let errors = &mut errors[row * (end - first)..(row + 1) * (end - first)];
-                let grids = &mut grids[row * self.groups()..(row + 1) * self.groups()];
-                self.block((first, end), current, errors, grids)?;
-            }
+        let arch = pulp::Arch::new();
+        let mut errors = vec![0.0; rows * BLOCK.min(columns)];
+        let mut first = 0;
+        while first < columns {
+            let end = self.block_end(first);
+            let errors = &mut errors[..rows * (end - first)];
+            arch.dispatch(Block {
+                plan: self,
+                columns: (first, end),
+                current: &mut current,
+                errors,
+                grids: &mut grids,
+            })?;
             let factor =
-                view(&self.factor, columns).submatrix(first, end, end - first, columns - end);
+                view(&self.upper, columns).submatrix(first, end, end - first, columns - end);
             let target = MatMut::from_row_major_slice_mut(&mut current, rows, columns);
             let target = target.submatrix_mut(0, end, rows, columns - end);
-            add_product(target, (view(&errors, end - first), factor), -1.0);
+            add_product(target, (view(errors, end - first), factor), -1.0);
+            first = end;
         }
         for (index, value) in current.into_iter().enumerate() {
             let (row, place) = (index / columns, index % columns);
@@ -149,23 +157,67 @@ impl Plan {
         self.order.len() / self.length
     }
 
+    /// Whether a group's grid waits for the columns before the group.
+    fn waits(&self) -> bool {
+        self.groups() > 1 && self.shared.is_none() && self.gptq.order == ColumnOrder::Stored
+    }
+
+    /// Where the block ends that starts at `first`. Groups that wait do not reach beyond the block in which they start, unless they
+    /// start it: nothing is due to their weights then.
+    fn block_end(&self, first: usize) -> usize {
+        let end = match self.waits() {
+            false => first + BLOCK,
+            true if self.length < BLOCK => first + BLOCK / self.length * self.length,
+            true => (first + BLOCK).min((first / self.length + 1) * self.length),
+        };
+        end.min(self.order.len())
+    }
+
     /// Grids that do not wait for the columns before them: by row and group; `None` for those that do.
     fn first_grids(&self, stored: &[f32]) -> Result<Vec<Option<Fitted>>, QuantError> {
-        let grouped = self.groups() > 1;
+        let waits = self.waits();
         stored
             .chunks(self.length)
-            .map(|group| match (self.shared, self.gptq.order) {
-                (Some(shared), _) => Ok(Some(shared)),
-                (None, ColumnOrder::Stored) if grouped => Ok(None),
-                (None, ColumnOrder::Stored | ColumnOrder::Activation) => {
-                    fitted(group, self.gptq.grid).map(Some)
-                }
+            .map(|group| match self.shared {
+                Some(shared) => Ok(Some(shared)),
+                None if waits => Ok(None),
+                None => fitted(Range::of(group)?, group, self.gptq.grid).map(Some),
             })
             .collect()
     }
+}
 
-    /// Rounds the columns `first..end` of one row in place; `errors` receives (w − q)/U_jj.
-    fn block(
+/// Some columns of some rows, rounded in place on one thread, compiled for each instruction set.
+struct Block<'a> {
+    plan: &'a Plan,
+    /// From the first to before the second.
+    columns: (usize, usize),
+    /// [rows, all columns] by place.
+    current: &'a mut [f32],
+    /// [rows, these columns]: (w − q)/U_jj.
+    errors: &'a mut [f32],
+    /// By row and group.
+    grids: &'a mut [Option<Fitted>],
+}
+
+impl WithSimd for Block<'_> {
+    type Output = Result<(), QuantError>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let (first, end) = self.columns;
+        let rows = self.current.chunks_mut(self.plan.order.len());
+        let rows = rows.zip(self.errors.chunks_mut(end - first));
+        for ((current, errors), grids) in rows.zip(self.grids.chunks_mut(self.plan.groups())) {
+            self.plan.round_row(self.columns, current, errors, grids)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    #[inline(always)]
+    fn round_row(
         &self,
         (first, end): (usize, usize),
         current: &mut [f32],
@@ -179,10 +231,11 @@ impl Plan {
                 Some(fitted) => fitted,
                 None => {
                     let weights = &current[place..columns.min(place + self.length)];
-                    *grids[group].insert(fitted(weights, self.gptq.grid)?)
+                    let range = Range::of_run(weights)?;
+                    *grids[group].insert(fitted(range, weights, self.gptq.grid)?)
                 }
             };
-            let row = &self.factor[place * columns..(place + 1) * columns];
+            let row = &self.upper[place * columns..(place + 1) * columns];
             let weight = current[place];
             let value = grid.nearest(weight);
             let error = (weight - value) / row[place];

@@ -1,4 +1,4 @@
-//! The GGUF block formats as candle writes them on a CPU (science C.9). Its K-quants are not llama.cpp's: they search their scales
+//! The GGUF block formats as candle writes them on a CPU. Its K-quants are not llama.cpp's: they search their scales
 //! in another way, which is why the configs carry candle's name.
 
 use babelquant_proto::quant::CandleBlock;
@@ -13,7 +13,7 @@ use crate::quant::range::{Range, TASK_WEIGHTS};
 use crate::quant::{MatrixShape, QuantError, Quantized};
 
 /// The weights [out, in] as blocks of the format and back.
-pub(in crate::quant) fn quantize(
+pub(super) fn quantize(
     weights: &[f32],
     shape: MatrixShape,
     block: CandleBlock,
@@ -52,5 +52,5 @@ fn by_blocks<B: GgmlType>(weights: &[f32], shape: MatrixShape) -> Result<Quantiz
         return Err(QuantError::unsupported("a block's scale overflows f16"));
     }
     let bits_per_weight = 8.0 * size_of::<B>() as f64 / length as f64;
-    Ok(Quantized { weights: output, bits_per_weight, groups: None, input_divisor: None })
+    Ok(Quantized::of(output, bits_per_weight))
 }

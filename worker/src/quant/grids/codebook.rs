@@ -1,4 +1,4 @@
-//! Tables of 16 values over blocks of the flattened tensor: NF4 (Dettmers et al. 2023) and the FP4 of bitsandbytes (science C.5).
+//! Tables of 16 values over blocks of the flattened tensor: NF4 (Dettmers et al. 2023) and the FP4 of bitsandbytes.
 //!
 //! v = w · (1 / max|block|); the nearest value, by midpoints: a midpoint itself goes to the lower value; ŵ = value · max|block|.
 
@@ -53,7 +53,7 @@ const FP4: [f32; 16] = [
 const MAGNITUDE_MIN: f32 = 1e-38;
 
 /// The weights in blocks of `length`, row after row; a block may hold parts of two rows.
-pub(in crate::quant) fn quantize(
+pub(super) fn quantize(
     weights: &[f32],
     code: Code,
     length: usize,
@@ -63,12 +63,12 @@ pub(in crate::quant) fn quantize(
         Code::Nf4 => (&NF4, 16),
         Code::Fp4 => (&FP4, 15),
     };
-    let midpoints = std::array::from_fn(|index| (values[index] + values[index + 1]) / 2.0);
     let scale = match scales {
         BlockScales::Plain => Scale::Magnitude,
         BlockScales::Double => Scale::One,
     };
-    let (mut rounded, groups) = walk(weights, length, codes, &Table { values, midpoints, scale })?;
+    let (mut rounded, groups) =
+        walk(weights, length, codes, &Table { values, midpoints: midpoints(values), scale })?;
     let scale_bits = match scales {
         BlockScales::Plain => 32.0,
         BlockScales::Double => {
@@ -80,7 +80,12 @@ pub(in crate::quant) fn quantize(
         }
     };
     let bits_per_weight = 4.0 + scale_bits / length as f64;
-    Ok(Quantized { weights: rounded, bits_per_weight, groups: Some(groups), input_divisor: None })
+    Ok(Quantized::on_grids(rounded, bits_per_weight, groups))
+}
+
+/// The bounds between the values of a table.
+fn midpoints(values: &[f32; 16]) -> [f32; 15] {
+    std::array::from_fn(|index| (values[index] + values[index + 1]) / 2.0)
 }
 
 /// What a value of the table is multiplied by.
@@ -124,4 +129,35 @@ fn doubly_quantized(groups: &Groups) -> Vec<f32> {
     let offset = (sum / magnitudes.len().max(1) as f64) as f32;
     let apart: Vec<f32> = magnitudes.iter().map(|magnitude| magnitude - offset).collect();
     dynamic_codes::round(&apart).into_iter().map(|code| code + offset).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::tests::heavy42::{floats, study, vector};
+
+    #[test]
+    fn tables_and_midpoints_are_those_of_bitsandbytes() {
+        let tables = &study()["tables"];
+        assert_eq!(NF4[..], floats(&tables["nf4_code"]));
+        assert_eq!(midpoints(&NF4)[..], floats(&tables["nf4_midpoints"]));
+        let mut fp4 = floats(&tables["bnb_fp4_code_bitorder"]);
+        fp4.sort_by(f32::total_cmp);
+        assert_eq!(FP4[..], fp4);
+    }
+
+    #[test]
+    fn double_scales_are_those_of_bitsandbytes() {
+        let golden = vector("nf4_bs64_double");
+        let limits = floats(&golden["absmax"]).into_iter().map(|scale| [-scale, scale]).collect();
+        let scales = doubly_quantized(&Groups { length: 64, codes: 16, limits });
+        assert_eq!(scales, floats(&golden["scales_first4"]));
+        // As their codes say: table[q8] · absmax2 + offset.
+        let [offset, largest] =
+            ["offset", "absmax2"].map(|key| golden[key].as_f64().unwrap() as f32);
+        let codes: Vec<usize> = serde_json::from_value(golden["q8"].clone()).unwrap();
+        let table = dynamic_codes::values();
+        let decoded: Vec<f32> = codes.iter().map(|&code| table[code] * largest + offset).collect();
+        assert_eq!(scales, decoded);
+    }
 }

@@ -4,7 +4,7 @@
 /// The 256 values, ascending.
 ///
 /// Decade i of 7 holds the means of 2^i equal intervals of 0.1 … 1, times 10^(i−6), with both signs; 0 and 1 complete them.
-fn values() -> Vec<f32> {
+pub(super) fn values() -> Vec<f32> {
     let mut values = vec![0.0, 1.0];
     for decade in 0..7_u32 {
         let count = 1_usize << decade;
@@ -57,22 +57,18 @@ fn nearest(values: &[f32], x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::tests::heavy42::{floats, study};
 
     #[test]
     fn the_table_is_that_of_bitsandbytes() {
-        let values: Vec<f64> = values().into_iter().map(f64::from).collect();
-        let first = [
-            -0.992968738079071,
-            -0.9789062738418579,
-            -0.96484375,
-            -0.9507812261581421,
-            -0.936718761920929,
-            -0.922656238079071,
-        ];
-        assert_eq!((values.len(), &values[..6]), (256, &first[..]));
-        assert_eq!((values[127], values[128]), (0.0, 5.500000384017767e-07));
-        let last = [0.936718761920929, 0.9507812261581421, 0.96484375, 0.9789062738418579];
-        assert_eq!(&values[250..254], &last[..]);
-        assert_eq!(values[254..], [0.992968738079071, 1.0]);
+        let (values, golden) = (values(), study()["tables"]["bnb_dynamic8_signed"].clone());
+        assert_eq!(values.len() as u64, golden["len"].as_u64().unwrap());
+        assert_eq!(values[..6], floats(&golden["first6"]));
+        assert_eq!(values[250..], floats(&golden["last6"]));
+        let [zero, smallest] = ["idx127", "idx128"].map(|key| golden[key].as_f64().unwrap() as f32);
+        assert_eq!(values[127..129], [zero, smallest]);
+        let count = |key: &str| golden[key].as_u64().unwrap() as usize;
+        assert_eq!(values.iter().filter(|&&value| value < 0.0).count(), count("n_neg"));
+        assert_eq!(values.iter().filter(|&&value| value > 0.0).count(), count("n_pos"));
     }
 }

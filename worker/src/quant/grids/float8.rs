@@ -1,4 +1,4 @@
-//! Eight-bit floats with one scale a tensor or a row (science C.6): s = max|w| / largest value, ŵ = round(w / s) · s.
+//! Eight-bit floats (Micikevicius et al. 2022) with one scale a tensor or a row: s = max|w| / largest value, ŵ = round(w / s) · s.
 
 use babelquant_proto::quant::{Float8, Float8Scope};
 
@@ -11,7 +11,7 @@ use crate::quant::{MatrixShape, QuantError, Quantized};
 const SCALE_BITS: f64 = 32.0;
 
 /// The weights [out, in] as eight-bit floats.
-pub(in crate::quant) fn quantize(
+pub(super) fn quantize(
     weights: &[f32],
     shape: MatrixShape,
     format: Float8,
@@ -30,7 +30,7 @@ pub(in crate::quant) fn quantize(
     let row = Scaled { element, scale };
     let (rounded, groups) = walk(weights, length, element.values, &row)?;
     let bits_per_weight = 8.0 + SCALE_BITS / length.max(1) as f64;
-    Ok(Quantized { weights: rounded, bits_per_weight, groups: Some(groups), input_divisor: None })
+    Ok(Quantized::on_grids(rounded, bits_per_weight, groups))
 }
 
 /// max|w| / largest value, or 1 where that is 0.
@@ -51,9 +51,25 @@ impl Block for Scaled {
     fn round(&self, weights: &[f32], output: &mut [f32]) -> Result<[f32; 2], QuantError> {
         let magnitude = Range::of_run(weights)?.magnitude();
         let scale = self.scale.unwrap_or_else(|| scale(self.element, magnitude));
+        QuantError::unless_finite(self.element.max * scale, magnitude)?;
         for (value, weight) in output.iter_mut().zip(weights) {
             *value = self.element.round(weight / scale) * scale;
         }
         Ok([-magnitude, magnitude])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quant::tests::heavy42::{check, heavy42, vector};
+
+    #[test]
+    fn weights_without_a_scale_are_those_of_ml_dtypes() {
+        for (name, format) in [("fp8_e4m3fn_noscale", E4M3), ("fp8_e5m2_noscale", E5M2)] {
+            let values: Vec<f32> =
+                heavy42().into_iter().map(|weight| format.round(weight)).collect();
+            check(&values, &vector(name));
+        }
     }
 }

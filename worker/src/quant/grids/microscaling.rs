@@ -1,5 +1,5 @@
 //! OCP microscaling formats (MX v1.0): blocks of 32 along a row, a power of two as scale, small floats or integers as elements
-//! (science C.7). X = 2^e with e = ⌊log2 max|v|⌋ − emax, ŵ = round(v / X) · X, saturating.
+//! (§6.3). X = 2^e with e = ⌊log2 max|v|⌋ − emax, ŵ = round(v / X) · X, saturating. The other rules for e are torchao's.
 
 use babelquant_proto::quant::{MxElement, ScaleRule};
 
@@ -14,7 +14,7 @@ const BLOCK: usize = 32;
 const SCALE_BITS: f64 = 8.0;
 
 /// The weights [out, in] in blocks of 32.
-pub(in crate::quant) fn quantize(
+pub(super) fn quantize(
     weights: &[f32],
     shape: MatrixShape,
     element: MxElement,
@@ -27,7 +27,7 @@ pub(in crate::quant) fn quantize(
     let element = Element::of(element);
     let (rounded, groups) = walk(weights, BLOCK, element.values(), &Mx { element, scale_rule })?;
     let bits_per_weight = element.bits() + SCALE_BITS / BLOCK as f64;
-    Ok(Quantized { weights: rounded, bits_per_weight, groups: Some(groups), input_divisor: None })
+    Ok(Quantized::on_grids(rounded, bits_per_weight, groups))
 }
 
 /// What a block's weights become over its scale.
@@ -123,8 +123,10 @@ impl Block for Mx {
             (super::minifloat::power_of_two(first), super::minifloat::power_of_two(second))
         };
         let (up, down) = (factor(half, exponent - half), factor(-half, half - exponent));
-        for (value, weight) in output.iter_mut().zip(weights) {
-            *value = self.element.round(weight * down.0 * down.1) * up.0 * up.1;
+        let round = |weight: f32| self.element.round(weight * down.0 * down.1) * up.0 * up.1;
+        QuantError::unless_finite(round(magnitude), magnitude)?;
+        for (value, &weight) in output.iter_mut().zip(weights) {
+            *value = round(weight);
         }
         let limit = (self.element.largest().2 * up.0 * up.1).min(f32::MAX);
         Ok([-limit, limit])

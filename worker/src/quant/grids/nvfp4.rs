@@ -1,4 +1,4 @@
-//! NVFP4: E2M1 in blocks of 16, an E4M3 scale a block and one f32 scale a tensor (science C.8).
+//! NVFP4: E2M1 in blocks of 16, an E4M3 scale a block and one f32 scale a tensor, as torchao computes it.
 //!
 //! st = max|w| / (448·6); sb = E4M3(clamp(max|block| / 6 / st, 2⁻⁶, 448)); ŵ = E2M1(w·(1/st/sb))·(sb·st).
 
@@ -11,21 +11,21 @@ use crate::quant::{MatrixShape, QuantError, Quantized};
 const BLOCK: usize = 16;
 /// Smallest block scale: the smallest normal E4M3.
 const SCALE_MIN: f32 = 1.0 / 64.0;
+/// Smallest tensor scale: the inverse of it and the smallest block scale is still a number.
+const TENSOR_SCALE_MIN: f32 = 2.0 / SCALE_MIN / f32::MAX;
 
 /// The weights [out, in] in blocks of 16.
-pub(in crate::quant) fn quantize(
-    weights: &[f32],
-    shape: MatrixShape,
-) -> Result<Quantized, QuantError> {
+pub(super) fn quantize(weights: &[f32], shape: MatrixShape) -> Result<Quantized, QuantError> {
     if !shape.columns.is_multiple_of(BLOCK) {
         let reason = format!("blocks of {BLOCK} do not divide a row of {} weights", shape.columns);
         return Err(QuantError::unsupported(reason));
     }
     let tensor_scale = Range::of(weights)?.magnitude() / (E4M3.max * E2M1.max);
-    let tensor_scale = if tensor_scale == 0.0 { 1.0 } else { tensor_scale };
+    // Of a tensor of zeros, or so small that the scale has no inverse, every value is 0.
+    let tensor_scale = if tensor_scale < TENSOR_SCALE_MIN { 1.0 } else { tensor_scale };
     let (rounded, groups) = walk(weights, BLOCK, E2M1.values, &TwoLevels { tensor_scale })?;
     let bits_per_weight = 4.5 + 32.0 / weights.len().max(1) as f64;
-    Ok(Quantized { weights: rounded, bits_per_weight, groups: Some(groups), input_divisor: None })
+    Ok(Quantized::on_grids(rounded, bits_per_weight, groups))
 }
 
 /// A block under the tensor's scale.
@@ -40,6 +40,7 @@ impl Block for TwoLevels {
         let wanted = magnitude / E2M1.max / self.tensor_scale;
         let scale = E4M3.round(wanted.clamp(SCALE_MIN, E4M3.max));
         let inverse = 1.0 / self.tensor_scale / scale;
+        QuantError::unless_finite(E2M1.max * (scale * self.tensor_scale), magnitude)?;
         for (value, weight) in output.iter_mut().zip(weights) {
             *value = E2M1.round(weight * inverse) * (scale * self.tensor_scale);
         }

@@ -11,7 +11,7 @@ use crate::quant::{MatrixShape, QuantError, Quantized};
 const SCALE_BITS: f64 = 16.0;
 
 /// The weights [out, in] as signs.
-pub(in crate::quant) fn quantize(
+pub(super) fn quantize(
     weights: &[f32],
     shape: MatrixShape,
     signs: Signs,
@@ -22,7 +22,7 @@ pub(in crate::quant) fn quantize(
     };
     let (rounded, groups) = walk(weights, shape.columns, values, &Row { signs })?;
     let bits_per_weight = f64::from(values).log2() + SCALE_BITS / shape.columns.max(1) as f64;
-    Ok(Quantized { weights: rounded, bits_per_weight, groups: Some(groups), input_divisor: None })
+    Ok(Quantized::on_grids(rounded, bits_per_weight, groups))
 }
 
 /// A row under its mean magnitude.

@@ -3,8 +3,8 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::quant::Sample;
-use crate::quant::range::TASK_WEIGHTS;
+use super::Sample;
+use super::range::TASK_WEIGHTS;
 
 /// Terms summed side by side; fixed, so that wider registers change nothing.
 const LANES: usize = 8;
@@ -19,7 +19,7 @@ pub(super) trait Terms<const N: usize>: Sync {
 pub(super) fn sums<const N: usize>(sample: Sample<'_>, terms: &impl Terms<N>) -> [f64; N] {
     let arch = pulp::Arch::new();
     let task = |sample: Sample<'_>| match sample.counts() {
-        None => arch.dispatch(Task { weights: sample.values(), terms }),
+        None => arch.dispatch(OfRun { weights: sample.values(), terms }),
         Some(counts) => arch.dispatch(Counted { values: sample.values(), counts, terms }),
     };
     if sample.values().len() <= TASK_WEIGHTS {
@@ -35,33 +35,38 @@ fn plus<const N: usize>(mut a: [f64; N], b: [f64; N]) -> [f64; N] {
     a
 }
 
-/// One thread's part.
-struct Task<'a, T: Terms<N>, const N: usize> {
+/// The sums over a short run of weights; inlined where the instruction set is known.
+#[inline(always)]
+pub(super) fn of_run<const N: usize>(weights: &[f32], terms: &impl Terms<N>) -> [f64; N] {
+    let mut lanes = [[0.0; LANES]; N];
+    let (chunks, rest) = weights.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, &weight) in chunk.iter().enumerate() {
+            let terms = terms.of(weight);
+            for (sums, term) in lanes.iter_mut().zip(terms) {
+                sums[lane] += term;
+            }
+        }
+    }
+    let mut total = lanes.map(|lanes| lanes.iter().sum());
+    for &weight in rest {
+        total = plus(total, terms.of(weight));
+    }
+    total
+}
+
+/// `of_run`, compiled for each instruction set.
+struct OfRun<'a, T: Terms<N>, const N: usize> {
     weights: &'a [f32],
     terms: &'a T,
 }
 
-impl<const N: usize, T: Terms<N>> WithSimd for Task<'_, T, N> {
+impl<const N: usize, T: Terms<N>> WithSimd for OfRun<'_, T, N> {
     type Output = [f64; N];
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> [f64; N] {
-        let mut lanes = [[0.0; LANES]; N];
-        let chunks = self.weights.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            for (lane, &weight) in chunk.iter().enumerate() {
-                let terms = self.terms.of(weight);
-                for (sums, term) in lanes.iter_mut().zip(terms) {
-                    sums[lane] += term;
-                }
-            }
-        }
-        let mut total = lanes.map(|lanes| lanes.iter().sum());
-        for &weight in rest {
-            total = plus(total, self.terms.of(weight));
-        }
-        total
+        of_run(self.weights, self.terms)
     }
 }
 
