@@ -1,5 +1,6 @@
 //! How far hidden states drift: the sums of a cell's rows against a model that was quantized in its files and run from the start.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use babelquant_proto::rows::DocumentRow;
@@ -16,7 +17,7 @@ use crate::planted::planted;
 fn states(directory: &Path, ids: &[u32]) -> Vec<Vec<f32>> {
     let model = Transformer::load(directory, (&Device::Cpu, DType::F32), Residence::Whole).unwrap();
     let ids = Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-    let mut x = model.embed(Stack::Dec, &ids, &mut NoTap).unwrap();
+    let mut x = model.embed(model.tables(), Stack::Dec, &ids, &mut NoTap).unwrap();
     let layers = model.architecture().shape.stacked_layers();
     let after = layers.map(|layer| {
         x = model.block(layer).unwrap().forward(&x, None, &mut NoTap).unwrap();
@@ -33,6 +34,17 @@ fn int4_channel(weights: &Tensor) -> Tensor {
     };
     let rows: Vec<Vec<f32>> = weights.to_vec2().unwrap().into_iter().map(round).collect();
     Tensor::new(rows, &Device::Cpu).unwrap()
+}
+
+/// The MLP's matrices of these layers, quantized in place.
+fn quantize(tensors: &mut BTreeMap<String, Tensor>, layers: &[usize]) {
+    for layer in layers {
+        let of_layer = format!("h.{layer}.mlp.dense_");
+        let matrices = tensors.iter_mut().filter(|(name, _)| name.contains(&of_layer));
+        for (_, matrix) in matrices.filter(|(_, tensor)| tensor.rank() == 2) {
+            *matrix = int4_channel(matrix);
+        }
+    }
 }
 
 /// Σ (x − b)², Σ b², Σ x·b.
@@ -64,19 +76,7 @@ fn drift_is_that_of_a_model_quantized_in_its_files() {
                 Scope { layers: layers.parse().unwrap(), components: "mlp".parse().unwrap() };
             spec.0.models[0].cells = vec![(scope, "int4-channel".parse().unwrap())];
             let rows = evaluate(&case, spec.clone()).remove(0);
-            let copy = planted(
-                &case,
-                |tensors| {
-                    for layer in quantized {
-                        let of_layer = format!("h.{layer}.mlp.dense_");
-                        let matrices = tensors.iter_mut().filter(|(name, tensor)| {
-                            name.contains(&of_layer) && tensor.rank() == 2
-                        });
-                        matrices.for_each(|(_, tensor)| *tensor = int4_channel(tensor));
-                    }
-                },
-                |_| (),
-            );
+            let copy = planted(&case, |tensors| quantize(tensors, quantized), |_| ());
             let documents = expected["documents"].as_array().unwrap();
             for (row, document) in rows.iter().zip(documents) {
                 check((row, windows.0), document, (&case, copy.path()), quantized[0]);

@@ -31,7 +31,7 @@ crate::table! {
         clipped: Option<f64> ["1"],
         /// Mean over groups of the limit's magnitude, over the population standard deviation of the matrix.
         alpha_over_sigma: Option<f64> ["1"],
-        /// Why a number is null.
+        /// Why a number is null, or what was done instead of what the config asks.
         reason: Option<String> ["text"],
     }
 }

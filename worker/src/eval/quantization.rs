@@ -7,7 +7,7 @@ use babelquant_proto::{Components, Layer, Spec};
 use super::error::EvalError;
 use super::loaded::Loaded;
 use crate::model::Matrix;
-use crate::quant::{Distortion, Quantized};
+use crate::quant::{Distortion, Fallback, Quantized};
 
 /// The rows of a layer: matrix by matrix in the order of the model's table, each under every config that cells apply to it.
 pub(super) fn rows(
@@ -69,13 +69,14 @@ fn filled(row: QuantizationRow, stored: &[f32], quantized: &Quantized) -> Quanti
         return QuantizationRow { bits_per_weight, reason, ..row };
     };
     let Distortion { mse, sqnr_db, max_error, grids } = distortion;
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = quantized.fallback.iter().map(Fallback::to_string).collect();
+    let mut add = |reason: &str| reasons.push(reason.to_owned());
     if sqnr_db.is_none() {
-        reasons.push("SQNR: no error, or no weight other than 0");
+        add("SQNR: no error, or no weight other than 0");
     }
     match grids {
-        None => reasons.push("weights of one grid do not lie side by side, or are off it"),
-        Some(grids) if grids.alpha_over_sigma.is_none() => reasons.push("σ of the matrix is 0"),
+        None => add("weights of one grid do not lie side by side, or are off it"),
+        Some(grids) if grids.alpha_over_sigma.is_none() => add("σ of the matrix is 0"),
         Some(_) => {}
     }
     QuantizationRow {

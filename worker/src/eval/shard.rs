@@ -2,7 +2,7 @@
 //!
 //! Everything is computed once and kept while units of the shard are at hand.
 
-use babelquant_proto::{Document, Layer, ShardText, Spec};
+use babelquant_proto::{Document, Layer, ShardText, Spec, Stack};
 use candle_core::Tensor;
 
 use super::drift::Drift;
@@ -12,7 +12,7 @@ use super::loaded::{Baseline, Loaded};
 use super::pass::{Boundary, Pass, Stream, Watcher};
 use super::position::Position;
 use crate::corpus::{CorpusShape, TokenizedShard};
-use crate::model::Transformer;
+use crate::model::{Tables, Transformer};
 
 /// A shard with the baseline's states.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl ShardStates {
     ) -> Result<Self, EvalError> {
         let transformer = &loaded.transformer;
         let tokens = tokenized(&text.documents, (spec, model), loaded.baseline())?;
-        let pass = Pass { model: transformer, tokens: &tokens };
+        let pass = Pass { model: transformer, tables: transformer.tables(), tokens: &tokens };
         let (mut boundaries, mut after) = (Vec::new(), Vec::new());
         let finals = pass.through(watcher, |boundary, stream| match boundary {
             Boundary::Before(_) => boundaries.push(stream.clone()),
@@ -85,9 +85,20 @@ impl ShardStates {
         Ok(Drift::by_document(&self.tokens, layer.stack, (base, states))?)
     }
 
-    /// A pass of `model` over the shard.
-    pub(super) fn pass<'a>(&'a self, model: &'a Transformer) -> Pass<'a> {
-        Pass { model, tokens: &self.tokens }
+    /// The drift after the last layer of a cell that differs from the baseline in its head alone: no error.
+    pub(super) fn still(&self) -> Result<Vec<Drift>, EvalError> {
+        let Some(states) = self.after.last() else { return Ok(Vec::new()) };
+        Ok(Drift::by_document(&self.tokens, Stack::Dec, (states, states))?)
+    }
+
+    /// The baseline's final states at scored positions, [positions, width]; `None` where nothing is scored.
+    pub(super) fn finals(&self) -> Option<Tensor> {
+        self.finals.clone()
+    }
+
+    /// A pass of `model` over the shard, with `tables` in the place of its own.
+    pub(super) fn pass<'a>(&'a self, model: &'a Transformer, tables: &'a Tables) -> Pass<'a> {
+        Pass { model, tables, tokens: &self.tokens }
     }
 
     /// Scores cells by their final states, as the spec's metrics ask; returns the baseline's scores beside theirs.
@@ -106,7 +117,7 @@ impl ShardStates {
         if let (true, Some(base)) = (cells.is_empty(), &self.base) {
             return Ok((base.clone(), Vec::new()));
         }
-        let finals = Finals { model, states: states.clone() };
+        let finals = Finals { model, tables: model.tables(), states: states.clone() };
         let cells: Vec<Finals<'_>> = cells.into_iter().flatten().collect();
         let (with_base, scores) = head.cells(kl.then_some(&finals), &cells)?;
         if self.base.is_none() {
