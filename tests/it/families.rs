@@ -261,6 +261,11 @@ fn scores_equal_transformers_and_none_changes_nothing() {
             close(row.base_nll_sum, expected["nll"].as_f64().unwrap(), NLL, 0.0);
             assert_eq!(row.nll_sum, Some(row.base_nll_sum));
             assert_eq!((row.kl_sum, row.top1_count), (Some(0.0), Some(row.tokens)));
+            assert_eq!((row.next_error_sum, row.last_error_sum), (Some(0.0), Some(0.0)));
+            assert_eq!(
+                (row.next_product_sum, row.last_product_sum),
+                (row.next_base_sum, row.last_base_sum)
+            );
         }
     }
 }

@@ -6,6 +6,7 @@ mod calibration;
 mod checkpoints;
 mod clipping;
 mod cluster;
+mod drift;
 mod dtypes;
 mod families;
 mod golden;

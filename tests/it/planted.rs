@@ -25,7 +25,7 @@ fn checkpoint(case: &Path) -> BTreeMap<String, Tensor> {
 }
 
 /// A copy of a case whose single checkpoint file and config were changed.
-fn planted(
+pub(crate) fn planted(
     case: &Path,
     tensors: impl FnOnce(&mut BTreeMap<String, Tensor>),
     config: impl FnOnce(&mut Value),

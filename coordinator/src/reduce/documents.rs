@@ -10,6 +10,7 @@ use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, unsupported_cause};
 
+use super::drift::Drift;
 use super::groups::Groups;
 use super::held::{Held, HeldLayers};
 use super::layers::Weights;
@@ -85,6 +86,10 @@ pub(super) struct Score {
     pub(super) kl: Option<f64>,
     /// Tokens that both models rank first; `None` where there is no quantized model.
     pub(super) top1: Option<u64>,
+    /// Hidden states after the first quantized layer; `None` where not finite or there is no quantized model.
+    pub(super) next: Option<Drift>,
+    /// Hidden states after the last layer.
+    pub(super) last: Option<Drift>,
 }
 
 /// The scores of one (model, language).
@@ -129,7 +134,9 @@ impl Documents {
             base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, ..
         } = *row;
         let cell = pushed.cells.entry(cell).or_default();
-        cell.scores.push(Score { slot, base_nll, nll, kl, top1 });
+        let next = Drift::of(row.next_error_sum, row.next_base_sum, row.next_product_sum);
+        let last = Drift::of(row.last_error_sum, row.last_base_sum, row.last_product_sum);
+        cell.scores.push(Score { slot, base_nll, nll, kl, top1, next, last });
         let reason = row.reason.as_deref().filter(|reason| unsupported_cause(reason).is_some());
         if let Some(reason) = reason
             && cell.unsupported.as_deref().is_none_or(|known| reason < known)

@@ -72,6 +72,8 @@ impl Rows {
                 nll_sum: None,
                 kl_sum: None,
                 top1_count: None,
+                next_error_sum: None,
+                last_error_sum: None,
                 reason: Some(unsupported(
                     "mlp.up",
                     "blocks of 256 do not divide a row of 96 weights",
@@ -185,6 +187,12 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
         base_nll_sum: base,
         kl_sum: Some(damage.abs()),
         top1_count: Some(tokens - u64::from(cell.1 != "none")),
+        next_error_sum: Some(damage.abs()),
+        next_base_sum: Some(tokens as f64),
+        next_product_sum: Some(tokens as f64),
+        last_error_sum: Some(4.0 * damage.abs()),
+        last_base_sum: Some(2.0 * tokens as f64),
+        last_product_sum: Some(2.0 * tokens as f64),
         reason: None,
     }
 }

@@ -10,6 +10,7 @@ mod correlation;
 mod correlations;
 mod distribution;
 mod documents;
+mod drift;
 mod floor;
 mod groups;
 mod held;

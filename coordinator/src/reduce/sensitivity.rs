@@ -6,6 +6,7 @@ use babelquant_proto::{LayerSet, Layers};
 
 use super::bootstrap::Resampling;
 use super::documents::{Cell, LanguageScores, Score};
+use super::drift::Drift;
 use super::interval::Estimate;
 use super::names::ByLanguage;
 use super::ratio::{estimate, ratio, standard_error};
@@ -16,7 +17,7 @@ use crate::study::Analysis;
 /// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
 const CELLS_TOGETHER: usize = 32;
 /// Columns of a cell that are resampled.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 9;
 
 /// The table.
 pub(super) fn rows(
@@ -51,6 +52,8 @@ struct Estimates {
     relative_perplexity: Estimate,
     kl: Estimate,
     top1_agreement: Estimate,
+    next_relative_error: Estimate,
+    last_relative_error: Estimate,
 }
 
 impl Cells<'_> {
@@ -62,7 +65,7 @@ impl Cells<'_> {
         together.iter().zip(columns).map(row).collect()
     }
 
-    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1. An undefined number counts as 0: its cell has no value.
+    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1, error and size of hidden states at both boundaries. An undefined number counts as 0: its cell has no value.
     fn columns(&self, cell: &Cell) -> [Vec<f64>; COLUMNS] {
         [
             self.scores.column(cell, |score, _| delta(score).unwrap_or(0.0)),
@@ -70,6 +73,10 @@ impl Cells<'_> {
             self.scores.column(cell, |_, document| document.size.bytes as f64),
             self.scores.column(cell, |score, _| score.kl.unwrap_or(0.0)),
             self.scores.column(cell, |score, _| top1(score).unwrap_or(0.0)),
+            self.scores.column(cell, |score, _| score.next.map_or(0.0, |drift| drift.error)),
+            self.scores.column(cell, |score, _| score.next.map_or(0.0, |drift| drift.base)),
+            self.scores.column(cell, |score, _| score.last.map_or(0.0, |drift| drift.error)),
+            self.scores.column(cell, |score, _| score.last.map_or(0.0, |drift| drift.base)),
         ]
     }
 
@@ -80,13 +87,15 @@ impl Cells<'_> {
         columns: &[Vec<f64>; COLUMNS],
         draws: &[Vec<f64>; COLUMNS],
     ) -> Estimates {
-        let [delta_draws, token_draws, byte_draws, kl_draws, top1_draws] = draws;
+        let [delta_draws, token_draws, byte_draws, kl_draws, top1_draws, of_states @ ..] = draws;
+        let [next_error, next_base, last_error, last_base] = of_states;
         let size = self.scores.size(cell);
         let per_token = |sum: Option<f64>| ratio(sum?, size.tokens as f64);
         let of = |value, above, below| estimate(value, (above, below), self.analysis.confidence);
         let difference = self.defined_sum(cell, delta);
         let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
         let delta_nll = of(per_token(difference), delta_draws, token_draws);
+        let [next, last] = self.drifts(cell).map(|drift| drift?.square_error());
         Estimates {
             delta_nll,
             delta_nll_se: standard_error(delta_nll.value, &columns[0], &columns[1]),
@@ -94,6 +103,8 @@ impl Cells<'_> {
             relative_perplexity: delta_nll.map(f64::exp_m1),
             kl: of(per_token(self.defined_sum(cell, |score| score.kl)), kl_draws, token_draws),
             top1_agreement: of(per_token(self.defined_sum(cell, top1)), top1_draws, token_draws),
+            next_relative_error: of(next, next_error, next_base).map(f64::sqrt),
+            last_relative_error: of(last, last_error, last_base).map(f64::sqrt),
         }
     }
 
@@ -102,14 +113,7 @@ impl Cells<'_> {
         let size = self.scores.size(cell);
         let nll = self.defined_sum(cell, |score| score.nll);
         let base_nll = self.scores.sum(cell, |score, _| score.base_nll);
-        let Estimates {
-            delta_nll,
-            delta_bits_per_byte,
-            relative_perplexity,
-            kl,
-            top1_agreement,
-            ..
-        } = estimates;
+        let [next_cosine, last_cosine] = self.drifts(cell).map(|drift| drift?.cosine());
         SensitivityRow {
             model: self.model.to_owned(),
             language: self.language.to_owned(),
@@ -126,22 +130,30 @@ impl Cells<'_> {
             chars: size.chars,
             base_nll_per_token: ratio(base_nll, size.tokens as f64),
             nll_per_token: nll.and_then(|nll| ratio(nll, size.tokens as f64)),
-            delta_nll: delta_nll.value,
-            delta_nll_low: delta_nll.low(),
-            delta_nll_high: delta_nll.high(),
+            delta_nll: estimates.delta_nll.value,
+            delta_nll_low: estimates.delta_nll.low(),
+            delta_nll_high: estimates.delta_nll.high(),
             delta_nll_se: estimates.delta_nll_se,
-            delta_bits_per_byte: delta_bits_per_byte.value,
-            delta_bits_per_byte_low: delta_bits_per_byte.low(),
-            delta_bits_per_byte_high: delta_bits_per_byte.high(),
-            relative_perplexity: relative_perplexity.value,
-            relative_perplexity_low: relative_perplexity.low(),
-            relative_perplexity_high: relative_perplexity.high(),
-            kl: kl.value,
-            kl_low: kl.low(),
-            kl_high: kl.high(),
-            top1_agreement: top1_agreement.value,
-            top1_agreement_low: top1_agreement.low(),
-            top1_agreement_high: top1_agreement.high(),
+            delta_bits_per_byte: estimates.delta_bits_per_byte.value,
+            delta_bits_per_byte_low: estimates.delta_bits_per_byte.low(),
+            delta_bits_per_byte_high: estimates.delta_bits_per_byte.high(),
+            relative_perplexity: estimates.relative_perplexity.value,
+            relative_perplexity_low: estimates.relative_perplexity.low(),
+            relative_perplexity_high: estimates.relative_perplexity.high(),
+            kl: estimates.kl.value,
+            kl_low: estimates.kl.low(),
+            kl_high: estimates.kl.high(),
+            top1_agreement: estimates.top1_agreement.value,
+            top1_agreement_low: estimates.top1_agreement.low(),
+            top1_agreement_high: estimates.top1_agreement.high(),
+            next_relative_error: estimates.next_relative_error.value,
+            next_relative_error_low: estimates.next_relative_error.low(),
+            next_relative_error_high: estimates.next_relative_error.high(),
+            next_cosine,
+            last_relative_error: estimates.last_relative_error.value,
+            last_relative_error_low: estimates.last_relative_error.low(),
+            last_relative_error_high: estimates.last_relative_error.high(),
+            last_cosine,
             reason: self.reasons(cell, estimates).column(),
         }
     }
@@ -164,6 +176,12 @@ impl Cells<'_> {
         reasons.add_where(kl == documents, || "KL was not measured".to_owned());
         let some = (1..documents).contains(&kl);
         reasons.add_where(some, || format!("KL of {kl} of {documents} documents is not finite"));
+        let states =
+            cell.scores.iter().filter(|score| score.next.is_none() || score.last.is_none());
+        let states = states.count();
+        reasons.add_where(states > 0, || {
+            format!("hidden states of {states} of {documents} documents are not finite")
+        });
         let Estimates { delta_nll, relative_perplexity, .. } = estimates;
         let overflow = relative_perplexity.interval.is_none() && delta_nll.interval.is_some();
         reasons.add_where(overflow, || "exp(ΔNLL) leaves the range of f64".to_owned());
@@ -177,6 +195,16 @@ impl Cells<'_> {
     fn defined_sum(&self, cell: &Cell, value: fn(&Score) -> Option<f64>) -> Option<f64> {
         let defined = cell.layers.is_ok() && cell.scores.iter().all(|score| value(score).is_some());
         defined.then(|| self.scores.sum(cell, |score, _| value(score).unwrap_or(0.0)))
+    }
+
+    /// Sums over the hidden states of all documents, after the first quantized layer and after the last one.
+    fn drifts(&self, cell: &Cell) -> [Option<Drift>; 2] {
+        let sum = |drift: fn(&Score) -> Option<Drift>| {
+            let drifts = cell.scores.iter().map(drift);
+            let drifts = drifts.filter(|_| cell.layers.is_ok());
+            drifts.reduce(|sum, drift| Some(sum? + drift?))?
+        };
+        [sum(|score| score.next), sum(|score| score.last)]
     }
 
     fn groups(&self, cell: &Cell) -> u64 {

@@ -85,6 +85,9 @@ fn the_config_none_is_exactly_zero() {
         assert_eq!(interval, (Some(0.0), Some(0.0), Some(0.0)));
         assert_eq!((row.kl, row.relative_perplexity), (Some(0.0), Some(0.0)));
         assert_eq!((row.top1_agreement, row.delta_nll_se), (Some(1.0), Some(0.0)));
+        let states = (row.next_relative_error, row.next_relative_error_high, row.next_cosine);
+        assert_eq!(states, (Some(0.0), Some(0.0), Some(1.0)));
+        assert_eq!((row.last_relative_error, row.last_cosine), (Some(0.0), Some(1.0)));
     }
     assert!(summary.correlations.iter().all(|row| row.config != "none"));
 }
@@ -104,6 +107,12 @@ fn a_cell_by_hand() {
     check(found.delta_bits_per_byte, delta / bytes as f64 / std::f64::consts::LN_2);
     check(found.relative_perplexity, (delta / tokens as f64).exp() - 1.0);
     check(found.top1_agreement, (tokens - 6) as f64 / tokens as f64);
+    let (error, base) = rows.iter().fold((0.0, 0.0), |(error, base), row| {
+        (error + row.last_error_sum.unwrap(), base + row.last_base_sum.unwrap())
+    });
+    check(found.last_relative_error, (error / base).sqrt());
+    check(found.last_cosine, (base / (error + base)).sqrt());
+    assert!(found.last_relative_error_low < found.last_relative_error);
     check(found.nll_per_token, found.base_nll_per_token.unwrap() + delta / tokens as f64);
     assert!(found.delta_nll_low < found.delta_nll && found.delta_nll < found.delta_nll_high);
     assert_eq!((found.stack.as_deref(), found.layer, found.reason.as_deref()), (None, None, None));
@@ -139,6 +148,12 @@ fn undefined_cells_say_why() {
     let row =
         check(|rows| rows.iter_mut().for_each(|row| row.kl_sum = None), "KL was not measured");
     assert!(row.kl.is_none() && row.delta_nll.is_some());
+    let row = check(
+        |rows| rows[0].next_product_sum = None,
+        "hidden states of 1 of 6 documents are not finite",
+    );
+    assert!(row.next_cosine.is_none() && row.next_relative_error_low.is_none());
+    assert!(row.last_cosine.is_some() && row.delta_nll.is_some());
     let row = check(|rows| rows.truncate(2), "fewer than 2 groups: no interval");
     assert!(row.delta_nll.is_some() && row.delta_nll_low.is_none() && row.delta_nll_se.is_none());
     let row = check(|rows| rows.iter_mut().for_each(|row| row.tokens = 0), "no scored token");

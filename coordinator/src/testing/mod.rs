@@ -99,6 +99,12 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
             base_nll_sum: 1.5,
             kl_sum: None,
             top1_count: Some(4),
+            next_error_sum: None,
+            next_base_sum: None,
+            next_product_sum: None,
+            last_error_sum: None,
+            last_base_sum: None,
+            last_product_sum: None,
             reason: None,
         })
         .collect()

@@ -41,6 +41,19 @@ crate::table! {
         kl_sum: Option<f64> ["nat"],
         /// Scored tokens where both models rank the same token first (ties: the lowest index); null where the config is unsupported.
         top1_count: Option<u64> ["tokens"],
+        /// Σ (x − b)² over the document's tokens, each once, and the channels of the hidden states after the first quantized layer, x of the
+        /// quantized model and b of the baseline; null where not finite or the config unsupported.
+        next_error_sum: Option<f64> ["activation²"],
+        /// Σ b² over the same.
+        next_base_sum: Option<f64> ["activation²"],
+        /// Σ x·b over the same.
+        next_product_sum: Option<f64> ["activation²"],
+        /// Σ (x − b)² as `next_error_sum`, after the last layer, before the final norm.
+        last_error_sum: Option<f64> ["activation²"],
+        /// Σ b² over the same.
+        last_base_sum: Option<f64> ["activation²"],
+        /// Σ x·b over the same.
+        last_product_sum: Option<f64> ["activation²"],
         /// Why a number is null; `unsupported: TENSOR: WHY` where the config does not fit a matrix of the scope.
         reason: Option<String> ["text"],
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use babelquant_proto::rows::DocumentRow;
 use babelquant_proto::{Layer, LayerSet, Spec};
 
-use super::cells::Cell;
+use super::cells::{Cell, States};
+use super::drift::Drift;
 use super::head::Scores;
 use super::position::Position;
 use super::shard::ShardStates;
@@ -13,8 +14,8 @@ use super::shard::ShardStates;
 /// What became of a cell.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Outcome<'a> {
-    /// It was scored.
-    Scored(&'a Scores),
+    /// It was scored, with these states.
+    Scored(&'a Scores, &'a States),
     /// Its config does not fit a matrix of the scope, for this reason.
     Unsupported(&'a str),
 }
@@ -42,8 +43,10 @@ pub(super) fn rows(
     let sums = sums(shard, base, outcome);
     let documents = shard.text.documents.iter().zip(&shard.tokens.documents).zip(sums);
     documents
-        .map(|((document, scored), sums)| {
-            let Quantized { nll_sum, kl_sum, top1_count, reason } = quantized(spec, outcome, sums);
+        .enumerate()
+        .map(|(number, ((document, scored), sums))| {
+            let Quantized { nll_sum, kl_sum, top1_count, next, last, reason } =
+                quantized(spec, outcome, (number, sums));
             DocumentRow {
                 model: model.name.clone(),
                 language: language.to_string(),
@@ -63,6 +66,12 @@ pub(super) fn rows(
                 base_nll_sum: sums.base_nll,
                 kl_sum,
                 top1_count,
+                next_error_sum: next.map(|drift| drift.error),
+                next_base_sum: next.map(|drift| drift.base),
+                next_product_sum: next.map(|drift| drift.product),
+                last_error_sum: last.map(|drift| drift.error),
+                last_base_sum: last.map(|drift| drift.base),
+                last_product_sum: last.map(|drift| drift.product),
                 reason,
             }
         })
@@ -76,7 +85,7 @@ fn sums(shard: &ShardStates, base: &[Position], outcome: Outcome<'_>) -> Vec<Sum
     for (index, (place, base)) in places.zip(base).enumerate() {
         let sums = &mut sums[place.document];
         sums.base_nll += base.nll();
-        let Outcome::Scored(scores) = outcome else { continue };
+        let Outcome::Scored(scores, _) = outcome else { continue };
         let other = &scores.positions[index];
         sums.nll += other.nll();
         sums.top1 += u64::from(base.top == other.top);
@@ -87,25 +96,37 @@ fn sums(shard: &ShardStates, base: &[Position], outcome: Outcome<'_>) -> Vec<Sum
     sums
 }
 
-/// The columns of the quantized model.
+/// The columns of the quantized model; no number where there is none.
+#[derive(Debug, Default)]
 struct Quantized {
     nll_sum: Option<f64>,
     kl_sum: Option<f64>,
     top1_count: Option<u64>,
+    next: Option<Drift>,
+    last: Option<Drift>,
     reason: Option<String>,
 }
 
-fn quantized(spec: &Spec, outcome: Outcome<'_>, sums: Sums) -> Quantized {
-    if let Outcome::Unsupported(reason) = outcome {
-        let reason = Some(reason.to_owned());
-        return Quantized { nll_sum: None, kl_sum: None, top1_count: None, reason };
-    }
-    let finite = |value: f64| value.is_finite().then_some(value);
-    let (nll_sum, kl_sum) = (finite(sums.nll), finite(sums.kl).filter(|_| spec.metrics.kl));
-    let reason = match (nll_sum, spec.metrics.kl) {
-        (None, _) => Some("the quantized model's logits are not finite".to_owned()),
-        (Some(_), false) => Some("kl was not measured".to_owned()),
-        (Some(_), true) => None,
+/// The columns of document `number`.
+fn quantized(spec: &Spec, outcome: Outcome<'_>, (number, sums): (usize, Sums)) -> Quantized {
+    let states = match outcome {
+        Outcome::Scored(_, states) => states,
+        Outcome::Unsupported(reason) => {
+            return Quantized { reason: Some(reason.to_owned()), ..Quantized::default() };
+        }
     };
-    Quantized { nll_sum, kl_sum, top1_count: Some(sums.top1), reason }
+    let finite = |value: f64| value.is_finite().then_some(value);
+    let [next, last] = [&states.next, &states.last].map(|drifts| drifts[number].finite());
+    let (nll_sum, kl_sum) = (finite(sums.nll), finite(sums.kl).filter(|_| spec.metrics.kl));
+    let mut reasons = Vec::new();
+    match (nll_sum, spec.metrics.kl) {
+        (None, _) => reasons.push("the quantized model's logits are not finite"),
+        (Some(_), false) => reasons.push("kl was not measured"),
+        (Some(_), true) => {}
+    }
+    if next.is_none() || last.is_none() {
+        reasons.push("the quantized model's hidden states are not finite");
+    }
+    let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+    Quantized { nll_sum, kl_sum, top1_count: Some(sums.top1), next, last, reason }
 }

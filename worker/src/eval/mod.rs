@@ -5,6 +5,7 @@ mod calibration;
 mod cells;
 mod clipping;
 mod documents;
+mod drift;
 mod error;
 mod find;
 mod head;

@@ -24,6 +24,15 @@ pub(super) struct Stream {
     pub(super) memory: Vec<Tensor>,
 }
 
+/// Where a stream is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Boundary {
+    /// As the layer receives it.
+    Before(Layer),
+    /// As the layer leaves it.
+    After(Layer),
+}
+
 /// A tap that is told which micro-batch runs next.
 pub(super) trait Watch: Tap {
     /// `batch` runs next, through `stack`.
@@ -34,17 +43,18 @@ pub(super) trait Watch: Tap {
 pub(super) type Watcher<'a> = Option<&'a mut (dyn Watch + 'static)>;
 
 impl Pass<'_> {
-    /// The final states at scored positions of the whole model; `boundary` is shown the stream before every layer.
+    /// The final states at scored positions of the whole model; `see` is shown the stream before and after every layer.
     pub(super) fn through(
         &self,
         mut watcher: Watcher<'_>,
-        mut boundary: impl FnMut(&Stream),
+        mut see: impl FnMut(Boundary, &Stream),
     ) -> Result<Option<Tensor>, EvalError> {
         let mut stream = self.start(watcher.as_deref_mut())?;
         for layer in self.model.architecture().shape.stacked_layers() {
             self.enter(layer, &mut stream, watcher.as_deref_mut())?;
-            boundary(&stream);
+            see(Boundary::Before(layer), &stream);
             self.advance(&*self.model.block(layer)?, &mut stream, watcher.as_deref_mut())?;
+            see(Boundary::After(layer), &stream);
         }
         self.finals(&stream, watcher)
     }

@@ -2,13 +2,14 @@
 //!
 //! Everything is computed once and kept while units of the shard are at hand.
 
-use babelquant_proto::{Document, ShardText, Spec};
+use babelquant_proto::{Document, Layer, ShardText, Spec};
 use candle_core::Tensor;
 
+use super::drift::Drift;
 use super::error::EvalError;
 use super::head::{Finals, Head, Scores};
 use super::loaded::{Baseline, Loaded};
-use super::pass::{Pass, Stream, Watcher};
+use super::pass::{Boundary, Pass, Stream, Watcher};
 use super::position::Position;
 use crate::corpus::{CorpusShape, TokenizedShard};
 use crate::model::Transformer;
@@ -21,6 +22,8 @@ pub(super) struct ShardStates {
     pub(super) tokens: TokenizedShard,
     /// The stream before every layer, in the order of the forward pass.
     boundaries: Vec<Stream>,
+    /// The states after every layer: those before the next one, but where a stack ends.
+    after: Vec<Vec<Tensor>>,
     /// The baseline's final states at scored positions, [positions, width]; `None` where nothing is scored.
     finals: Option<Tensor>,
     /// The baseline's scores, once somebody asked.
@@ -53,20 +56,33 @@ impl ShardStates {
         watcher: Watcher<'_>,
     ) -> Result<Self, EvalError> {
         let transformer = &loaded.transformer;
-        let shape = transformer.architecture().shape;
         let tokens = tokenized(&text.documents, (spec, model), loaded.baseline())?;
         let pass = Pass { model: transformer, tokens: &tokens };
-        let mut boundaries = Vec::with_capacity(shape.depth() as usize);
-        let finals = pass.through(watcher, |stream| boundaries.push(stream.clone()))?;
+        let (mut boundaries, mut after) = (Vec::new(), Vec::new());
+        let finals = pass.through(watcher, |boundary, stream| match boundary {
+            Boundary::Before(_) => boundaries.push(stream.clone()),
+            Boundary::After(_) => after.push(stream.states.clone()),
+        })?;
         let targets = tokens.batches.iter().flat_map(|batch| batch.scored.iter().map(|s| s.target));
         let targets = targets.collect();
         let text = text.clone();
-        Ok(Self { model, text, boundaries, finals, base: None, targets, tokens })
+        Ok(Self { model, text, boundaries, after, finals, base: None, targets, tokens })
     }
 
     /// The baseline's stream before `layer`, which stands at `position` in the forward pass.
     pub(super) fn boundary(&self, position: u32) -> Stream {
         self.boundaries[position as usize].clone()
+    }
+
+    /// How far another model's `states` after `layer`, which stands at `position` in the forward pass, lie from the baseline's: by
+    /// document.
+    pub(super) fn drift(
+        &self,
+        (layer, position): (Layer, u32),
+        states: &[Tensor],
+    ) -> Result<Vec<Drift>, EvalError> {
+        let base = &self.after[position as usize];
+        Ok(Drift::by_document(&self.tokens, layer.stack, (base, states))?)
     }
 
     /// A pass of `model` over the shard.

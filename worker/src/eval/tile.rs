@@ -128,7 +128,10 @@ fn diverge_rows(base_rows: &[f32], rows: &[f32], columns: usize, pair: Pair<'_>)
 }
 
 /// Calls `f` with the rows of a contiguous f32 tensor on the CPU and their width.
-fn with_rows<T>(logits: &Tensor, f: impl FnOnce(&[f32], usize) -> T) -> Result<T, ModelError> {
+pub(super) fn with_rows<T>(
+    logits: &Tensor,
+    f: impl FnOnce(&[f32], usize) -> T,
+) -> Result<T, ModelError> {
     let columns = logits.dim(1)?;
     let logits = logits.to_dtype(DType::F32)?.contiguous()?;
     let (storage, layout) = logits.storage_and_layout();
@@ -136,7 +139,7 @@ fn with_rows<T>(logits: &Tensor, f: impl FnOnce(&[f32], usize) -> T) -> Result<T
         (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => {
             Ok(f(&values[start..end], columns))
         }
-        _ => Err(candle_core::Error::Msg("logits are not f32 on the CPU".into()).into()),
+        _ => Err(candle_core::Error::Msg("the tensor is not f32 on the CPU".into()).into()),
     }
 }
 

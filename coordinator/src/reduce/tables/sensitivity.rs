@@ -70,6 +70,23 @@ babelquant_proto::table! {
         top1_agreement_low: Option<f64> ["1"],
         /// Upper end.
         top1_agreement_high: Option<f64> ["1"],
+        /// Relative error of the hidden states after the first quantized layer, √(Σ (x − b)² / Σ b²) over tokens and channels, x of the
+        /// quantized model and b of the baseline.
+        next_relative_error: Option<f64> ["1"],
+        /// Lower end.
+        next_relative_error_low: Option<f64> ["1"],
+        /// Upper end.
+        next_relative_error_high: Option<f64> ["1"],
+        /// Their cosine, Σ x·b / √(Σ x²·Σ b²).
+        next_cosine: Option<f64> ["1"],
+        /// `next_relative_error` after the last layer, before the final norm.
+        last_relative_error: Option<f64> ["1"],
+        /// Lower end.
+        last_relative_error_low: Option<f64> ["1"],
+        /// Upper end.
+        last_relative_error_high: Option<f64> ["1"],
+        /// `next_cosine` after the last layer.
+        last_cosine: Option<f64> ["1"],
         /// Why a number is null; `unsupported: TENSOR: WHY` where the config does not fit a matrix of the scope.
         reason: Option<String> ["text"],
     }

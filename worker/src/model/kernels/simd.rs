@@ -87,23 +87,40 @@ pub(crate) fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
 /// Σ f(a, b) over pairs, in the order of [`sum`].
 #[inline(always)]
 pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f64 {
-    let mut wide = [0_f64; LANES];
+    let [sum] = sums2(a, b, |a, b| [f(a, b)]);
+    sum
+}
+
+/// As [`sum2`], for N functions in one pass.
+#[inline(always)]
+pub(crate) fn sums2<const N: usize>(
+    a: &[f32],
+    b: &[f32],
+    f: impl Fn(f32, f32) -> [f32; N],
+) -> [f64; N] {
+    let mut wide = [[0_f64; LANES]; N];
     for (a, b) in a.chunks(FLUSH).zip(b.chunks(FLUSH)) {
-        let mut lanes = [0_f32; LANES];
+        let mut lanes = [[0_f32; LANES]; N];
         let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a.remainder()).zip(b.remainder()) {
-            *lane = f(a, b);
-        }
-        for (a, b) in a.zip(b) {
-            for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-                *lane += f(a, b);
+        for (lane, (&a, &b)) in a.remainder().iter().zip(b.remainder()).enumerate() {
+            for (lanes, value) in lanes.iter_mut().zip(f(a, b)) {
+                lanes[lane] = value;
             }
         }
-        for (wide, lane) in wide.iter_mut().zip(lanes) {
-            *wide += f64::from(lane);
+        for (a, b) in a.zip(b) {
+            for (lane, (&a, &b)) in a.iter().zip(b).enumerate() {
+                for (lanes, value) in lanes.iter_mut().zip(f(a, b)) {
+                    lanes[lane] += value;
+                }
+            }
+        }
+        for (wide, lanes) in wide.iter_mut().zip(lanes) {
+            for (wide, lane) in wide.iter_mut().zip(lanes) {
+                *wide += f64::from(lane);
+            }
         }
     }
-    wide.iter().sum()
+    wide.map(|wide| wide.iter().sum())
 }
 
 /// The largest value; −∞ for none. A NaN is passed over.
