@@ -1,5 +1,6 @@
 //! How far hidden states drift: the sums of a cell's rows against a model that was quantized in its files and run from the start.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use babelquant_proto::rows::DocumentRow;
@@ -35,6 +36,18 @@ fn int4_channel(weights: &Tensor) -> Tensor {
     Tensor::new(rows, &Device::Cpu).unwrap()
 }
 
+/// A copy of a BLOOM case with the MLP of these layers quantized.
+fn quantized_copy(case: &Path, layers: &[usize]) -> tempfile::TempDir {
+    let is_quantized =
+        |name: &str| layers.iter().any(|layer| name.contains(&format!("h.{layer}.mlp.dense_")));
+    let quantize = |tensors: &mut BTreeMap<String, Tensor>| {
+        let matrices = tensors.iter_mut().filter(|(_, tensor)| tensor.rank() == 2);
+        let matrices = matrices.filter(|(name, _)| is_quantized(name));
+        matrices.for_each(|(_, tensor)| *tensor = int4_channel(tensor));
+    };
+    planted(case, quantize, |_| ())
+}
+
 /// Σ (x − b)², Σ b², Σ x·b.
 fn sums(base: &[f32], other: &[f32]) -> [f64; 3] {
     let pairs = base.iter().zip(other).map(|(&b, &x)| (f64::from(b), f64::from(x)));
@@ -64,19 +77,7 @@ fn drift_is_that_of_a_model_quantized_in_its_files() {
                 Scope { layers: layers.parse().unwrap(), components: "mlp".parse().unwrap() };
             spec.0.models[0].cells = vec![(scope, "int4-channel".parse().unwrap())];
             let rows = evaluate(&case, spec.clone()).remove(0);
-            let copy = planted(
-                &case,
-                |tensors| {
-                    for layer in quantized {
-                        let of_layer = format!("h.{layer}.mlp.dense_");
-                        let matrices = tensors.iter_mut().filter(|(name, tensor)| {
-                            name.contains(&of_layer) && tensor.rank() == 2
-                        });
-                        matrices.for_each(|(_, tensor)| *tensor = int4_channel(tensor));
-                    }
-                },
-                |_| (),
-            );
+            let copy = quantized_copy(&case, quantized);
             let documents = expected["documents"].as_array().unwrap();
             for (row, document) in rows.iter().zip(documents) {
                 check((row, windows.0), document, (&case, copy.path()), quantized[0]);
