@@ -36,15 +36,16 @@ fn int4_channel(weights: &Tensor) -> Tensor {
     Tensor::new(rows, &Device::Cpu).unwrap()
 }
 
-/// The MLP's matrices of these layers, quantized in place.
-fn quantize(tensors: &mut BTreeMap<String, Tensor>, layers: &[usize]) {
-    for layer in layers {
-        let of_layer = format!("h.{layer}.mlp.dense_");
-        let matrices = tensors.iter_mut().filter(|(name, _)| name.contains(&of_layer));
-        for (_, matrix) in matrices.filter(|(_, tensor)| tensor.rank() == 2) {
-            *matrix = int4_channel(matrix);
-        }
-    }
+/// A copy of a BLOOM case with the MLP of these layers quantized.
+fn quantized_copy(case: &Path, layers: &[usize]) -> tempfile::TempDir {
+    let is_quantized =
+        |name: &str| layers.iter().any(|layer| name.contains(&format!("h.{layer}.mlp.dense_")));
+    let quantize = |tensors: &mut BTreeMap<String, Tensor>| {
+        let matrices = tensors.iter_mut().filter(|(_, tensor)| tensor.rank() == 2);
+        let matrices = matrices.filter(|(name, _)| is_quantized(name));
+        matrices.for_each(|(_, tensor)| *tensor = int4_channel(tensor));
+    };
+    planted(case, quantize, |_| ())
 }
 
 /// Σ (x − b)², Σ b², Σ x·b.
@@ -76,7 +77,7 @@ fn drift_is_that_of_a_model_quantized_in_its_files() {
                 Scope { layers: layers.parse().unwrap(), components: "mlp".parse().unwrap() };
             spec.0.models[0].cells = vec![(scope, "int4-channel".parse().unwrap())];
             let rows = evaluate(&case, spec.clone()).remove(0);
-            let copy = planted(&case, |tensors| quantize(tensors, quantized), |_| ());
+            let copy = quantized_copy(&case, quantized);
             let documents = expected["documents"].as_array().unwrap();
             for (row, document) in rows.iter().zip(documents) {
                 check((row, windows.0), document, (&case, copy.path()), quantized[0]);

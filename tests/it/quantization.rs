@@ -77,11 +77,12 @@ fn every_matrix_of_every_family_has_a_row_for_each_config_that_touches_it() {
 
 /// The row of the matrix with this name in the checkpoint.
 fn named<'a>(rows: &'a [QuantizationRow], name: &str, config: &str) -> &'a QuantizationRow {
+    // The first number of a name is that of the layer.
+    let layer = name.split('.').find_map(|word| word.parse().ok());
     let is_row = |row: &&QuantizationRow| {
-        let layer = format!(".{}.", row.layer.unwrap());
         let in_encoder = row.stack.as_deref() == Some("enc");
         row.config == config
-            && format!(".{name}").contains(&layer)
+            && row.layer == layer
             && name.ends_with(&format!("{}.weight", row.tensor))
             && name.starts_with("encoder") == in_encoder
     };
