@@ -57,6 +57,7 @@ fn blank(model: &str, (layer, matrix): (Layer, &Matrix), config: &QuantConfig) -
         codes_used: None,
         clipped: None,
         alpha_over_sigma: None,
+        fallback: None,
         reason: None,
     }
 }
@@ -64,9 +65,10 @@ fn blank(model: &str, (layer, matrix): (Layer, &Matrix), config: &QuantConfig) -
 /// The row with what the config did to the `stored` weights.
 fn filled(row: QuantizationRow, stored: &[f32], quantized: &Quantized) -> QuantizationRow {
     let bits_per_weight = Some(quantized.bits_per_weight);
+    let fallback = quantized.fallback.map(|fallback| fallback.to_string());
     let Some(distortion) = Distortion::of(stored, quantized) else {
         let reason = Some("the matrix has no weights".to_owned());
-        return QuantizationRow { bits_per_weight, reason, ..row };
+        return QuantizationRow { bits_per_weight, fallback, reason, ..row };
     };
     let Distortion { mse, sqnr_db, max_error, grids } = distortion;
     let mut reasons = Vec::new();
@@ -86,6 +88,7 @@ fn filled(row: QuantizationRow, stored: &[f32], quantized: &Quantized) -> Quanti
         codes_used: grids.map(|grids| grids.codes_used),
         clipped: grids.map(|grids| grids.clipped),
         alpha_over_sigma: grids.and_then(|grids| grids.alpha_over_sigma),
+        fallback,
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
         ..row
     }

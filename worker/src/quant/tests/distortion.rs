@@ -85,12 +85,7 @@ fn divided_inputs_are_divided_before_weights_are_compared() {
 
 #[test]
 fn what_is_undefined_is_absent() {
-    let exact = |weights: &[f32]| Quantized {
-        weights: weights.to_vec(),
-        bits_per_weight: 32.0,
-        groups: None,
-        input_divisor: None,
-    };
+    let exact = |weights: &[f32]| Quantized::of(weights.to_vec(), 32.0);
     assert_eq!(Distortion::of(&[], &exact(&[])), None);
     let none = Distortion::of(&[1.0, -2.0], &exact(&[1.0, -2.0])).unwrap();
     assert_eq!((none.mse, none.sqnr_db, none.max_error, none.grids), (0.0, None, 0.0, None));
