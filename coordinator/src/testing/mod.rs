@@ -162,6 +162,7 @@ fn quantization_rows(spec: &Spec, model: usize, layer: Layer) -> Vec<Quantizatio
             codes_used: None,
             clipped: None,
             alpha_over_sigma: None,
+            fallback: None,
             reason: None,
         })
     });

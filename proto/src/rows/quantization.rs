@@ -31,7 +31,9 @@ crate::table! {
         clipped: Option<f64> ["1"],
         /// Mean over groups of the limit's magnitude, over the population standard deviation of the matrix.
         alpha_over_sigma: Option<f64> ["1"],
-        /// Why a number is null, or what was done instead of what the config asks.
+        /// What was done instead of what the config asks, because the moments of the inputs allowed no more.
+        fallback: Option<String> ["text"],
+        /// Why a number is null.
         reason: Option<String> ["text"],
     }
 }

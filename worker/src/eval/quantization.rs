@@ -7,7 +7,7 @@ use babelquant_proto::{Components, Layer, Spec};
 use super::error::EvalError;
 use super::loaded::Loaded;
 use crate::model::Matrix;
-use crate::quant::{Distortion, Fallback, Quantized};
+use crate::quant::{Distortion, Quantized};
 
 /// The rows of a layer: matrix by matrix in the order of the model's table, each under every config that cells apply to it.
 pub(super) fn rows(
@@ -57,6 +57,7 @@ fn blank(model: &str, (layer, matrix): (Layer, &Matrix), config: &QuantConfig) -
         codes_used: None,
         clipped: None,
         alpha_over_sigma: None,
+        fallback: None,
         reason: None,
     }
 }
@@ -64,19 +65,19 @@ fn blank(model: &str, (layer, matrix): (Layer, &Matrix), config: &QuantConfig) -
 /// The row with what the config did to the `stored` weights.
 fn filled(row: QuantizationRow, stored: &[f32], quantized: &Quantized) -> QuantizationRow {
     let bits_per_weight = Some(quantized.bits_per_weight);
+    let fallback = quantized.fallback.map(|fallback| fallback.to_string());
     let Some(distortion) = Distortion::of(stored, quantized) else {
         let reason = Some("the matrix has no weights".to_owned());
-        return QuantizationRow { bits_per_weight, reason, ..row };
+        return QuantizationRow { bits_per_weight, fallback, reason, ..row };
     };
     let Distortion { mse, sqnr_db, max_error, grids } = distortion;
-    let mut reasons: Vec<String> = quantized.fallback.iter().map(Fallback::to_string).collect();
-    let mut add = |reason: &str| reasons.push(reason.to_owned());
+    let mut reasons = Vec::new();
     if sqnr_db.is_none() {
-        add("SQNR: no error, or no weight other than 0");
+        reasons.push("SQNR: no error, or no weight other than 0");
     }
     match grids {
-        None => add("weights of one grid do not lie side by side, or are off it"),
-        Some(grids) if grids.alpha_over_sigma.is_none() => add("σ of the matrix is 0"),
+        None => reasons.push("weights of one grid do not lie side by side, or are off it"),
+        Some(grids) if grids.alpha_over_sigma.is_none() => reasons.push("σ of the matrix is 0"),
         Some(_) => {}
     }
     QuantizationRow {
@@ -87,6 +88,7 @@ fn filled(row: QuantizationRow, stored: &[f32], quantized: &Quantized) -> Quanti
         codes_used: grids.map(|grids| grids.codes_used),
         clipped: grids.map(|grids| grids.clipped),
         alpha_over_sigma: grids.and_then(|grids| grids.alpha_over_sigma),
+        fallback,
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
         ..row
     }
