@@ -1,4 +1,5 @@
-//! Components: the roles that a layer's tensors play, and sets of them. Not tensor names (the worker's loader knows those).
+//! Components: the roles that a layer's tensors play, the tables outside the layers, and sets of both. Not tensor names (the
+//! worker's loader knows those).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -92,10 +93,53 @@ pub enum Part {
     Mlp,
 }
 
-/// A set of roles: `mlp`, `attention`, `cross`, `linear` (all of them), or roles joined by `+`. Roles that a model lacks, such as
-/// the gate of an MLP without one, change nothing.
+/// What a config may be applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Component {
+    /// The lookup of tokens, which stands outside the layers: `embedding`. Positions are no part of it.
+    Embedding,
+    /// A matrix of a layer.
+    Matrix(Role),
+    /// The output projection, which stands outside the layers: `head`. Where it shares its weights with the lookup, it is
+    /// quantized as if it had a copy of them.
+    Head,
+}
+
+impl Component {
+    /// Every component, in the order of the forward pass.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let matrices = Role::ALL.into_iter().map(Self::Matrix);
+        [Self::Embedding].into_iter().chain(matrices).chain([Self::Head])
+    }
+
+    /// Its spelling, such as `attn.q`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "embedding",
+            Self::Matrix(role) => role.name(),
+            Self::Head => "head",
+        }
+    }
+
+    /// True for what stands in layers.
+    pub fn in_layers(self) -> bool {
+        match self {
+            Self::Matrix(_) => true,
+            Self::Embedding | Self::Head => false,
+        }
+    }
+}
+
+impl From<Role> for Component {
+    fn from(role: Role) -> Self {
+        Self::Matrix(role)
+    }
+}
+
+/// A set of components: `mlp`, `attention`, `cross`, `linear` (all of them), or roles, `embedding` and `head` joined by `+`. Roles
+/// that a model lacks, such as the gate of an MLP without one, change nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Components(BTreeSet<Role>);
+pub struct Components(BTreeSet<Component>);
 
 impl Components {
     /// The matrices of the MLP: the default.
@@ -105,15 +149,24 @@ impl Components {
 
     /// The matrices of one part of a layer.
     pub fn of(part: Part) -> Self {
-        Self(Role::ALL.into_iter().filter(|role| role.part() == part).collect())
+        Self::matrices(|role| role.part() == part)
     }
 
     /// Every matrix of a layer.
     pub fn linear() -> Self {
-        Self(Role::ALL.into_iter().collect())
+        Self::matrices(|_| true)
     }
 
-    /// The sets that have a name of their own.
+    /// Nothing.
+    pub(crate) fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    fn matrices(holds: impl Fn(Role) -> bool) -> Self {
+        Self(Role::ALL.into_iter().filter(|role| holds(*role)).map(Component::Matrix).collect())
+    }
+
+    /// The sets of matrices that have a name of their own.
     fn named() -> [(Self, &'static str); 4] {
         [
             (Self::of(Part::Mlp), "mlp"),
@@ -123,29 +176,61 @@ impl Components {
         ]
     }
 
-    /// True where `role` belongs to the set.
-    pub fn contains(&self, role: Role) -> bool {
-        self.0.contains(&role)
+    /// True where `component` belongs to the set.
+    pub fn contains(&self, component: impl Into<Component>) -> bool {
+        self.0.contains(&component.into())
     }
 
     /// These roles.
     pub fn of_roles(roles: impl IntoIterator<Item = Role>) -> Self {
-        Self(roles.into_iter().collect())
+        Self(roles.into_iter().map(Component::Matrix).collect())
     }
 
-    /// The roles, in the order of the forward pass.
+    /// The roles of matrices, in the order of the forward pass.
     pub fn roles(&self) -> impl Iterator<Item = Role> + '_ {
-        self.0.iter().copied()
+        self.0.iter().filter_map(|component| match component {
+            Component::Matrix(role) => Some(*role),
+            Component::Embedding | Component::Head => None,
+        })
+    }
+
+    /// The part of the set that stands in layers.
+    pub fn in_layers(&self) -> Self {
+        Self(self.0.iter().copied().filter(|component| component.in_layers()).collect())
+    }
+
+    /// The part of the set that stands outside the layers.
+    pub fn outside_layers(&self) -> Self {
+        Self(self.0.iter().copied().filter(|component| !component.in_layers()).collect())
+    }
+
+    /// True where nothing is in the set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// True where all that is in layers belongs to cross-attention, which only a decoder with an encoder has.
+    pub fn is_cross_alone(&self) -> bool {
+        let mut roles = self.roles().peekable();
+        roles.peek().is_some() && roles.all(|role| role.part() == Part::Cross)
+    }
+
+    /// Its matrices in one word where they have one, else by role.
+    fn words(&self) -> Vec<&'static str> {
+        let matrices = Self::matrices(|role| self.contains(role));
+        let named = Self::named().into_iter().find(|(components, _)| *components == matrices);
+        let Some((_, name)) = named else {
+            return self.0.iter().map(|component| component.name()).collect();
+        };
+        let outside = |component: Component| self.contains(component).then_some(component.name());
+        let words = [outside(Component::Embedding), Some(name), outside(Component::Head)];
+        words.into_iter().flatten().collect()
     }
 }
 
 impl fmt::Display for Components {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((_, name)) = Self::named().iter().find(|(components, _)| components == self) {
-            return f.write_str(name);
-        }
-        let names: Vec<&str> = self.roles().map(Role::name).collect();
-        f.write_str(&names.join("+"))
+        f.write_str(&self.words().join("+"))
     }
 }
 
@@ -153,22 +238,21 @@ impl FromStr for Components {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let mut roles = BTreeSet::new();
+        let mut components = BTreeSet::new();
         for word in text.split('+').map(str::trim) {
-            if let Some((components, _)) = Self::named().into_iter().find(|(_, name)| *name == word)
-            {
-                roles.extend(components.0);
+            if let Some((named, _)) = Self::named().into_iter().find(|(_, name)| *name == word) {
+                components.extend(named.0);
                 continue;
             }
-            let role = Role::ALL.into_iter().find(|role| role.name() == word);
-            roles.insert(role.ok_or_else(|| ParseError::new("component", word, EXPECTED))?);
+            let known = Component::all().find(|component| component.name() == word);
+            components.insert(known.ok_or_else(|| ParseError::new("component", word, EXPECTED))?);
         }
-        Ok(Self(roles))
+        Ok(Self(components))
     }
 }
 
-const EXPECTED: &str = "mlp, attention, cross, linear, or roles joined by '+': attn.q attn.k attn.v attn.o cross.q cross.k cross.v \
-                        cross.o mlp.gate mlp.up mlp.down";
+const EXPECTED: &str = "mlp, attention, cross, linear, embedding, head, or roles, joined by '+': attn.q attn.k attn.v attn.o cross.q \
+                        cross.k cross.v cross.o mlp.gate mlp.up mlp.down";
 
 serde_by_spelling!(Components);
 
@@ -184,11 +268,28 @@ mod tests {
             ("mlp.down+mlp.up", "mlp.up+mlp.down"),
             ("attention+mlp+cross", "linear"),
             ("attn.v+attn.q", "attn.q+attn.v"),
+            ("head", "head"),
+            ("head+embedding", "embedding+head"),
+            ("head+mlp+embedding", "embedding+mlp+head"),
+            ("linear+head", "linear+head"),
+            ("head+mlp.up+embedding", "embedding+mlp.up+head"),
         ] {
             let components: Components = text.parse().unwrap();
             assert_eq!(components.to_string(), canonical);
             assert_eq!(canonical.parse(), Ok(components));
         }
-        assert!("mlps".parse::<Components>().is_err() && "".parse::<Components>().is_err());
+        for wrong in ["mlps", "", "mlp+", "Head", "embedding head", "norms"] {
+            assert!(wrong.parse::<Components>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn parts_in_layers_and_outside() {
+        let components: Components = "embedding+cross+head".parse().unwrap();
+        assert_eq!(components.in_layers(), Components::of(Part::Cross));
+        assert_eq!(components.outside_layers().to_string(), "embedding+head");
+        assert!(components.is_cross_alone() && !components.outside_layers().is_cross_alone());
+        assert!(components.contains(Role::CrossK) && components.contains(Component::Head));
+        assert!(Components::mlp().outside_layers().is_empty());
     }
 }

@@ -24,7 +24,7 @@ mod shard;
 mod spec;
 mod unit;
 
-pub use components::{Components, Part, Role};
+pub use components::{Component, Components, Part, Role};
 pub use convert::ConvertError;
 pub use digest::Digest;
 pub use engine_class::EngineClass;

@@ -1,12 +1,12 @@
 //! Every family's states, scores and quantized cells against `transformers`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::rows::{DocumentRow, Point, decode};
 use babelquant_proto::{
-    Batch, Document, Dtype, LanguageCorpus, Layer, Metrics, Model, ModelPart, Protocol, Scope,
-    Shard, ShardId, ShardText, Spec, Stack, UnitIndex, Windows,
+    Batch, Document, Dtype, LanguageCorpus, Layer, LayerSet, Metrics, Model, ModelPart, Protocol,
+    Scope, Shard, ShardId, ShardText, Spec, Stack, UnitIndex, Windows,
 };
 use babelquant_worker::eval::{EvalError, Evaluator, Places};
 use babelquant_worker::model::{Memory, ModelError, NoTap, Residence, Site, Tap, Transformer};
@@ -89,14 +89,14 @@ fn logits(model: &Transformer, read: &Read, tap: &mut dyn Tap) -> Tensor {
     let mut x = match &read.source {
         Some((source, real)) => {
             lengths = real;
-            model.embed(Stack::Enc, source, tap).unwrap()
+            model.embed(model.tables(), Stack::Enc, source, tap).unwrap()
         }
-        None => model.embed(Stack::Dec, &read.ids, tap).unwrap(),
+        None => model.embed(model.tables(), Stack::Dec, &read.ids, tap).unwrap(),
     };
     for layer in architecture.shape.stacked_layers() {
         if read.source.is_some() && layer == Layer::dec(0) {
             encoded = Some(model.final_norm(Stack::Enc, &x, tap).unwrap());
-            x = model.embed(Stack::Dec, &read.ids, tap).unwrap();
+            x = model.embed(model.tables(), Stack::Dec, &read.ids, tap).unwrap();
         }
         let memory = read.source.is_some().then_some(Memory { lengths, states: encoded.as_ref() });
         x = model.block(layer).unwrap().forward(&x, memory, tap).unwrap();
@@ -105,7 +105,7 @@ fn logits(model: &Transformer, read: &Read, tap: &mut dyn Tap) -> Tensor {
     let (windows, positions, width) = x.dims3().unwrap();
     let x = x.reshape((windows * positions, width)).unwrap();
     let vocabulary = architecture.shape.vocabulary as usize;
-    let logits = model.head(&x, 0, vocabulary).unwrap();
+    let logits = model.head(model.tables(), &x, (0, vocabulary)).unwrap();
     logits.reshape((windows, positions, vocabulary)).unwrap()
 }
 
@@ -235,11 +235,20 @@ pub(crate) fn spec(case: &Path, expected: &Value) -> (Spec, ShardText) {
 }
 
 /// Rows of every cell, in the order of the spec.
-pub(crate) fn evaluate(case: &Path, (spec, text): (Spec, ShardText)) -> Vec<Vec<DocumentRow>> {
+pub(crate) fn evaluate(case: &Path, study: (Spec, ShardText)) -> Vec<Vec<DocumentRow>> {
+    evaluate_on(case, study, None)
+}
+
+/// As `evaluate`, on a device with so many bytes.
+fn evaluate_on(
+    case: &Path,
+    (spec, text): (Spec, ShardText),
+    device: Option<u64>,
+) -> Vec<Vec<DocumentRow>> {
     let cells = spec.models[0].cells.len() as u64;
     let units: Vec<UnitIndex> = (spec.units() - cells..spec.units()).map(UnitIndex).collect();
     let places = Places { directories: vec![case.to_owned()], hub: None };
-    let mut evaluator = Evaluator::new(spec, places, Device::Cpu);
+    let mut evaluator = Evaluator::new(spec, places, Device::Cpu).with_memory(None, device);
     let mut rows = BTreeMap::new();
     let mut emit = |unit: UnitIndex, outcome: Result<bytes::Bytes, EvalError>| {
         rows.insert(unit, decode::<DocumentRow>(&outcome.unwrap()).unwrap());
@@ -267,11 +276,17 @@ fn scores_equal_transformers_and_none_changes_nothing() {
 
 #[test]
 fn quantized_cells_equal_an_independent_quantizer_in_transformers() {
-    let mut cells = 0;
+    let (mut cells, mut sets) = (0, 0);
     for case in cases() {
         let expected = json(&case.join("expected.json"));
         let rows = evaluate(&case, spec(&case, &expected));
         for (rows, cell) in rows[1..].iter().zip(expected["cells"].as_array().unwrap()) {
+            if let Some(layers) = cell.get("layers").and_then(Value::as_array) {
+                let layers = layers.iter().map(|layer| layer.as_str().unwrap().parse().unwrap());
+                let layers = LayerSet::from(layers.collect::<BTreeSet<Layer>>()).to_string();
+                assert!(rows.iter().all(|row| row.layers == layers), "{}: {cell}", case.display());
+                sets += 1;
+            }
             let [nll, base, kl, top1] =
                 ["nll", "base_nll", "kl_sum", "top1_count"].map(|key| numbers(&cell[key]));
             for (i, row) in rows.iter().enumerate() {
@@ -283,7 +298,21 @@ fn quantized_cells_equal_an_independent_quantizer_in_transformers() {
             cells += 1;
         }
     }
-    assert!(cells >= 150, "{cells}");
+    assert!(cells >= 180 && sets >= 50, "{cells} {sets}");
+}
+
+#[test]
+fn cells_of_a_streamed_model_are_the_same() {
+    for case in ["xglm", "mistral", "mt5"].map(|name| folder().join("families").join(name)) {
+        let expected = json(&case.join("expected.json"));
+        let whole = evaluate(&case, spec(&case, &expected));
+        assert_eq!(
+            evaluate_on(&case, spec(&case, &expected), Some(1)),
+            whole,
+            "{}",
+            case.display()
+        );
+    }
 }
 
 /// Largest relative distance of a span example's NLL from the golden file's of `case`, and how many examples there are.

@@ -58,6 +58,28 @@ def t5_cells(group):
     ]
 
 
+def table_cells(scope, group=8):
+    """Cells of the tables outside the layers, alone, together and beside matrices; `scope` leaves layers out."""
+    return [
+        ("all", "embedding", "int3-channel"),
+        ("all", "head", "int3-channel"),
+        ("all", "embedding+head", f"int4-group{group}"),
+        (scope, "embedding+linear", "int4-asym-channel"),
+        (scope, "mlp+head", "int4-tensor"),
+    ]
+
+
+SET_CELLS = [
+    ("only(prefix(2))", "mlp", "int3-channel"),
+    ("only(suffix(2))", "linear", "int4-channel"),
+    ("only(every-other)", "attention", "int3-channel"),
+    ("only(every-other(1))", "linear", "int3-channel"),
+    ("all-but(first+last)", "mlp", "int3-channel"),
+    ("only(top(1,kurtosis))", "mlp", "int3-channel"),
+    ("all-but(top(2,kurtosis))", "linear", "int4-channel"),
+]
+
+
 def llama_like(model_type, architecture, sizes, **rest):
     """The keys that Llama and its relatives share; `sizes` is (hidden, MLP, layers, heads, key heads)."""
     names = ["hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads"]
@@ -244,7 +266,7 @@ def default_rope(theta, **rest):
 
 CASES = [
     Case(
-        "xglm", 11, XGLM, cells(3, "attn.k"), dtype=F16, prefix=2, newline=2, extras="xglm",
+        "xglm", 11, XGLM, cells(3, "attn.k") + table_cells("all-but(first+last)") + SET_CELLS, dtype=F16, prefix=2, newline=2, extras="xglm",
         intended={"scale_embedding": True, "hidden_size": 24},
     ),
     Case("gpt2", 21, GPT2, cells(3, "attn.k"), prefix=1, stored_root=False, extras="gpt2"),
@@ -306,7 +328,7 @@ CASES = [
             "mistral", "MistralForCausalLM", (28, 40, 3, 6, 2), head_dim=8, sliding_window=7,
             torch_dtype="bfloat16",
         ),
-        cells(3, "attn.k", group=4), dtype=BF16, prefix=1,
+        cells(3, "attn.k", group=4) + table_cells("all-but(0)", group=4), dtype=BF16, prefix=1,
         intended=default_rope(100.0) | {"sliding_window": 7, "head_dim": 8},
     ),
     Case(
@@ -352,7 +374,7 @@ CASES = [
         intended=default_rope(100.0) | {"head_dim": 8, "layer_types": ["full_attention"] * 3},
     ),
     Case(
-        "gemma2", 1091, GEMMA2, cells(3, "attn.k"), dtype=BF16, prefix=1,
+        "gemma2", 1091, GEMMA2, cells(3, "attn.k") + table_cells("all-but(2)"), dtype=BF16, prefix=1,
         intended={
             "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
             "tie_word_embeddings": True, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0,
@@ -379,7 +401,7 @@ CASES = [
         cells(3, "attn.q", group=4), intended=default_rope(100.0) | {"bos_token_id": None},
     ),
     Case(
-        "mt5", 1121, t5((24, 40, 6, 3, 2, 3)), t5_cells(6), dtype=F16,
+        "mt5", 1121, t5((24, 40, 6, 3, 2, 3)), t5_cells(6) + table_cells("all-but(suffix(2))") + SET_CELLS, dtype=F16,
         intended={"num_layers": 2, "num_decoder_layers": 3, "relative_attention_max_distance": 128},
     ),
     # Its vocabulary is larger than its tokenizer, as the published one is, and its farthest buckets are near.

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import scipy.stats
 import torch
 import transformers
 
@@ -60,14 +62,38 @@ def scores(case, targets, logits):
     return {"nll": nll_sum(log_softmax(logits), targets), "top1": logits.argmax(-1).tolist()}
 
 
-def layers_in_scope(scope, layers):
-    """The layers of `all`, `only(0,2)`, `only(enc.0)` or `all-but(1)`, by name."""
+def layers_in_scope(scope, layers, kurtosis):
+    """The layers of `all`, `only(0,2)`, `only(prefix(2))` or `all-but(1)`, by name; `kurtosis` is a function of one."""
     if scope == "all":
         return layers
-    kind, _, listed = scope.removesuffix(")").partition("(")
-    listed = listed.split(",")
-    assert set(listed) <= set(layers), f"{scope} names layers beyond {layers}"
-    return [layer for layer in layers if (layer in listed) == (kind == "only")]
+    kind, _, text = scope.removesuffix(")").partition("(")
+    chosen = layer_set(text, layers, kurtosis)
+    assert set(chosen) <= set(layers), f"{scope} names layers beyond {layers}"
+    return [layer for layer in layers if (layer in chosen) == (kind == "only")]
+
+
+def layer_set(text, layers, kurtosis):
+    """The layers of a list or of a named set, which counts all layers in the order of the forward pass."""
+    name, _, arguments = text.removesuffix(")").partition("(")
+    count = int(arguments.partition(",")[0] or 0)
+    match name:
+        case "prefix":
+            return layers[:count]
+        case "suffix":
+            return layers[len(layers) - count :]
+        case "every-other":
+            return layers[count::2]
+        case "first+last":
+            return [layers[0], layers[-1]]
+        case "top":
+            return sorted(layers, key=kurtosis, reverse=True)[:count]
+    return text.split(",")
+
+
+def mlp_kurtosis(root, family, layer):
+    """Biased excess kurtosis of a layer's MLP matrices taken together."""
+    weights = [root.get_parameter(matrix.name).detach().flatten() for _, matrix in matrices(family, layer, "mlp")]
+    return float(scipy.stats.kurtosis(torch.cat(weights).double().numpy()))
 
 
 def role_rows(matrix, role, shape, heads):
@@ -85,11 +111,11 @@ def stored_matrix(root, matrix):
     return (values.T if matrix.turned else values).contiguous().numpy()
 
 
-def quantized_weights(model, family, scope, components, spelling):
-    """New values of the matrices in scope: the stored matrix is quantized whole, rows out of scope keep their bits."""
+def quantized_weights(model, family, layers, components, spelling):
+    """New values of the layers' matrices: the stored matrix is quantized whole, rows out of scope keep their bits."""
     root = family.root_of(model)
     replaced = {}
-    for layer in layers_in_scope(scope, layer_names(root, family)):
+    for layer in layers:
         for role, matrix in matrices(family, layer, components):
             stored = stored_matrix(root, matrix)
             rows = role_rows(matrix, role, stored.shape, model.config.num_attention_heads)
@@ -106,6 +132,27 @@ def squared_error(root, replaced):
     }
 
 
+@contextmanager
+def quantized_tables(model, scope, components, spelling):
+    """The model with its lookup, its head or both quantized, where the scope reaches outside the layers.
+
+    Each is quantized from what is stored: a tied head gets weights of its own. Yields the tables' squared errors.
+    """
+    lookup, head = model.get_input_embeddings(), model.get_output_embeddings()
+    tables = {"embedding": lookup, "head": head} if not scope.startswith("only(") else {}
+    kept, stored = head.weight, lookup.weight.detach().clone()
+    head.weight = torch.nn.Parameter(kept.detach().clone())
+    errors = {}
+    for name in tables.keys() & set(components.split("+")):
+        weights = tables[name].weight.detach().clone()
+        values = torch.from_numpy(quantize(weights.numpy(), Config.parse(spelling)).values)
+        errors[name] = ((values.double() - weights.double()) ** 2).mean().item()
+        tables[name].weight.data = values
+    yield dict(sorted(errors.items()))
+    lookup.weight.data = stored
+    head.weight = kept
+
+
 def score_cell(model, family, case, cell, scored, rescore):
     """Scores of the model quantized in one scope, beside the baseline's on the same tokens.
 
@@ -113,14 +160,17 @@ def score_cell(model, family, case, cell, scored, rescore):
     """
     scope, components, spelling = cell
     root = family.root_of(model)
-    replaced = quantized_weights(model, family, scope, components, spelling)
-    assert replaced, f"{case.name}: nothing is in {scope} {components}"
+    layers = layers_in_scope(scope, layer_names(root, family), lambda layer: mlp_kurtosis(root, family, layer))
+    replaced = quantized_weights(model, family, layers, components, spelling)
     mse = squared_error(root, replaced)
     kept = {matrix: root.get_parameter(matrix.name).data for matrix in replaced}
     for matrix, values in replaced.items():
         values = torch.from_numpy(values)
         root.get_parameter(matrix.name).data = values.T.contiguous() if matrix.turned else values
-    logits = rescore()
+    with quantized_tables(model, scope, components, spelling) as table_mse:
+        logits = rescore()
+    mse |= table_mse
+    assert mse, f"{case.name}: nothing is in {scope} {components}"
     for matrix, values in kept.items():
         root.get_parameter(matrix.name).data = values
 
@@ -132,7 +182,8 @@ def score_cell(model, family, case, cell, scored, rescore):
         sums["base_nll"].append(nll_sum(base_ln, targets))
         sums["kl_sum"].append((base_ln.exp() * (base_ln - quant_ln)).sum().item())
         sums["top1_count"].append(int((base.argmax(-1) == quant.argmax(-1)).sum()))
-    return {"scope": scope, "components": components, "config": spelling, "weight_mse": mse} | sums
+    cell = {"scope": scope, "layers": layers, "components": components, "config": spelling, "weight_mse": mse}
+    return cell | sums
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ fn main() -> Result<()> {
         bail!("only decoder-only models are compared");
     }
     let ids = expected["input_ids"].to_dtype(DType::U32)?;
-    let mut x = model.embed(Stack::Dec, &ids.unsqueeze(0)?, &mut NoTap)?;
+    let mut x = model.embed(model.tables(), Stack::Dec, &ids.unsqueeze(0)?, &mut NoTap)?;
     compare(&expected, "boundary.0", &x)?;
     for layer in model.architecture().shape.stacked_layers() {
         x = model.block(layer)?.forward(&x, None, &mut NoTap)?;
@@ -52,8 +52,10 @@ fn compare_nll(model: &Transformer, expected: &HashMap<String, Tensor>, x: &Tens
     let vocabulary = model.architecture().shape.vocabulary as usize;
     let mut ours = 0.0;
     for (position, &target) in ids.iter().skip(1).enumerate() {
-        let logits: Vec<f32> =
-            model.head(&x.narrow(0, position, 1)?, 0, vocabulary)?.squeeze(0)?.to_vec1()?;
+        let logits: Vec<f32> = model
+            .head(model.tables(), &x.narrow(0, position, 1)?, (0, vocabulary))?
+            .squeeze(0)?
+            .to_vec1()?;
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
         ours += f64::from(max) + sum.ln() - f64::from(logits[usize::try_from(target)?]);

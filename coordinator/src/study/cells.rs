@@ -4,10 +4,9 @@
 use std::collections::BTreeSet;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{
-    Components, Dtype, Layer, LayerSet, Layers, Model, Part, Scope, Shape, Stack,
-};
+use babelquant_proto::{Components, Dtype, Layer, Layers, Model, Scope, Shape, Stack};
 
+use super::effect::{Effect, OUTSIDE, Origin, check_reference, effect, refusal};
 use super::error::StudyError;
 use super::scopes::ScopePattern;
 
@@ -21,13 +20,14 @@ pub(super) struct Wanted<'a> {
 }
 
 /// The (scope, config) pairs of `model` in their fixed order, each once: first `none` resumed from the first, a middle and the
-/// last layer of both stacks together; then, where the dtype is not f32, the whole model in f32; then scope by scope, so that
-/// pairs that resume from the same boundary stand together.
+/// last layer of both stacks together, and where tables outside the layers are quantized, through those; then, where the dtype is
+/// not f32, the whole model in f32; then scope by scope, so that pairs that resume from the same boundary stand together.
 pub(super) fn cells(
     model: &Model,
     wanted: Wanted<'_>,
 ) -> Result<Vec<(Scope, QuantConfig)>, StudyError> {
     let (mut cells, mut known) = (Vec::new(), BTreeSet::new());
+    let mut reached = BTreeSet::new();
     let mut add = |cell: (Scope, QuantConfig)| {
         if known.insert(cell.clone()) {
             cells.push(cell);
@@ -42,45 +42,48 @@ pub(super) fn cells(
                 | QuantConfig::Weights(_)
                 | QuantConfig::Mixed(_)
                 | QuantConfig::Checkpoint(_) => {
-                    if check(model, (&scope, origin), config)? == Effect::Something {
+                    if effect(model, (&scope, origin), config)? == Effect::Something {
+                        reached.insert(scope.components.clone());
                         add((scope.clone(), config.clone()));
                     }
                 }
             }
         }
     }
-    Ok(cells)
+    let mut missed = wanted.components.iter().filter(|components| !reached.contains(*components));
+    match (missed.next(), wanted.configs.iter().find(|config| **config != QuantConfig::F32)) {
+        (Some(components), Some(config)) => {
+            let scope = Scope { layers: Layers::All, components: components.clone() };
+            let reason = format!("no scope of the study holds them: {OUTSIDE}");
+            Err(refusal(model, &scope, config, reason))
+        }
+        (_, None) | (None, _) => Ok(cells),
+    }
 }
 
 /// What is measured whatever a study asks: that the identity changes nothing, and what the dtype changes.
 fn checks(shape: &Shape, wanted: Wanted<'_>) -> Vec<(Scope, QuantConfig)> {
-    let components = wanted.components.first().cloned().unwrap_or_else(Components::mlp);
-    let scope = |layers| Scope { layers, components: components.clone() };
-    let only_cross = only_cross(&components);
-    let layers: Vec<Layer> =
-        shape.stacked_layers().filter(|layer| !only_cross || layer.stack == Stack::Dec).collect();
-    let places = [layers.first(), layers.get(layers.len() / 2), layers.last()];
-    let none = places.into_iter().flatten().map(|&layer| scope(Layers::only(layer)));
-    let mut checks: Vec<_> = none.map(|scope| (scope, QuantConfig::None)).collect();
-    match wanted.dtype {
-        Dtype::F32 => {}
-        Dtype::Bf16 | Dtype::F16 => checks.push((scope(Layers::All), QuantConfig::F32)),
+    let mut checks = Vec::new();
+    let scope = |layers, components: &Components| Scope { layers, components: components.clone() };
+    if let Some(components) = wanted.components.iter().find(|c| !c.in_layers().is_empty()) {
+        let only_cross = components.is_cross_alone();
+        let layers = shape.stacked_layers();
+        let layers: Vec<Layer> =
+            layers.filter(|layer| !only_cross || layer.stack == Stack::Dec).collect();
+        let places = [layers.first(), layers.get(layers.len() / 2), layers.last()];
+        let none = |&layer| (scope(Layers::only(layer), components), QuantConfig::None);
+        checks.extend(places.into_iter().flatten().map(none));
+    }
+    if let Some(components) = wanted.components.iter().find(|c| !c.outside_layers().is_empty()) {
+        checks.push((scope(Layers::All, components), QuantConfig::None));
+    }
+    match (wanted.dtype, wanted.components.first()) {
+        (Dtype::F32, _) | (_, None) => {}
+        (Dtype::Bf16 | Dtype::F16, Some(components)) => {
+            checks.push((scope(Layers::All, components), QuantConfig::F32));
+        }
     }
     checks
-}
-
-/// Whether a study wrote the scope as it is or by a shorthand for many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Written,
-    Shorthand,
-}
-
-/// Whether a scope holds a weight that can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    Something,
-    Nothing,
 }
 
 fn scopes(model: &Model, wanted: Wanted<'_>) -> Result<Vec<(Scope, Origin)>, StudyError> {
@@ -104,74 +107,6 @@ fn scopes(model: &Model, wanted: Wanted<'_>) -> Result<Vec<(Scope, Origin)>, Stu
         }
     }
     Ok(scopes)
-}
-
-fn refusal(model: &Model, scope: &Scope, config: &QuantConfig, reason: String) -> StudyError {
-    StudyError::EmptyScope {
-        config: config.to_string(),
-        scope: scope.to_string(),
-        model: model.name.clone(),
-        reason,
-    }
-}
-
-/// Refuses `f32` where it is the dtype anyway; elsewhere the whole model in f32 is among the checks already.
-fn check_reference(model: &Model, scope: &Scope, dtype: Dtype) -> Result<(), StudyError> {
-    match dtype {
-        Dtype::Bf16 | Dtype::F16 => Ok(()),
-        Dtype::F32 => {
-            let reason = "the study's dtype is f32 already: leave the config out".to_owned();
-            Err(refusal(model, scope, &QuantConfig::F32, reason))
-        }
-    }
-}
-
-/// Refuses a scope that names a layer that the model lacks, and one that holds no layer of it, or none with such components,
-/// unless a shorthand only passes over that layer.
-fn check(
-    model: &Model,
-    (scope, origin): (&Scope, Origin),
-    config: &QuantConfig,
-) -> Result<Effect, StudyError> {
-    let shape = &model.shape;
-    let error = |reason| Err(refusal(model, scope, config, reason));
-    let mut listed = scope.layers.set().into_iter().flat_map(LayerSet::listed);
-    if let Some(layer) = listed.find(|layer| !shape.has(*layer)) {
-        return error(format!("it has no layer {layer}, its layers are {}", in_words(shape)));
-    }
-    if scope.layers.count(shape) == 0 {
-        return error("the scope holds no layer".to_owned());
-    }
-    // Where the weights decide, any layer may be held.
-    let held = scope.layers.known(shape).unwrap_or_else(|| shape.stacked_layers().collect());
-    let crosses = |layer: &Layer| shape.encoder_layers > 0 && layer.stack == Stack::Dec;
-    match (only_cross(&scope.components) && !held.iter().any(crosses), origin, shape.encoder_layers)
-    {
-        (false, _, _) => Ok(Effect::Something),
-        (true, _, 0) => error("cross-attention is a part of encoder–decoders alone".to_owned()),
-        (true, Origin::Shorthand, _) => Ok(Effect::Nothing),
-        (true, Origin::Written, _) => {
-            error("cross-attention is a part of the decoder's layers alone".to_owned())
-        }
-    }
-}
-
-/// True for components that only the layers of a decoder with an encoder have.
-fn only_cross(components: &Components) -> bool {
-    components.roles().all(|role| role.part() == Part::Cross)
-}
-
-/// `0 to 5`, or `enc.0 to enc.7 and 0 to 7`.
-fn in_words(shape: &Shape) -> String {
-    let words = [Stack::Enc, Stack::Dec].map(|stack| {
-        let mut layers = shape.stacked_layers().filter(move |layer| layer.stack == stack);
-        match (layers.next(), layers.next_back()) {
-            (Some(first), Some(last)) => format!("{first} to {last}"),
-            (Some(only), None) => format!("{only} alone"),
-            (None, _) => String::new(),
-        }
-    });
-    words.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" and ")
 }
 
 #[cfg(test)]
@@ -253,6 +188,8 @@ mod tests {
             let error = spell(layers, &[scope], &["int4-channel"]).unwrap_err();
             assert!(error.contains("int4-channel") && error.contains(names), "{error}");
         }
+        let error = spell(4, &["all"], &["mixed(2,5=int8-channel;rest=none)"]).unwrap_err();
+        assert!(error.contains("no layer 5") && error.contains("mixed("), "{error}");
     }
 
     #[test]
@@ -287,6 +224,29 @@ mod tests {
         ] {
             let error = cross(&scopes, stacks).unwrap_err();
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn tables_are_quantized_where_the_scope_reaches_outside_the_layers() {
+        let tables = |scopes: &[&str], components: &[&str]| {
+            spelled((0, 2), (scopes, components, &["int4-channel"]), Dtype::F32)
+        };
+        let scopes = ["all", "each", "all-but(each)", "all-but(1)"];
+        assert_eq!(
+            tables(&scopes, &["embedding"]).unwrap(),
+            ["all none", "all int4-channel", "all-but(1) int4-channel"]
+        );
+        let cells = tables(&["all", "each"], &["mlp", "mlp+head"]).unwrap();
+        let none = ["only(0) none", "only(1) none", "all none"];
+        assert_eq!((&cells[..3], cells.len()), (&none.map(str::to_owned)[..], 3 + 2 * 3));
+        for (scopes, components) in [
+            (&["all", "only(1)"][..], &["embedding+head"][..]),
+            (&["each"], &["head"]),
+            (&["each", "only(1)"], &["mlp", "embedding"]),
+        ] {
+            let error = tables(scopes, components).unwrap_err();
+            assert!(error.contains("stand outside the layers"), "{error}");
         }
     }
 

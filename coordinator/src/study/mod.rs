@@ -6,6 +6,7 @@ mod calibration;
 mod cells;
 mod configs;
 mod documents;
+mod effect;
 mod entries;
 mod error;
 mod file;

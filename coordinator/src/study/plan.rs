@@ -1,9 +1,12 @@
 //! The dry run of a study: how much work it is, before anything is computed. Estimates, each with its rule; not a promise.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Calibration, Layer, ModelPart, Protocol, Role, Scope, Shape, Spec, Stack};
+use babelquant_proto::{
+    Calibration, Component, Layer, ModelPart, Protocol, Role, Scope, Shape, Spec, Stack,
+};
 
 /// Bytes of UTF-8 text per token, assumed: the plan reads no tokenizer. Scripts of three bytes a letter come near it, Latin
 /// scripts lie a little above.
@@ -133,8 +136,8 @@ fn share(protocol: Protocol, stack: Stack) -> f64 {
 }
 
 /// Operations per token of one model: two per weight and token. The baseline and the config `f32` run every block and the head
-/// once, any other cell the blocks from its first quantized layer on and the head: from the encoder on, the whole decoder too. A
-/// set that the weights decide is taken to begin at the first layer.
+/// once, any other cell the blocks from its first quantized layer on and the head: from the encoder on, the whole decoder too. An
+/// embedding comes before all blocks, a head after them. A set that the weights decide is taken to begin at the first layer.
 fn flops_per_token(part: &ModelPart) -> f64 {
     let (shape, protocol) = (part.model.shape, part.model.protocol);
     let hidden = f64::from(shape.hidden);
@@ -145,7 +148,13 @@ fn flops_per_token(part: &ModelPart) -> f64 {
     let head = 2.0 * hidden * f64::from(shape.vocabulary) * share(protocol, Stack::Dec);
     let all: f64 = shape.stacked_layers().map(block).sum();
     let suffix = |(scope, config): &(Scope, QuantConfig)| {
-        let known = scope.layers.known(&shape).filter(|_| *config != QuantConfig::F32);
+        let whole =
+            *config == QuantConfig::F32 || scope.outside_layers().contains(Component::Embedding);
+        let known = match scope.components.in_layers().is_empty() {
+            true => Some(BTreeSet::new()),
+            false => scope.layers.known(&shape),
+        };
+        let known = known.filter(|_| !whole);
         let before = |layer: &Layer| known.as_ref().is_some_and(|held| !held.contains(layer));
         head + shape.stacked_layers().skip_while(before).map(block).sum::<f64>()
     };
@@ -253,7 +262,7 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use babelquant_proto::{Components, Marks};
+    use babelquant_proto::Marks;
 
     use super::*;
     use crate::study::resolve::tests::{no_hub, write_study};
@@ -303,17 +312,14 @@ mod tests {
         let part = &mut spec.models[0];
         part.model.shape.encoder_layers = 3;
         let marks = Marks { start: 0, end: 1 };
-        let flops = |part: &ModelPart, protocol, scope: Option<(&str, &str)>| {
+        let flops = |part: &ModelPart, protocol, cell: Option<[&str; 3]>| {
             let mut part = part.clone();
             part.model.protocol = protocol;
-            let components = Components::mlp();
-            part.cells = scope
-                .map(|(layers, config)| {
-                    let layers = layers.parse().unwrap();
-                    (Scope { layers, components: components.clone() }, config.parse().unwrap())
-                })
-                .into_iter()
-                .collect();
+            let parsed = |[layers, components, config]: [&str; 3]| {
+                let (layers, components) = (layers.parse().unwrap(), components.parse().unwrap());
+                (Scope { layers, components }, config.parse().unwrap())
+            };
+            part.cells = cell.map(parsed).into_iter().collect();
             flops_per_token(&part)
         };
         let masked = |draws| Protocol::SpanCorruption { draws, marks };
@@ -325,15 +331,19 @@ mod tests {
         };
         close(base, 3.0 * encoder + 2.0 * decoder + head);
         close(flops(part, masked(5), None), 5.0 * base);
-        for (scope, config, cell) in [
-            ("only(enc.2)", "int4-channel", encoder + 2.0 * decoder + head),
-            ("only(1)", "int4-channel", decoder + head),
-            ("all-but(enc.0)", "int4-channel", base - encoder),
-            ("only(1)", "f32", base),
-            ("suffix(1)", "int4-channel", decoder + head),
-            ("all-but(top(1,kurtosis))", "int4-channel", base),
+        for (cell, expected) in [
+            (["only(enc.2)", "mlp", "int4-channel"], encoder + 2.0 * decoder + head),
+            (["only(1)", "mlp", "int4-channel"], decoder + head),
+            (["all-but(enc.0)", "mlp", "int4-channel"], base - encoder),
+            (["only(1)", "mlp", "f32"], base),
+            (["suffix(1)", "mlp", "int4-channel"], decoder + head),
+            (["all-but(top(1,kurtosis))", "mlp", "int4-channel"], base),
+            (["all", "head", "int4-channel"], head),
+            (["all", "embedding", "int4-channel"], base),
+            (["all-but(enc.0)", "embedding+mlp", "int4-channel"], base),
+            (["all-but(enc.0)", "mlp+head", "int4-channel"], base - encoder),
         ] {
-            close(flops(part, masked(1), Some((scope, config))), base + cell);
+            close(flops(part, masked(1), Some(cell)), base + expected);
         }
         assert!(Plan::of(&spec, 1.0).to_string().contains("tiny 3 encoder, 2 decoder"));
     }

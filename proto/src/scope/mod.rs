@@ -24,8 +24,19 @@ pub use set::LayerSet;
 pub struct Scope {
     /// Which layers.
     pub layers: Layers,
-    /// Which tensors of those layers.
+    /// Which tensors of those layers, and which tables outside the layers.
     pub components: Components,
+}
+
+impl Scope {
+    /// What of its components stands outside the layers and is quantized: `all` and `all-but(…)` hold it, `only(…)` holds layers
+    /// alone.
+    pub fn outside_layers(&self) -> Components {
+        match self.layers {
+            Layers::All | Layers::AllBut(_) => self.components.outside_layers(),
+            Layers::Only(_) => Components::none(),
+        }
+    }
 }
 
 impl fmt::Display for Scope {

@@ -1,17 +1,18 @@
-//! Cells: the shard with a scope quantized, resumed from the boundary before its first quantized layer, scored beside the
-//! baseline. The config `none` takes the same way as any other.
+//! Cells: the shard with a scope quantized, resumed from the boundary before its first quantized layer, or begun anew where the
+//! embedding is quantized, scored beside the baseline. The config `none` takes the same way as any other.
 
 use std::collections::BTreeSet;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Layer, Scope, Spec, UnitIndex};
+use babelquant_proto::{Component, Layer, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
 use super::documents::{Outcome, rows};
 use super::head::Finals;
-use super::loaded::Loaded;
+use super::loaded::{Loaded, Start};
 use super::shard::ShardStates;
 use super::{Emit, EvalError, encoded};
+use crate::model::Tables;
 
 /// One cell of a shard.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +23,29 @@ pub(super) struct Cell<'a> {
     pub(super) config: &'a QuantConfig,
 }
 
-/// Evaluates cells that share a shard and emits their rows.
+/// Evaluates cells that share a shard and emits their rows. A cell with a head of its own is scored alone: only one such head is in
+/// memory at a time.
 pub(super) fn evaluate(
     spec: &Spec,
     loaded: &mut Loaded,
     shard: &mut ShardStates,
     cells: &[Cell<'_>],
     emit: &mut Emit<'_>,
+) -> Result<(), EvalError> {
+    let own_head = |cell: &Cell<'_>| cell.scope.outside_layers().contains(Component::Head);
+    let (own, shared): (Vec<_>, Vec<_>) = cells.iter().copied().partition(own_head);
+    for together in [&shared[..]].into_iter().chain(own.chunks(1)).filter(|c| !c.is_empty()) {
+        score(spec, loaded, shard, (together, emit))?;
+    }
+    Ok(())
+}
+
+/// Runs cells one after the other and scores them together.
+fn score(
+    spec: &Spec,
+    loaded: &mut Loaded,
+    shard: &mut ShardStates,
+    (cells, emit): (&[Cell<'_>], &mut Emit<'_>),
 ) -> Result<(), EvalError> {
     let mut runs = Vec::with_capacity(cells.len());
     for &cell in cells {
@@ -38,9 +55,9 @@ pub(super) fn evaluate(
         }
     }
     let finals = runs.iter().filter_map(|run| {
-        let model = loaded.model_of(run.cell.config);
-        let states = run.states.as_ref().ok()?.clone();
-        Some(states.map(|states| Finals { model, states }))
+        let (model, end) = (loaded.model_of(run.cell.config), run.end.as_ref().ok()?);
+        let finals = |states| Finals { model, tables: &end.tables, states };
+        Some(end.states.clone().map(finals))
     });
     let (base, scores) = shard.score(&loaded.transformer, spec, finals.collect())?;
     let mut scores = scores.iter();
@@ -62,34 +79,64 @@ struct Run<'a> {
     cell: Cell<'a>,
     /// The layers that its scope holds.
     layers: BTreeSet<Layer>,
-    /// Its final states at scored positions, [positions, width], `None` where nothing is scored; or the reason of its rows.
-    states: Result<Option<Tensor>, String>,
+    /// Where it came to, or the reason of its rows.
+    end: Result<End, String>,
+}
+
+/// Where a cell came to.
+#[derive(Debug)]
+struct End {
+    /// Where its head is found.
+    tables: Tables,
+    /// Its final states at scored positions, [positions, width]; `None` where nothing is scored.
+    states: Option<Tensor>,
 }
 
 fn run<'a>(loaded: &mut Loaded, shard: &ShardStates, cell: Cell<'a>) -> Result<Run<'a>, EvalError> {
     let layers = loaded.held(&cell.scope.layers)?;
-    let states = match finals_of(loaded, shard, (cell, &layers)) {
-        Ok(states) => Ok(states),
+    let end = match end(loaded, shard, (cell, &layers)) {
+        Ok(end) => Ok(end),
         Err(error) => Err(error.unsupported().ok_or(error)?),
     };
-    Ok(Run { cell, layers, states })
+    Ok(Run { cell, layers, end })
 }
 
-/// The cell's final states at scored positions. A layer is quantized once and run over all micro-batches.
-fn finals_of(
+fn end(
     loaded: &mut Loaded,
     shard: &ShardStates,
     (cell, layers): (Cell<'_>, &BTreeSet<Layer>),
-) -> Result<Option<Tensor>, EvalError> {
+) -> Result<End, EvalError> {
     if *cell.config == QuantConfig::F32 {
-        return shard.pass(loaded.reference()?).through(None, |_| ());
+        let model = loaded.reference()?;
+        let tables = model.tables().clone();
+        let states = shard.pass(model, &tables).through(None, |_| ())?;
+        return Ok(End { tables, states });
     }
+    let start = loaded.start(cell.scope, layers)?;
+    let Loaded { transformer, quantizer, .. } = &*loaded;
+    let tables = quantizer.tables(transformer, &cell.scope.outside_layers(), cell.config)?;
+    let states = states(loaded, shard, (cell, layers, start), &tables)?;
+    // The lookup has been used: only the head is kept.
+    let tables = loaded.transformer.tables().clone().with_head_of(tables);
+    Ok(End { tables, states })
+}
+
+/// The cell's final states at scored positions. A layer is quantized once and run over all micro-batches.
+fn states(
+    loaded: &mut Loaded,
+    shard: &ShardStates,
+    (cell, layers, start): (Cell<'_>, &BTreeSet<Layer>, Start),
+    tables: &Tables,
+) -> Result<Option<Tensor>, EvalError> {
     let shape = loaded.transformer.architecture().shape;
-    let first = shape.position(loaded.first_layer(cell.scope, layers)?);
-    let mut stream = shard.boundary(first);
+    let (first, mut stream) = match start {
+        Start::Embedding => (0, shard.pass(&loaded.transformer, tables).start(None)?),
+        Start::Layer(layer) => (shape.position(layer), shard.boundary(shape.position(layer))),
+        Start::Head => return Ok(shard.finals()),
+    };
     for layer in shape.stacked_layers().skip(first as usize) {
         if shape.position(layer) > first {
-            shard.pass(&loaded.transformer).enter(layer, &mut stream, None)?;
+            shard.pass(&loaded.transformer, tables).enter(layer, &mut stream, None)?;
         }
         let block = match layers.contains(&layer) {
             true => {
@@ -98,7 +145,7 @@ fn finals_of(
             }
             false => loaded.transformer.block(layer)?,
         };
-        shard.pass(&loaded.transformer).advance(&block, &mut stream, None)?;
+        shard.pass(&loaded.transformer, tables).advance(&block, &mut stream, None)?;
     }
-    shard.pass(&loaded.transformer).finals(&stream, None)
+    shard.pass(&loaded.transformer, tables).finals(&stream, None)
 }

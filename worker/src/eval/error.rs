@@ -53,6 +53,14 @@ pub enum EvalError {
         /// What of it.
         input: Input,
     },
+    /// The config does not fit a table outside the layers.
+    #[error("{table}")]
+    Table {
+        /// The component.
+        table: &'static str,
+        /// The cause.
+        source: QuantError,
+    },
     /// Rows cannot be written.
     #[error(transparent)]
     Row(#[from] RowError),
@@ -92,7 +100,11 @@ impl EvalError {
             Self::Quant { tensor, source: QuantError::Unsupported { reason }, .. } => {
                 Some(unsupported(tensor, reason))
             }
+            Self::Table { table, source: QuantError::Unsupported { reason } } => {
+                Some(unsupported(table, reason))
+            }
             Self::Quant { source: QuantError::NonFinite, .. }
+            | Self::Table { source: QuantError::NonFinite, .. }
             | Self::ModelUnavailable { .. }
             | Self::Model(_)
             | Self::Corpus(_)
@@ -118,6 +130,7 @@ impl EvalError {
             | Self::Corpus(_)
             | Self::Quant { .. }
             | Self::Calibration { .. }
+            | Self::Table { .. }
             | Self::Row(_)
             | Self::NotFinite { .. }
             | Self::NoSuchUnit(_)

@@ -9,12 +9,14 @@ use candle_core::{DType, Tensor};
 
 use super::position::{Divergence, Position};
 use super::tile::{Pair, Tile};
-use crate::model::{ModelError, Transformer};
+use crate::model::{ModelError, Tables, Transformer};
 
 /// The final states of one model at all scored positions.
 #[derive(Debug, Clone)]
 pub(super) struct Finals<'a> {
     pub(super) model: &'a Transformer,
+    /// Where its head is found.
+    pub(super) tables: &'a Tables,
     /// [positions, width].
     pub(super) states: Tensor,
 }
@@ -103,14 +105,15 @@ impl Head<'_> {
     /// Logits [positions, columns] in f32 from vocabulary entry `first` on.
     fn tile(&self, finals: &Finals<'_>, first: usize) -> Result<Tile, ModelError> {
         let columns = (self.batch.head_columns as usize).min(finals.vocabulary() - first);
-        let logits = finals.model.head(&finals.states, first, columns)?.to_dtype(DType::F32)?;
-        Ok(Tile { logits, first: first as u32 })
+        let logits = finals.model.head(finals.tables, &finals.states, (first, columns))?;
+        Ok(Tile { logits: logits.to_dtype(DType::F32)?, first: first as u32 })
     }
 }
 
 impl Finals<'_> {
     fn rows(&self, rows: Range<usize>) -> Result<Self, ModelError> {
-        Ok(Self { model: self.model, states: self.states.narrow(0, rows.start, rows.len())? })
+        let states = self.states.narrow(0, rows.start, rows.len())?;
+        Ok(Self { states, ..*self })
     }
 
     fn vocabulary(&self) -> usize {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Dtype, Layer, Layers, Scope, Spec};
+use babelquant_proto::{Component, Dtype, Layer, Layers, Scope, Spec};
 use candle_core::{DType, Device};
 use tracing::info;
 
@@ -116,20 +116,39 @@ impl Loaded {
         Ok(self.ranking.insert(ranking).clone())
     }
 
-    /// The first of the scope's `layers` in which a component is quantized.
-    pub(super) fn first_layer(
+    /// Where a cell leaves the baseline's way; `layers` are those that the scope holds.
+    pub(super) fn start(
         &self,
         scope: &Scope,
         layers: &BTreeSet<Layer>,
-    ) -> Result<Layer, EvalError> {
+    ) -> Result<Start, EvalError> {
+        let outside = scope.outside_layers();
+        if outside.contains(Component::Embedding) {
+            return Ok(Start::Embedding);
+        }
         let architecture = self.transformer.architecture();
         let touched = |layer: &Layer| {
             let mut roles = scope.components.roles();
             layers.contains(layer) && roles.any(|role| architecture.has_role(layer.stack, role))
         };
-        architecture.shape.stacked_layers().find(touched).ok_or_else(|| EvalError::EmptyScope {
-            scope: scope.layers.to_string(),
-            components: scope.components.to_string(),
-        })
+        match architecture.shape.stacked_layers().find(touched) {
+            Some(layer) => Ok(Start::Layer(layer)),
+            None if outside.contains(Component::Head) => Ok(Start::Head),
+            None => Err(EvalError::EmptyScope {
+                scope: scope.layers.to_string(),
+                components: scope.components.to_string(),
+            }),
+        }
     }
+}
+
+/// Where a cell leaves the baseline's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At the lookup of the first stack: nothing of the baseline is left.
+    Embedding,
+    /// Before this layer, the first that is quantized.
+    Layer(Layer),
+    /// After the last layer.
+    Head,
 }

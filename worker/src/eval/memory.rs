@@ -2,7 +2,7 @@
 //! system enforces.
 
 use babelquant_proto::quant::{QuantConfig, Rule};
-use babelquant_proto::{Protocol, Scope, ShardText, Spec};
+use babelquant_proto::{ModelPart, Protocol, Scope, ShardText, Spec};
 
 use super::error::EvalError;
 use crate::model::{Architecture, Residence};
@@ -34,7 +34,7 @@ pub(super) struct Needs {
 
 impl Needs {
     /// In the dtype of the computation: all weights; or the largest layer as it is stored and as it is used, beside a run of the
-    /// head.
+    /// head. Tables that are quantized come on top.
     pub(super) fn of(spec: &Spec, model: usize, architecture: &Architecture) -> Self {
         let size = |shape: &[usize]| shape.iter().map(|&size| size as u64).product::<u64>();
         let (bytes, width) = (spec.dtype.bytes(), u64::from(architecture.shape.hidden));
@@ -51,9 +51,10 @@ impl Needs {
         let window = u64::from(spec.windows.tokens);
         let scores = 2 * u64::from(architecture.attention.heads) * window * window;
         let tile = u64::from(spec.batch.head_rows) * u64::from(spec.batch.head_columns);
+        let tables = tables(spec, model, width);
         Self {
-            whole: architecture.parameters() * bytes,
-            streamed: (2 * largest + head) * bytes,
+            whole: architecture.parameters() * bytes + tables,
+            streamed: (2 * largest + head) * bytes + tables,
             byte_of_text: (states * width as f64) as u64 * bytes / BYTES_PER_TOKEN,
             shard: (u64::from(spec.batch.tokens) * widest + scores + 2 * tile) * 4
                 + calibration(spec, model, architecture),
@@ -123,6 +124,17 @@ fn calibration(spec: &Spec, model: usize, architecture: &Architecture) -> u64 {
 fn moment_bytes(config: &QuantConfig) -> u64 {
     let factors = config.weight_configs().any(|config| matches!(config.rule, Rule::Gptq { .. }));
     if factors { 4 + 28 } else { 4 + 4 }
+}
+
+/// What quantized tables outside the layers need, in bytes: one as it is read and as it is left, in f32, and lookup and head as they
+/// are used.
+fn tables(spec: &Spec, model: usize, width: u64) -> u64 {
+    let ModelPart { model, cells, .. } = &spec.models[model];
+    let size = u64::from(model.shape.vocabulary) * width;
+    match cells.iter().any(|(scope, _)| !scope.outside_layers().is_empty()) {
+        true => size * (2 * 4 + 2 * spec.dtype.bytes()),
+        false => 0,
+    }
 }
 
 /// How many tokens a stack reads for each token of the text: masked documents are read again and again.

@@ -15,6 +15,7 @@ mod position;
 mod quantization;
 mod quantizer;
 mod shard;
+mod tables;
 mod tile;
 mod weights;
 

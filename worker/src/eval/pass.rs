@@ -6,12 +6,13 @@ use candle_core::Tensor;
 
 use super::error::EvalError;
 use crate::corpus::{MicroBatch, TokenizedShard};
-use crate::model::{Block, Memory, ModelError, NoTap, Tap, Transformer};
+use crate::model::{Block, Memory, ModelError, NoTap, Tables, Tap, Transformer};
 
-/// A model and the shard that it runs over.
+/// A model, the tables that it uses and the shard that it runs over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub(super) model: &'a Transformer,
+    pub(super) tables: &'a Tables,
     pub(super) tokens: &'a TokenizedShard,
 }
 
@@ -115,7 +116,9 @@ impl Pass<'_> {
             };
             let ids = Tensor::from_slice(ids, (batch.rows, length), self.model.device());
             let ids = ids.map_err(ModelError::from)?;
-            watch(watcher.as_deref_mut(), batch, stack, |tap| self.model.embed(stack, &ids, tap))
+            watch(watcher.as_deref_mut(), batch, stack, |tap| {
+                self.model.embed(self.tables, stack, &ids, tap)
+            })
         };
         self.tokens.batches.iter().map(embed).collect()
     }

@@ -30,6 +30,15 @@ pub(super) struct Quantizer {
     calibrator: Calibrator,
 }
 
+/// What is known of weights beside their values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Excess kurtosis of their group, for the rules that ask for it.
+    pub(super) group_kurtosis: Option<f64>,
+    /// Moments of their inputs, for calibrated rules.
+    pub(super) inputs: Option<&'a InputMoments>,
+}
+
 /// Moments of what a layer's matrices read, where the config asks for them.
 type Moments = BTreeMap<Input, Arc<InputMoments>>;
 
@@ -117,15 +126,27 @@ impl Quantizer {
         let name = format!("{}.weight", model.architecture().layer_name(layer, matrix.name));
         let weights = matrix.in_use(checkpoint.require(&name)?.to_f32());
         let shape = MatrixShape { rows: matrix.rows(), columns: matrix.columns };
-        let quantized = match applied {
+        let inputs = matrix.roles.first().and_then(|&(role, _)| moments.get(&Input::of(role)));
+        let known = Known {
+            group_kurtosis: self.group_kurtosis(model, layer, applied)?,
+            inputs: inputs.map(|moments| &**moments),
+        };
+        let quantized = self.quantized((weights, shape), applied, known);
+        quantized.map_err(|source| EvalError::Quant { layer, tensor: matrix.name, source })
+    }
+
+    /// What is left of weights [out, in] by what is applied to them.
+    pub(super) fn quantized(
+        &self,
+        (weights, shape): (Vec<f32>, MatrixShape),
+        applied: Applied<'_>,
+        Known { group_kurtosis, inputs }: Known<'_>,
+    ) -> Result<Quantized, QuantError> {
+        match applied {
             Applied::Identity => {
                 Ok(Quantized { weights, bits_per_weight: 32.0, groups: None, input_divisor: None })
             }
             Applied::Weights(config) => {
-                let group_kurtosis = self.group_kurtosis(model, layer, config)?;
-                let inputs =
-                    matrix.roles.first().and_then(|&(role, _)| moments.get(&Input::of(role)));
-                let inputs = inputs.map(|moments| &**moments);
                 let context = WeightContext { group_kurtosis, inputs, seed: self.spec.seed };
                 quantize(&weights, shape, config, &context)
             }
@@ -134,12 +155,11 @@ impl Quantizer {
                 let reason = format!("no checkpoint {name} of model {model}");
                 Err(QuantError::Unsupported { reason })
             }
-        };
-        quantized.map_err(|source| EvalError::Quant { layer, tensor: matrix.name, source })
+        }
     }
 
     /// The checkpoint, mapped only while it is read: its pages would count as ours.
-    fn checkpoint(&self, model: &Transformer) -> Result<Checkpoint, ModelError> {
+    pub(super) fn checkpoint(&self, model: &Transformer) -> Result<Checkpoint, ModelError> {
         Checkpoint::open(&self.directory, model.architecture().names.prefixes)
     }
 
@@ -148,9 +168,11 @@ impl Quantizer {
         &mut self,
         model: &Transformer,
         layer: Layer,
-        config: &WeightConfig,
+        applied: Applied<'_>,
     ) -> Result<Option<f64>, EvalError> {
-        let Rule::Named(_) = config.rule else { return Ok(None) };
+        let Applied::Weights(WeightConfig { rule: Rule::Named(_), .. }) = applied else {
+            return Ok(None);
+        };
         if let Some(&kurtosis) = self.kurtosis.get(&layer) {
             return Ok(kurtosis);
         }
@@ -173,7 +195,7 @@ fn weight(
 }
 
 /// How the matrix reads its inputs.
-fn reading(
+pub(super) fn reading(
     model: &Transformer,
     applied: Applied<'_>,
     quantized: &Quantized,

@@ -11,7 +11,7 @@ use super::loaded::{Baseline, Loaded};
 use super::pass::{Pass, Stream, Watcher};
 use super::position::Position;
 use crate::corpus::{CorpusShape, TokenizedShard};
-use crate::model::Transformer;
+use crate::model::{Tables, Transformer};
 
 /// A shard with the baseline's states.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl ShardStates {
         let transformer = &loaded.transformer;
         let shape = transformer.architecture().shape;
         let tokens = tokenized(&text.documents, (spec, model), loaded.baseline())?;
-        let pass = Pass { model: transformer, tokens: &tokens };
+        let pass = Pass { model: transformer, tables: transformer.tables(), tokens: &tokens };
         let mut boundaries = Vec::with_capacity(shape.depth() as usize);
         let finals = pass.through(watcher, |stream| boundaries.push(stream.clone()))?;
         let targets = tokens.batches.iter().flat_map(|batch| batch.scored.iter().map(|s| s.target));
@@ -69,9 +69,14 @@ impl ShardStates {
         self.boundaries[position as usize].clone()
     }
 
-    /// A pass of `model` over the shard.
-    pub(super) fn pass<'a>(&'a self, model: &'a Transformer) -> Pass<'a> {
-        Pass { model, tokens: &self.tokens }
+    /// The baseline's final states at scored positions, [positions, width]; `None` where nothing is scored.
+    pub(super) fn finals(&self) -> Option<Tensor> {
+        self.finals.clone()
+    }
+
+    /// A pass of `model` over the shard, with `tables` in the place of its own.
+    pub(super) fn pass<'a>(&'a self, model: &'a Transformer, tables: &'a Tables) -> Pass<'a> {
+        Pass { model, tables, tokens: &self.tokens }
     }
 
     /// Scores cells by their final states, as the spec's metrics ask; returns the baseline's scores beside theirs.
@@ -90,7 +95,7 @@ impl ShardStates {
         if let (true, Some(base)) = (cells.is_empty(), &self.base) {
             return Ok((base.clone(), Vec::new()));
         }
-        let finals = Finals { model, states: states.clone() };
+        let finals = Finals { model, tables: model.tables(), states: states.clone() };
         let cells: Vec<Finals<'_>> = cells.into_iter().flatten().collect();
         let (with_base, scores) = head.cells(kl.then_some(&finals), &cells)?;
         if self.base.is_none() {

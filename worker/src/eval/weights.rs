@@ -87,6 +87,11 @@ pub(super) fn group_kurtosis(
     rows.into_iter().find(|row| row.kind == "group").and_then(|row| row.kurtosis)
 }
 
+/// Excess kurtosis of a tensor; `None` where it is undefined.
+pub(super) fn kurtosis(stored: &StoredTensor<'_>) -> Option<f64> {
+    of_tensor(values_of(stored)).moments.kurtosis()
+}
+
 /// The layers by falling kurtosis of their groups.
 pub(super) fn ranking(checkpoint: &Checkpoint, architecture: &Architecture) -> Vec<Layer> {
     let layers: Vec<Layer> = architecture.shape.stacked_layers().collect();

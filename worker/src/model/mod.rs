@@ -33,5 +33,6 @@ pub(crate) use kernels::simd;
 pub use linear::{Reading, Rounding};
 pub use matrix::{Layout, Matrix, gather_rows};
 pub use open::open;
+pub use table::Tables;
 pub use tap::{NoTap, Site, Tap};
 pub use transformer::{Residence, Transformer};

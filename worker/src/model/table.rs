@@ -5,6 +5,36 @@ use candle_core::{DType, Device, Tensor};
 
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
+use super::linear::Reading;
+
+/// The tables of a model: its own, or others in their place. Tables that share their weights are still two.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub(super) embedding: Table,
+    pub(super) head: Table,
+    /// How the head reads the final states.
+    pub(super) reading: Reading,
+}
+
+impl Tables {
+    /// The same with another embedding, [vocabulary, width] on the model's device in its dtype.
+    #[must_use]
+    pub fn with_embedding(self, table: Tensor) -> Self {
+        Self { embedding: Table::Held(table), ..self }
+    }
+
+    /// The same with another head, likewise, and how it reads its inputs.
+    #[must_use]
+    pub fn with_head(self, table: Tensor, reading: Reading) -> Self {
+        Self { head: Table::Held(table), reading, ..self }
+    }
+
+    /// The same with the head of others.
+    #[must_use]
+    pub fn with_head_of(self, others: Self) -> Self {
+        Self { head: others.head, reading: others.reading, ..self }
+    }
+}
 
 /// A table [vocabulary, width].
 #[derive(Debug, Clone)]

@@ -12,11 +12,12 @@ use super::block::{Block, Replacement};
 use super::checkpoint::Checkpoint;
 use super::error::ModelError;
 use super::kernels;
+use super::linear::Reading;
 use super::loader::Loader;
 use super::norm::Norm;
 use super::open::open;
 use super::positions::sinusoidal;
-use super::table::{Source, Table};
+use super::table::{Source, Table, Tables};
 use super::tap::{Site, Tap};
 
 /// A model on a device, in one dtype.
@@ -27,7 +28,7 @@ pub struct Transformer {
     checkpoint: Checkpoint,
     device: Device,
     dtype: DType,
-    embedding: Table,
+    tables: Tables,
     /// [positions, width], where positions are learned.
     positions: Option<Tensor>,
     embedding_norm: Option<Norm>,
@@ -35,7 +36,6 @@ pub struct Transformer {
     blocks: Vec<Arc<Block>>,
     /// One a stack, in the order of the forward pass.
     final_norms: Vec<Norm>,
-    head: Table,
 }
 
 /// What of a model stays on the device.
@@ -70,8 +70,11 @@ impl Transformer {
         let layers = architecture.shape.stacked_layers();
         let layers = layers.take(if residence == Residence::Whole { usize::MAX } else { 0 });
         Ok(Self {
-            head: architecture.head.name.map_or_else(|| Ok(embedding.clone()), table)?,
-            embedding,
+            tables: Tables {
+                head: architecture.head.name.map_or_else(|| Ok(embedding.clone()), table)?,
+                embedding,
+                reading: Reading::EXACT,
+            },
             positions: names.positions.map(|name| loader.tensor(name)).transpose()?,
             embedding_norm: names.embedding_norm.map(|name| loader.norm(name)).transpose()?,
             blocks: layers.map(|l| loader.block(l).map(Arc::new)).collect::<Result<_, _>>()?,
@@ -91,10 +94,15 @@ impl Transformer {
 
     /// What of it stays on the device.
     pub fn residence(&self) -> Residence {
-        match self.embedding {
+        match self.tables.embedding {
             Table::Held(_) => Residence::Whole,
             Table::Stored(_) => Residence::Streamed,
         }
+    }
+
+    /// Its embedding and its head.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// The device that it runs on.
@@ -107,19 +115,20 @@ impl Transformer {
         self.dtype
     }
 
-    /// The first boundary of a stack: the embedding as its first layer receives it. `ids` u32 [windows, positions]; result
-    /// [windows, positions, width].
+    /// The first boundary of a stack: the embedding of `tables` as its first layer receives it. `ids` u32 [windows, positions];
+    /// result [windows, positions, width].
     ///
     /// # Errors
     /// An id is past the vocabulary, a position past the table, or the device refuses.
     pub fn embed(
         &self,
+        tables: &Tables,
         stack: Stack,
         ids: &Tensor,
         tap: &mut dyn Tap,
     ) -> Result<Tensor, ModelError> {
         let (windows, positions) = ids.dims2()?;
-        let rows = self.embedding.rows(&ids.flatten_all()?, self.source())?;
+        let rows = tables.embedding.rows(&ids.flatten_all()?, self.source())?;
         let mut x = rows.reshape((windows, positions, ()))?;
         if let Some(scale) = self.architecture.embedding.scale {
             x = (x * scale)?;
@@ -201,13 +210,18 @@ impl Transformer {
         Ok(x)
     }
 
-    /// Logits of `columns` vocabulary entries from `first` on; x [n, width], result [n, columns].
+    /// Logits of `columns` vocabulary entries from `first` on by the head of `tables`; x [n, width], result [n, columns].
     ///
     /// # Errors
     /// The range is past the vocabulary, or the device refuses.
-    pub fn head(&self, x: &Tensor, first: usize, columns: usize) -> Result<Tensor, ModelError> {
-        let rows = self.head.run(first, columns, self.source())?;
-        let logits = kernels::matmul_transposed(x, &rows)?;
+    pub fn head(
+        &self,
+        tables: &Tables,
+        x: &Tensor,
+        (first, columns): (usize, usize),
+    ) -> Result<Tensor, ModelError> {
+        let rows = tables.head.run(first, columns, self.source())?;
+        let logits = kernels::matmul_transposed(&tables.reading.of(x)?, &rows)?;
         match self.architecture.head.softcap {
             Some(cap) => kernels::softcap(logits, cap),
             None => Ok(logits),

@@ -138,7 +138,7 @@ impl Calibrator {
         };
         let documents: Vec<Document> = (0..).zip(texts(&self.spec, set)).map(document).collect();
         let tokens = tokenized(&documents, (&self.spec, self.model), on)?;
-        let pass = Pass { model: on.model, tokens: &tokens };
+        let pass = Pass { model: on.model, tables: on.model.tables(), tokens: &tokens };
         let layer = on.model.architecture().shape.stacked_layers().next();
         let layer = layer.unwrap_or(Layer::dec(0));
         let mut before = pass.start(None)?;
@@ -156,7 +156,7 @@ fn texts<'a>(spec: &'a Spec, set: &CalibrationSet) -> &'a [String] {
 impl Running {
     /// Runs the layer under the eyes of `tap`; the pass goes on standing before it.
     fn run(&mut self, on: Baseline<'_>, tap: Option<&mut InputTap>) -> Result<(), EvalError> {
-        let pass = Pass { model: on.model, tokens: &self.tokens };
+        let pass = Pass { model: on.model, tables: on.model.tables(), tokens: &self.tokens };
         let mut after = self.before.clone();
         let block = on.model.block(self.layer)?;
         match tap {
@@ -173,7 +173,8 @@ impl Running {
             self.run(on, None)?;
         }
         if let Some(mut after) = self.after.take() {
-            Pass { model: on.model, tokens: &self.tokens }.enter(next, &mut after, None)?;
+            Pass { model: on.model, tables: on.model.tables(), tokens: &self.tokens }
+                .enter(next, &mut after, None)?;
             self.before = after;
         }
         self.layer = next;

@@ -1,0 +1,92 @@
+//! Quantizes the tables outside the layers: the lookup of tokens and the head, [vocabulary, width] each, a row for every entry. Not
+//! the matrices of layers (`quantizer`).
+
+use babelquant_proto::quant::{Applied, QuantConfig, Rule, WeightConfig};
+use babelquant_proto::{Component, Components};
+use candle_core::Tensor;
+
+use super::error::EvalError;
+use super::quantizer::{Known, Quantizer, reading};
+use super::weights::kurtosis;
+use crate::model::{ModelError, Reading, StoredTensor, Tables, Transformer};
+use crate::quant::{MatrixShape, QuantError};
+
+impl Quantizer {
+    /// The model's tables, those of `components` quantized and dequantized. A head that shares the lookup's weights is quantized
+    /// from them, whether the lookup is or not; the lookup never sees what becomes of it.
+    pub(super) fn tables(
+        &self,
+        model: &Transformer,
+        components: &Components,
+        config: &QuantConfig,
+    ) -> Result<Tables, EvalError> {
+        let applied = config.at(None);
+        let tied = model.architecture().head.name.is_none();
+        let mut tables = model.tables().clone();
+        let mut lookup = None;
+        if components.contains(Component::Embedding) {
+            let table = self.table(model, Component::Embedding, applied)?;
+            tables = tables.with_embedding(table.weights.clone());
+            lookup = Some(table).filter(|_| tied);
+        }
+        if components.contains(Component::Head) {
+            let own = || self.table(model, Component::Head, applied);
+            let Quantized { weights, reading } = lookup.map_or_else(own, Ok)?;
+            tables = tables.with_head(weights, reading);
+        }
+        Ok(tables)
+    }
+
+    fn table(
+        &self,
+        model: &Transformer,
+        component: Component,
+        applied: Applied<'_>,
+    ) -> Result<Quantized, EvalError> {
+        let architecture = model.architecture();
+        let embedding = architecture.names.embedding;
+        let name = match component {
+            Component::Head => architecture.head.name.unwrap_or(embedding),
+            Component::Embedding | Component::Matrix(_) => embedding,
+        };
+        let checkpoint = self.checkpoint(model)?;
+        let stored = checkpoint.require(name)?;
+        let weights = stored.to_f32();
+        let columns = architecture.shape.hidden as usize;
+        let shape = MatrixShape { rows: weights.len() / columns, columns };
+        let refused = |source| EvalError::Table { table: component.name(), source };
+        let known = Known { group_kurtosis: group_kurtosis(&stored, applied), inputs: None };
+        let quantized = uncalibrated(applied)
+            .and_then(|()| self.quantized((weights, shape), applied, known))
+            .map_err(refused)?;
+        let reading = reading(model, applied, &quantized)?;
+        let weights = Tensor::from_vec(quantized.weights, (shape.rows, columns), model.device());
+        let weights = weights.and_then(|table| table.to_dtype(model.dtype()));
+        Ok(Quantized { weights: weights.map_err(ModelError::from)?, reading })
+    }
+}
+
+/// A table, on the model's device in its dtype, and how a head reads its inputs; a lookup has none.
+struct Quantized {
+    weights: Tensor,
+    reading: Reading,
+}
+
+/// Excess kurtosis for the rules that ask for their group's: a table is a group of its own.
+fn group_kurtosis(stored: &StoredTensor<'_>, applied: Applied<'_>) -> Option<f64> {
+    match applied {
+        Applied::Weights(WeightConfig { rule: Rule::Named(_), .. }) => kurtosis(stored),
+        Applied::Identity | Applied::Weights(_) | Applied::Checkpoint(_) => None,
+    }
+}
+
+/// Refuses a rule that needs the moments of a table's inputs.
+fn uncalibrated(applied: Applied<'_>) -> Result<(), QuantError> {
+    let reason = "the inputs of embedding and head are not calibrated: use a rule without calibration, or leave the component out";
+    match applied {
+        Applied::Weights(config) if config.calibration.is_some() => {
+            Err(QuantError::Unsupported { reason: reason.to_owned() })
+        }
+        Applied::Identity | Applied::Weights(_) | Applied::Checkpoint(_) => Ok(()),
+    }
+}
