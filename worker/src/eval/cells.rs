@@ -61,8 +61,8 @@ fn score(
     });
     let (base, scores) = shard.score(&loaded.transformer, spec, finals.collect())?;
     let mut scores = scores.iter();
-    for Run { cell, layers, states } in &runs {
-        let outcome = match states {
+    for Run { cell, layers, end } in &runs {
+        let outcome = match end {
             Ok(_) => {
                 Outcome::Scored(scores.next().expect("every cell that ran is scored in order"))
             }
