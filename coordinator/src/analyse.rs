@@ -37,6 +37,7 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     let run = run.ok_or_else(|| StoreError::NoRun { location: output.location().to_owned() })?;
     let mut reducer = Reducer::new(analysis);
     output.read(|rows| reducer.push_weights(rows)).await?;
+    output.read(|rows| reducer.push_quantization(rows)).await?;
     output.read(|rows| reducer.push_activations(rows)).await?;
     output.read(|rows| reducer.push_documents(rows)).await?;
     let provenance = Provenance {
@@ -64,6 +65,8 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         AnalysisFile::table(&summary.layers)?,
         AnalysisFile::table(&summary.languages)?,
         AnalysisFile::table(&summary.activation_shares)?,
+        AnalysisFile::table(&summary.matrices)?,
+        AnalysisFile::table(&summary.configs)?,
         AnalysisFile::table(&summary.sensitivity)?,
         AnalysisFile::table(&summary.floor)?,
         AnalysisFile::table(&summary.correlations)?,

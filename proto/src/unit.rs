@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::components::Components;
 use crate::layer::Layer;
-use crate::quant::{Applied, QuantConfig};
+use crate::quant::QuantConfig;
 use crate::scope::Scope;
 use crate::shard::ShardId;
 use crate::spec::{ModelPart, Spec};
@@ -104,11 +104,7 @@ impl ModelPart {
                 && roles.roles().any(|role| scope.components.contains(role))
         };
         let touching = self.cells.iter().filter(|(scope, _)| touches(scope));
-        let configs = touching.filter_map(|(_, config)| match config.at(Some(layer)) {
-            Applied::Identity => None,
-            Applied::Weights(config) => Some(QuantConfig::Weights(config.clone())),
-            Applied::Checkpoint(name) => Some(QuantConfig::Checkpoint(name.clone())),
-        });
+        let configs = touching.filter_map(|(_, config)| config.of_layer(Some(layer)));
         configs.filter(|config| seen.insert(config.clone())).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow, unsupported};
+use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, WeightRow, unsupported};
 use babelquant_proto::{Layer, LayerSet, Layers, Moments};
 
 use super::{Reducer, Summary};
@@ -36,6 +36,8 @@ pub(crate) const DOCUMENTS: u32 = 12;
 pub(crate) struct Rows {
     /// `weights`.
     pub(crate) weights: Vec<WeightRow>,
+    /// `quantization`.
+    pub(crate) quantization: Vec<QuantizationRow>,
     /// `activations`.
     pub(crate) activations: Vec<ActivationRow>,
     /// `documents`.
@@ -48,9 +50,11 @@ impl Rows {
         let moments = |layer: u32| Moments::of(&[-1.0, 1.0, 0.5, f64::from(3 + layer)]);
         let mut rows = Self {
             weights: LAYERS.map(|layer| weight_row("toy", layer, moments(layer))).to_vec(),
+            quantization: LAYERS.iter().flat_map(|&layer| quantization_rows(layer)).collect(),
             activations: Vec::new(),
             documents: Vec::new(),
         };
+        rows.weights.push(tensor_row());
         for language in languages {
             for layer in LAYERS {
                 rows.push_activations(language, layer);
@@ -89,6 +93,7 @@ impl Rows {
     pub(crate) fn reduce(&self, analysis: Analysis) -> Summary {
         let mut reducer = Reducer::new(analysis);
         reducer.push_weights(&self.weights);
+        reducer.push_quantization(&self.quantization);
         reducer.push_activations(&self.activations);
         reducer.push_documents(&self.documents);
         reducer.finish()
@@ -158,6 +163,37 @@ pub(crate) fn weight_row(model: &str, layer: u32, moments: Moments) -> WeightRow
         abs_q999_over_q50: None,
         reason: None,
     }
+}
+
+/// A tensor with all weights of the model: 60 beside those of the matrices.
+fn tensor_row() -> WeightRow {
+    let (kind, name) = ("tensor".to_owned(), "everything".to_owned());
+    let row = weight_row("toy", 0, Moments::of(&[0.0]));
+    WeightRow { stack: None, layer: None, kind, name, count: 360, ..row }
+}
+
+/// The two matrices of a layer, 100 weights, under both configs.
+fn quantization_rows(layer: u32) -> Vec<QuantizationRow> {
+    let row = |(tensor, config): (&str, &str)| QuantizationRow {
+        model: "toy".to_owned(),
+        stack: Some("dec".to_owned()),
+        layer: Some(layer),
+        tensor: tensor.to_owned(),
+        components: tensor.to_owned(),
+        config: config.to_owned(),
+        weights: if tensor == "mlp.up" { 80 } else { 20 },
+        bits_per_weight: Some(if config == "int4-channel" { 4.5 } else { 3.0 }),
+        mse: Some(1e-4),
+        sqnr_db: Some(20.0),
+        max_error: Some(0.1),
+        codes_used: Some(1.0),
+        clipped: Some(0.0),
+        alpha_over_sigma: Some(3.0),
+        reason: None,
+    };
+    let tensors = ["mlp.up", "mlp.down"].into_iter();
+    let pairs = tensors.flat_map(|tensor| [(tensor, "int4-channel"), (tensor, "int3-tensor")]);
+    pairs.map(row).collect()
 }
 
 /// One document in one cell (scope, config).

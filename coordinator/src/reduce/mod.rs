@@ -6,6 +6,7 @@
 mod activations;
 mod bootstrap;
 mod clipping;
+mod configs;
 mod correlation;
 mod correlations;
 mod distribution;
@@ -22,6 +23,7 @@ mod names;
 mod power;
 mod predictors;
 mod quantile;
+mod quantized;
 mod ratio;
 mod reasons;
 mod replication;
@@ -37,15 +39,15 @@ mod goldens;
 #[cfg(test)]
 mod tests;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, WeightRow};
+use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, WeightRow};
 
 #[cfg(test)]
 pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    CorrelationRow, FloorRow, LanguageRow, LayerRow, ModelRow, ReplicationRow, SensitivityRow,
-    ShareRow,
+    ConfigRow, CorrelationRow, FloorRow, LanguageRow, LayerRow, MatrixRow, ModelRow,
+    ReplicationRow, SensitivityRow, ShareRow,
 };
 
 use crate::study::Analysis;
@@ -55,6 +57,8 @@ use crate::study::Analysis;
 pub struct Reducer {
     analysis: Analysis,
     weights: layers::Weights,
+    parameters: configs::Parameters,
+    quantized: quantized::Quantized,
     activations: activations::Activations,
     documents: documents::Documents,
 }
@@ -72,6 +76,10 @@ pub struct Summary {
     pub languages: Vec<LanguageRow>,
     /// The activation of each layer in each language.
     pub activation_shares: Vec<ShareRow>,
+    /// How far each config moves each kind of matrix.
+    pub matrices: Vec<MatrixRow>,
+    /// What each config costs where every layer is quantized.
+    pub configs: Vec<ConfigRow>,
     /// What each config at each scope does to each language.
     pub sensitivity: Vec<SensitivityRow>,
     /// What the dtype of the computation changes by itself.
@@ -88,6 +96,8 @@ impl Reducer {
         Self {
             analysis,
             weights: layers::Weights::default(),
+            parameters: configs::Parameters::default(),
+            quantized: quantized::Quantized::default(),
             activations: activations::Activations::default(),
             documents: documents::Documents::default(),
         }
@@ -95,7 +105,15 @@ impl Reducer {
 
     /// Takes rows of `weights`.
     pub fn push_weights(&mut self, rows: &[WeightRow]) {
-        rows.iter().for_each(|row| self.weights.push(row));
+        for row in rows {
+            self.weights.push(row);
+            self.parameters.push(row);
+        }
+    }
+
+    /// Takes rows of `quantization`.
+    pub fn push_quantization(&mut self, rows: &[QuantizationRow]) {
+        rows.iter().for_each(|row| self.quantized.push(row));
     }
 
     /// Takes rows of `activations`.
@@ -110,7 +128,7 @@ impl Reducer {
 
     /// The statistics over all rows pushed.
     pub fn finish(self) -> Summary {
-        let Self { analysis, weights, activations, documents } = self;
+        let Self { analysis, weights, parameters, quantized, activations, documents } = self;
         let (activations, scores) = (activations.finish(), documents.finish(&weights));
         let sensitivity = sensitivity::rows(&scores, &analysis);
         let sources = languages::Sources {
@@ -120,12 +138,20 @@ impl Reducer {
             analysis: &analysis,
         };
         let languages = languages::rows(&sources);
+        let configs = configs::Sources {
+            scores: &scores,
+            quantized: &quantized,
+            parameters: &parameters,
+            analysis: &analysis,
+        };
         let correlations = correlations::rows(&analysis, &languages, &sensitivity);
         Summary {
             models: weights.model_rows(),
             layers: weights.layer_rows(),
             activation_shares: shares::rows(&activations),
             languages,
+            matrices: quantized.matrix_rows(),
+            configs: configs::rows(&configs),
             sensitivity,
             floor: floor::rows(&scores),
             replication: replication::rows(&correlations),

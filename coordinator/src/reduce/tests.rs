@@ -45,6 +45,9 @@ fn the_summary_does_not_depend_on_the_order_of_pushes() {
         for i in part(rows.activations.len()) {
             reducer.push_activations(&rows.activations[i..=i]);
         }
+        for i in part(rows.quantization.len()) {
+            reducer.push_quantization(&rows.quantization[i..=i]);
+        }
         for i in part(rows.weights.len()) {
             reducer.push_weights(&rows.weights[i..=i]);
         }
@@ -72,6 +75,8 @@ fn every_table_is_a_batch() {
     check(&summary.languages);
     check(&summary.activation_shares);
     check(&summary.sensitivity);
+    check(&summary.matrices);
+    check(&summary.configs);
     check(&summary.correlations);
 }
 

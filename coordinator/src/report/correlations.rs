@@ -3,6 +3,7 @@
 use babelquant_proto::Layers;
 
 use super::block::{Block, Table};
+use super::configs::hidden;
 use super::number::{UNDEFINED, fixed, or_undefined, p};
 use super::sensitivity::label;
 use super::{Medium, View};
@@ -34,7 +35,11 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
 fn main_rows<'a>(rows: &[&'a CorrelationRow], view: View<'_>) -> (Vec<&'a CorrelationRow>, String) {
     let outcome = view.summary.analysis.outcomes.first().map_or("", |outcome| outcome.name());
     let all = Layers::All.to_string();
-    let of_outcome = || rows.iter().copied().filter(|row| row.outcome == outcome);
+    let hidden = hidden(view);
+    let is_shown = |row: &&CorrelationRow| {
+        row.outcome == outcome && !hidden.contains(&(row.components.as_str(), row.config.as_str()))
+    };
+    let of_outcome = || rows.iter().copied().filter(is_shown);
     let mut shown: Vec<&CorrelationRow> = of_outcome().filter(|row| row.scope == all).collect();
     if !shown.is_empty() {
         return (shown, format!("outcome {outcome} at scope all"));

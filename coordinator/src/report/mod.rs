@@ -6,11 +6,13 @@
 mod block;
 mod clipping;
 mod columns;
+mod configs;
 mod correlations;
 mod degradation;
 mod floor;
 mod languages;
 mod markdown;
+mod matrices;
 mod matrix;
 mod number;
 mod replication;
@@ -92,9 +94,13 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// The cells of the model whose config fits it.
+    /// The cells of the model whose config fits it and that the medium has room for.
     fn cells(self) -> impl Iterator<Item = &'a SensitivityRow> {
-        self.all_cells().filter(|row| row.unsupported().is_none())
+        let hidden = configs::hidden(self);
+        let is_hidden = move |row: &SensitivityRow| {
+            hidden.contains(&(row.components.as_str(), row.config.as_str()))
+        };
+        self.all_cells().filter(move |row| row.unsupported().is_none() && !is_hidden(row))
     }
 
     /// The cells of the model.
@@ -120,8 +126,10 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.extend(weights::blocks(view));
         blocks.extend(languages::blocks(view));
         blocks.extend(floor::blocks(view));
-        blocks.extend(degradation::blocks(view));
+        blocks.extend(configs::blocks(view));
         blocks.extend(unsupported::blocks(view));
+        blocks.extend(matrices::blocks(view));
+        blocks.extend(degradation::blocks(view));
         blocks.extend(shares::blocks(view));
         blocks.extend(sensitivity::blocks(view));
         blocks.extend(correlations::blocks(view));

@@ -31,6 +31,8 @@ fn both_media_have_every_section() {
             "near-Gaussian",
             "Total parameters  12 in 3 layers",
             "Languages: corpus, baseline",
+            "Configs: bits against ΔNLL; every layer quantized",
+            "Quantization error by kind of matrix",
             "Degradation",
             "Activation at ",
             "Sensitivity to int4-channel",
@@ -146,6 +148,47 @@ fn configs_that_do_not_fit_are_listed_once_with_the_reason() {
 }
 
 #[test]
+fn configs_are_ranked_by_size_with_their_fronts() {
+    let text = terminal(&Rows::new(&["eng", "hin"]).reduce(few_draws()));
+    let section = text.split("Configs: bits").nth(1).unwrap();
+    let lines: Vec<&str> = section.lines().filter(|line| line.starts_with("int")).take(2).collect();
+    assert!(lines[0].starts_with("int3-tensor") && lines[1].starts_with("int4-channel"));
+    assert!(lines[0].contains("3.00") && lines[0].contains("both"), "{section}");
+    assert!(section.contains("front: no") && section.contains("20.0"), "{section}");
+}
+
+#[test]
+fn the_terminal_leaves_out_configs_that_are_on_no_front_where_there_are_many() {
+    let mut rows = Rows::new(&["eng", "hin"]);
+    let named = |number: u32| format!("int{}-group{}", 2 + number % 7, 8 * (1 + number / 7));
+    let (documents, quantization) = (rows.documents.clone(), rows.quantization.clone());
+    for number in 0..9 {
+        let more =
+            documents.iter().filter(|row| (&*row.scope, &*row.config) == ("all", "int4-channel"));
+        rows.documents.extend(more.cloned().map(|mut row| {
+            row.config = named(number);
+            row.nll_sum = row.nll_sum.map(|nll| nll + f64::from(number));
+            row
+        }));
+        let more = quantization.iter().filter(|row| row.config == "int4-channel");
+        rows.quantization.extend(more.cloned().map(|mut row| {
+            row.config = named(number);
+            row.bits_per_weight = Some(5.0 + f64::from(number));
+            row
+        }));
+    }
+    let summary = rows.reduce(few_draws());
+    let beaten = named(8);
+    let text = terminal(&summary).replace('\n', " ");
+    assert_eq!(text.matches(&beaten).count(), 1, "it is ranked, and in no other section");
+    assert!(text.contains("leave out 9, which report.md"), "{text}");
+    assert!(markdown(&summary).matches(&beaten).count() > 4);
+    for line in terminal(&summary).lines() {
+        assert!(line.chars().count() <= TERMINAL_WIDTH, "{}: {line}", line.chars().count());
+    }
+}
+
+#[test]
 fn several_models_are_compared_and_one_is_not() {
     let languages = ["ara", "deu", "eng", "fin", "fra"];
     let mut rows = Rows::new(&languages);
@@ -155,6 +198,10 @@ fn several_models_are_compared_and_one_is_not() {
         row
     }));
     rows.activations.extend(copy.activations.into_iter().map(|mut row| {
+        row.model = "other".to_owned();
+        row
+    }));
+    rows.quantization.extend(copy.quantization.into_iter().map(|mut row| {
         row.model = "other".to_owned();
         row
     }));

@@ -73,6 +73,15 @@ impl QuantConfig {
         }
     }
 
+    /// The config that does to a layer alone what this one does to it; `None` where that is nothing.
+    pub fn of_layer(&self, layer: Option<Layer>) -> Option<Self> {
+        match self.at(layer) {
+            Applied::Identity => None,
+            Applied::Weights(config) => Some(Self::Weights(config.clone())),
+            Applied::Checkpoint(name) => Some(Self::Checkpoint(name.clone())),
+        }
+    }
+
     /// True for the configs that change no weight.
     pub fn is_identity(&self) -> bool {
         match self {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray, UInt32Array, UInt64Array,
+};
 use arrow::datatypes::{DataType, Float64Type, UInt32Type, UInt64Type};
 use thiserror::Error;
 
@@ -96,6 +98,22 @@ impl Column for Option<String> {
     fn value(array: &dyn Array, row: usize) -> Option<Self> {
         let array = array.as_string_opt::<i32>()?;
         Some(array.is_valid(row).then(|| array.value(row).to_owned()))
+    }
+}
+
+impl Column for bool {
+    const TYPE: (DataType, bool) = (DataType::Boolean, false);
+
+    fn array<'a>(
+        _: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        Ok(Arc::new(values.map(|&value| Some(value)).collect::<BooleanArray>()))
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        let array = array.as_boolean_opt()?;
+        array.is_valid(row).then(|| array.value(row))
     }
 }
 

@@ -1,18 +1,22 @@
 //! The tables of `analysis/`: one row struct per table. Not how they are computed.
 
+mod configs;
 mod correlations;
 mod floor;
 mod languages;
 mod layers;
+mod matrices;
 mod models;
 mod replication;
 mod sensitivity;
 mod shares;
 
+pub use configs::ConfigRow;
 pub use correlations::CorrelationRow;
 pub use floor::FloorRow;
 pub use languages::LanguageRow;
 pub use layers::LayerRow;
+pub use matrices::MatrixRow;
 pub use models::ModelRow;
 pub use replication::ReplicationRow;
 pub use sensitivity::SensitivityRow;
