@@ -1,5 +1,7 @@
 //! Weights that are kept: the largest magnitudes of a matrix stay, as f16, and the rest is quantized as if they were 0.
 
+use std::cmp::Ordering;
+
 use half::f16;
 
 use super::{QuantError, Quantized};
@@ -14,12 +16,20 @@ pub(super) fn places(weights: &[f32], percent: f64) -> Vec<usize> {
     if count == 0 {
         return Vec::new();
     }
-    let key = |&place: &usize| (std::cmp::Reverse(weights[place].abs().to_bits()), place);
-    let mut places: Vec<usize> = (0..weights.len()).collect();
-    places.select_nth_unstable_by_key(count - 1, key);
-    places.truncate(count);
-    places.sort_unstable();
-    places
+    // Bits of non-negative floats are ordered as they are.
+    let key = |weight: &f32| weight.abs().to_bits();
+    let mut keys: Vec<u32> = weights.iter().map(key).collect();
+    let (_, &mut least, above) = keys.select_nth_unstable(weights.len() - count);
+    let mut equals = count - above.iter().filter(|&&key| key > least).count();
+    let mut is_kept = |weight: &f32| match key(weight).cmp(&least) {
+        Ordering::Greater => true,
+        Ordering::Equal if equals > 0 => {
+            equals -= 1;
+            true
+        }
+        Ordering::Equal | Ordering::Less => false,
+    };
+    (0..weights.len()).filter(|&place| is_kept(&weights[place])).collect()
 }
 
 /// The weights without those in `places`.

@@ -121,12 +121,20 @@ fn along_rows(
     values
 }
 
+/// Rows and columns that are turned while they are in the nearest cache.
+const TILE: usize = 32;
+
 /// A matrix [rows, columns] as [columns, rows].
 fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     let mut output = vec![0.0; values.len()];
-    output.par_chunks_mut(rows.max(1)).enumerate().for_each(|(column, output)| {
-        for (row, value) in output.iter_mut().enumerate() {
-            *value = values[row * columns + column];
+    let tiles = output.par_chunks_mut((TILE * rows).max(1)).enumerate();
+    tiles.for_each(|(tile, output)| {
+        for first in (0..rows).step_by(TILE) {
+            let end = rows.min(first + TILE);
+            for (column, output) in (tile * TILE..).zip(output.chunks_mut(rows)) {
+                let values = (first..end).map(|row| values[row * columns + column]);
+                output[first..end].iter_mut().zip(values).for_each(|(to, from)| *to = from);
+            }
         }
     });
     output
