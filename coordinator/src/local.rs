@@ -20,7 +20,7 @@ const GIVE_UP: Duration = Duration::from_secs(30);
 /// The in-process worker.
 #[derive(Debug, Clone)]
 pub struct LocalWorker {
-    /// Model directories.
+    /// Model directories, and other checkpoints of them.
     pub models: Vec<PathBuf>,
     /// `cpu` or `cuda:N`.
     pub device: String,
@@ -66,6 +66,14 @@ pub enum LocalError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The files of another checkpoint of a model cannot be used.
+    #[error("the checkpoint {path} cannot lend its weights")]
+    Checkpoint {
+        /// The checkpoint's directory or GGUF file.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The weights cannot be read.
     #[error("the weights of {path} cannot be read")]
     Weights {
@@ -89,9 +97,11 @@ impl LocalError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Listen(_) => babelquant_proto::exit::UNFINISHED,
-            Self::Device(_) | Self::Model { .. } | Self::Weights { .. } | Self::Shape { .. } => {
-                babelquant_proto::exit::USAGE
-            }
+            Self::Device(_)
+            | Self::Model { .. }
+            | Self::Checkpoint { .. }
+            | Self::Weights { .. }
+            | Self::Shape { .. } => babelquant_proto::exit::USAGE,
             Self::Serve(error) => error.exit_code(),
             Self::Worker(error) => error.exit_code(),
         }
@@ -189,6 +199,20 @@ pub fn check(directory: &Path) -> Result<(), LocalError> {
         path: directory.to_owned(),
         source: Box::new(source),
     })
+}
+
+/// Refuses another checkpoint, at `path`, that is not one of the model in `directory`: before any work starts. What of it is not
+/// the model's, although it lends no more than its matrices, is returned in words.
+///
+/// # Errors
+/// It cannot be read, or is none of the model.
+pub fn check_checkpoint(directory: &Path, path: &Path) -> Result<Option<String>, LocalError> {
+    let checked = worker::check_checkpoint(directory, path);
+    let checked = checked.map_err(|source| LocalError::Checkpoint {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })?;
+    Ok(checked.map(|remainder| remainder.to_string()))
 }
 
 /// What the `config.json` in `directory` says of the model; its weights are not read.

@@ -13,7 +13,7 @@ use crate::serve::Service;
 /// The in-process worker.
 #[derive(Debug, Clone)]
 pub struct LocalWorker {
-    /// Model directories.
+    /// Model directories, and other checkpoints of them.
     pub models: Vec<PathBuf>,
     /// `cpu` or `cuda:N`.
     pub device: String,
@@ -84,6 +84,14 @@ pub fn clipping_rows(_: &Path, _: &str, _: &[Uniform]) -> Result<Vec<ClippingRow
 /// Never.
 pub fn check(_: &Path) -> Result<(), LocalError> {
     Ok(())
+}
+
+/// Nothing is checked: workers will say what is wrong with a checkpoint.
+///
+/// # Errors
+/// Never.
+pub fn check_checkpoint(_: &Path, _: &Path) -> Result<Option<String>, LocalError> {
+    Ok(None)
 }
 
 /// Refuses.

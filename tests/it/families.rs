@@ -242,16 +242,26 @@ pub(crate) fn evaluate(case: &Path, study: (Spec, ShardText)) -> Vec<Vec<Documen
 /// As `evaluate`, on a device with so many bytes.
 fn evaluate_on(
     case: &Path,
-    (spec, text): (Spec, ShardText),
+    study: (Spec, ShardText),
     device: Option<u64>,
 ) -> Vec<Vec<DocumentRow>> {
+    let outcomes = evaluate_in(vec![case.to_owned()], study, device);
+    outcomes.into_iter().map(Result::unwrap).collect()
+}
+
+/// The same, or why there are none, with the model in one of the directories.
+pub(crate) fn evaluate_in(
+    directories: Vec<PathBuf>,
+    (spec, text): (Spec, ShardText),
+    device: Option<u64>,
+) -> Vec<Result<Vec<DocumentRow>, EvalError>> {
     let cells = spec.models[0].cells.len() as u64;
     let units: Vec<UnitIndex> = (spec.units() - cells..spec.units()).map(UnitIndex).collect();
-    let places = Places { directories: vec![case.to_owned()], hub: None };
+    let places = Places { directories, hub: None };
     let mut evaluator = Evaluator::new(spec, places, Device::Cpu).with_memory(None, device);
     let mut rows = BTreeMap::new();
     let mut emit = |unit: UnitIndex, outcome: Result<bytes::Bytes, EvalError>| {
-        rows.insert(unit, decode::<DocumentRow>(&outcome.unwrap()).unwrap());
+        rows.insert(unit, outcome.map(|rows| decode::<DocumentRow>(&rows).unwrap()));
     };
     evaluator.compute(&units, Some(&text), &mut emit).unwrap();
     assert_eq!(rows.keys().copied().collect::<Vec<_>>(), units);

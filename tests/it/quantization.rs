@@ -1,6 +1,6 @@
 //! The rows on quantized matrices: which there are, for every family, and what they say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use babelquant_proto::rows::{QuantizationRow, decode};
 use babelquant_proto::{Components, Scope, Spec, UnitIndex};
@@ -23,8 +23,13 @@ fn with_cells(case: &Path, cells: &[(&str, &str, &str)]) -> Spec {
 
 /// Rows of every layer, in order.
 fn rows(case: &Path, spec: Spec) -> Vec<QuantizationRow> {
+    rows_in(vec![case.to_owned()], spec)
+}
+
+/// The same, with the model in one of the directories.
+pub(crate) fn rows_in(directories: Vec<PathBuf>, spec: Spec) -> Vec<QuantizationRow> {
     let units: Vec<UnitIndex> = spec.quantization_units().map(UnitIndex).collect();
-    let places = Places { directories: vec![case.to_owned()], hub: None };
+    let places = Places { directories, hub: None };
     let mut evaluator = Evaluator::new(spec, places, Device::Cpu);
     let mut rows = Vec::new();
     for unit in units {

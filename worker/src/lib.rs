@@ -21,7 +21,9 @@ use babelquant_proto::message::RunState;
 pub use cache::Cache;
 pub use engine::{CANDLE, Device, DeviceError, engine_class};
 pub use error::Error;
-pub use eval::{Places, check, clipping_rows, parameters, weight_rows};
+pub use eval::{
+    Places, Remainder, check, check_checkpoint, clipping_rows, parameters, weight_rows,
+};
 pub use options::Options;
 
 /// Works for a coordinator until the run is complete or `shutdown` ends; gives back what is unfinished then.

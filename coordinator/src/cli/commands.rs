@@ -57,7 +57,7 @@ async fn run_demo(Demo { out, inside }: Demo) -> Result<u8, Stop> {
 async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> {
     let (resolved, output) = prepare(&study, out).await?;
     let worker = LocalWorker {
-        models: resolved.directories.clone(),
+        models: resolved.places(),
         device: inside.device,
         memory_bytes: inside.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
         cache: inside.cache.unwrap_or_else(models::cache_folder),

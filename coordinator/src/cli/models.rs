@@ -6,9 +6,9 @@ use babelquant_proto::exit;
 use babelquant_proto::hub::{self, Hub};
 
 use super::stop::Stop;
-use crate::local;
+use crate::local::{self, LocalError};
 use crate::progress::{self, Wanted};
-use crate::study::{ModelSource, Resolved, Study};
+use crate::study::{ModelSource, OtherPlace, Resolved, Study};
 
 /// The models that flags name; a revision goes with one model of a hub.
 pub(super) fn named(texts: &[String], revision: Option<&str>) -> Result<Vec<ModelSource>, Stop> {
@@ -41,11 +41,18 @@ pub(super) async fn resolve(study: &Study) -> Result<Resolved, Stop> {
     Ok(resolved.await.map_err(|error| Stop::new(exit::BUG, error))??)
 }
 
-/// Refuses models that no worker could load. Opening checkpoints and tokenizers takes its time too.
+/// Refuses models that no worker could load, and other checkpoints that are not theirs; warns of those that are only in part.
+/// Opening checkpoints and tokenizers takes its time too.
 pub(super) async fn check(resolved: &Resolved) -> Result<(), Stop> {
-    let directories = resolved.directories.clone();
+    let (directories, others) = (resolved.directories.clone(), resolved.others.clone());
     let checked = tokio::task::spawn_blocking(move || {
-        directories.iter().try_for_each(|directory| local::check(directory))
+        directories.iter().try_for_each(|directory| local::check(directory))?;
+        others.iter().try_for_each(|OtherPlace { name, directory, path }| {
+            if let Some(remainder) = local::check_checkpoint(directory, path)? {
+                tracing::warn!(checkpoint = %name, "{remainder}");
+            }
+            Ok::<_, LocalError>(())
+        })
     });
     Ok(checked.await.map_err(|error| Stop::new(exit::BUG, error))??)
 }

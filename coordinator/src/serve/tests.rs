@@ -41,7 +41,8 @@ async fn start(output: Output, spec: Spec) -> Running {
 async fn start_with(output: Output, spec: Spec, options: Options) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let resolved = Resolved { texts: texts(&spec), spec, directories: Vec::new() };
+    let (directories, others) = (Vec::new(), Vec::new());
+    let resolved = Resolved { texts: texts(&spec), spec, directories, others };
     let service = Service::new("test".to_owned(), resolved, output, options);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use babelquant_proto::hub::HubError;
+use babelquant_proto::quant::CheckpointName;
 use babelquant_proto::{Language, ModelError, ParseError};
 use thiserror::Error;
 
@@ -71,6 +72,14 @@ pub enum StudyError {
     Model {
         /// The model's name.
         name: String,
+        /// The cause.
+        source: ModelError,
+    },
+    /// A path that holds no checkpoint.
+    #[error("checkpoint {name}")]
+    Checkpoint {
+        /// The checkpoint's name.
+        name: CheckpointName,
         /// The cause.
         source: ModelError,
     },

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use babelquant_proto::{Batch, Dtype, Metrics};
 use toml::Table;
 
+use super::checkpoints;
 use super::entries::models;
 use super::error::StudyError;
 use super::section::{Known, Section};
@@ -28,6 +29,7 @@ const TOP: Known = Known {
         "components",
         "scopes",
         "configs",
+        "checkpoints",
         "metrics",
         "seed",
         "corpus",
@@ -83,7 +85,10 @@ impl Study {
         set(&mut study.dtype, top.take::<Dtype>("dtype")?);
         set(&mut study.components, top.spellings("components")?);
         set(&mut study.scopes, top.spellings("scopes")?);
-        set(&mut study.configs, top.spellings("configs")?);
+        let texts = top.spellings("configs")?;
+        let named = checkpoints::read(&mut top, (file, folder), texts, &study.models)?;
+        set(&mut study.configs, named.configs);
+        study.checkpoints = named.checkpoints;
         set(&mut study.seed, top.take("seed")?);
         set(&mut study.metrics, metrics(&mut top)?);
         Ok(study)
@@ -219,7 +224,8 @@ mod tests {
              { model = 'google/mt5-small', draws = 2, protocol = 'span_corruption' }]\ndtype = 'bf16'\n\
              components = ['mlp', 'attn.q+attn.k']\nscopes = ['all', 'each', 'all-but(each)', 'only(0..3)', 'prefix(2)', \
              'all-but(random(2,1..9))', 'combinations(2)']\n\
-             configs = ['none', 'int4-asym-group128', 'gptq-int4-channel', 'awq-int4-channel@mix']\nmetrics = ['nll']\nseed = 7\n\
+             configs = ['none', 'int4-asym-group128', 'gptq-int4-channel', 'awq-int4-channel@mix', 'checkpoint:q4']\n\
+             checkpoints.q4 = { path = 'k.Q4_0.gguf', model = 'k' }\nmetrics = ['nll']\nseed = 7\n\
              [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
              documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
              [calibration]\npath = 'h/{language}.txt'\nlanguages = ['en', 'each', 'mix']\n\

@@ -4,6 +4,7 @@
 mod analysis;
 mod calibration;
 mod cells;
+mod checkpoints;
 mod configs;
 mod documents;
 mod effect;
@@ -28,12 +29,13 @@ use babelquant_proto::{Batch, Components, Dtype, LanguageTag, Layers, Metrics, P
 
 pub use analysis::{Analysis, Outcome, Predictor};
 pub use calibration::{CALIBRATION_BYTES, CalibrationSource, SetChoice};
+pub use checkpoints::CheckpointSource;
 pub use configs::ConfigPattern;
 pub use error::{CalibrationError, CorpusError, StudyError};
 pub use models::{Fetch, ModelSource, Place, Prefix, ProtocolKind, ReadingChoice, Repository};
-pub use resolve::Resolved;
 #[cfg(test)]
 pub(crate) use resolve::tests::no_hub;
+pub use resolve::{OtherPlace, Resolved};
 pub use scopes::{ScopePattern, Sets};
 pub use shards::{SHARD_BYTES, SHARD_DOCUMENTS_MAX, Texts};
 pub use windows::WindowsChoice;
@@ -61,6 +63,8 @@ pub struct Study {
     pub configs: Vec<ConfigPattern>,
     /// The text that calibrated configs see, where there are such.
     pub calibration: Option<CalibrationSource>,
+    /// The checkpoints that configs name.
+    pub checkpoints: Vec<CheckpointSource>,
     /// What is scored beyond NLL and top-1.
     pub metrics: Metrics,
     /// Seed of everything random in the measurement.
@@ -110,6 +114,7 @@ impl Study {
             scopes: vec![ScopePattern::One(Layers::All), ScopePattern::Only(Sets::Each)],
             configs: vec!["int4-channel".parse()?, "int3-channel".parse()?],
             calibration: None,
+            checkpoints: Vec::new(),
             metrics: Metrics { kl: true },
             seed: 1,
             analysis: Analysis::default(),

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Dtype, Model, ModelPart, Published, Spec};
+use babelquant_proto::quant::{CheckpointName, QuantConfig};
+use babelquant_proto::{CheckpointPart, Dtype, Model, ModelPart, Published, Spec};
 
 use super::calibration::Sets;
 use super::cells::{Wanted, cells};
@@ -13,7 +13,7 @@ use super::groups::Groups;
 use super::models::check_names;
 use super::pattern::Pattern;
 use super::shards::{Texts, cut, describe};
-use super::{ConfigPattern, CorpusSource, Fetch, ModelSource, Place, Study};
+use super::{CheckpointSource, ConfigPattern, CorpusSource, Fetch, ModelSource, Place, Study};
 
 /// A study whose models and corpus are there: what workers get.
 #[derive(Debug)]
@@ -24,6 +24,27 @@ pub struct Resolved {
     pub texts: Texts,
     /// The directory of every model.
     pub directories: Vec<PathBuf>,
+    /// Where the checkpoints are that configs name.
+    pub others: Vec<OtherPlace>,
+}
+
+/// Where a checkpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherPlace {
+    /// Its name.
+    pub name: CheckpointName,
+    /// The directory of its model.
+    pub directory: PathBuf,
+    /// Its own directory or GGUF file.
+    pub path: PathBuf,
+}
+
+impl Resolved {
+    /// Where a worker on this machine finds every model and checkpoint.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let others = self.others.iter().map(|other| &other.path);
+        self.directories.iter().chain(others).cloned().collect()
+    }
 }
 
 impl Study {
@@ -43,6 +64,14 @@ impl Study {
         let configs = self.configs_over(calibration.as_ref())?;
         let named = configs.iter().flat_map(QuantConfig::calibration_sets).cloned().collect();
         let calibration = calibration.map(|sets| sets.read(named, &texts)).transpose()?;
+        let others = models.iter().zip(&directories).flat_map(|(model, directory)| {
+            self.checkpoints_of(&model.name).map(|source| OtherPlace {
+                name: source.name.clone(),
+                directory: directory.clone(),
+                path: source.path.clone(),
+            })
+        });
+        let others = others.collect();
         let models = models.into_iter().map(|model| self.part(model, &configs));
         let spec = Spec {
             version: Spec::VERSION,
@@ -55,7 +84,7 @@ impl Study {
             seed: self.seed,
             calibration: calibration.unwrap_or_default(),
         };
-        Ok(Resolved { spec, texts, directories })
+        Ok(Resolved { spec, texts, directories, others })
     }
 
     /// The configs, with a calibration set wherever one is needed.
@@ -74,14 +103,33 @@ impl Study {
     }
 
     fn part(&self, model: Model, configs: &[QuantConfig]) -> Result<ModelPart, StudyError> {
+        let checkpoints = self.checkpoints_of(&model.name).map(CheckpointSource::describe);
+        let checkpoints: Vec<CheckpointPart> = checkpoints.collect::<Result<_, _>>()?;
+        let lent = |name: &CheckpointName| checkpoints.iter().any(|part| part.name == *name);
+        let configs = configs.iter().filter(|config| match config {
+            QuantConfig::Checkpoint(name) => lent(name),
+            QuantConfig::None
+            | QuantConfig::F32
+            | QuantConfig::Weights(_)
+            | QuantConfig::Mixed(_) => true,
+        });
+        let configs: Vec<QuantConfig> = configs.cloned().collect();
         let wanted = Wanted {
             scopes: &self.scopes,
             components: &self.components,
-            configs,
+            configs: &configs,
             dtype: self.dtype,
         };
         let cells = cells(&model, wanted)?;
-        Ok(ModelPart { model, cells, checkpoints: Vec::new() })
+        Ok(ModelPart { model, cells, checkpoints })
+    }
+
+    /// The checkpoints of the model of this name.
+    fn checkpoints_of(&self, model: &str) -> impl Iterator<Item = &CheckpointSource> {
+        let of_model = move |source: &&CheckpointSource| {
+            source.model.as_deref().is_none_or(|name| name == model)
+        };
+        self.checkpoints.iter().filter(of_model)
     }
 }
 
@@ -179,7 +227,7 @@ pub(crate) mod tests {
     fn a_study_becomes_a_spec_and_texts() {
         let folder = tempfile::tempdir().unwrap();
         let study = write_study(folder.path(), "['int4-channel']");
-        let Resolved { spec, texts, directories } = study.resolve(&mut no_hub).unwrap();
+        let Resolved { spec, texts, directories, .. } = study.resolve(&mut no_hub).unwrap();
         assert_eq!(directories, [folder.path().join("tiny")]);
         let languages: Vec<_> = spec.corpus.iter().map(|c| c.language.to_string()).collect();
         assert_eq!(languages, ["deu", "eng"]);

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::{
-    Analysis, CalibrationSource, CorpusSource, ModelSource, Place, Prefix, Study, WindowsChoice,
+    Analysis, CalibrationSource, CheckpointSource, CorpusSource, ModelSource, Place, Prefix, Study,
+    WindowsChoice,
 };
 
 impl Study {
     /// The study as TOML: what was asked and every default that was filled in.
     pub fn to_toml(&self) -> String {
         let models = self.models.iter().map(ModelSource::to_value);
+        let checkpoints = self.checkpoints.iter();
+        let checkpoints = checkpoints.map(|source| (source.name.to_string(), source.to_value()));
         let mut metrics = vec!["nll", "top1"];
         metrics.extend(self.metrics.kl.then_some("kl"));
         let mut top = keys([
@@ -21,6 +24,7 @@ impl Study {
             ("components", spell(&self.components)),
             ("scopes", spell(&self.scopes)),
             ("configs", spell(&self.configs)),
+            ("checkpoints", Value::Table(checkpoints.collect())),
             ("metrics", metrics.into()),
             ("seed", number(self.seed)),
             ("corpus", self.corpus.to_value()),
@@ -60,6 +64,13 @@ impl ModelSource {
         }));
         values.extend(reading.draws.map(|draws| ("draws", draws.into())));
         table(values)
+    }
+}
+
+impl CheckpointSource {
+    fn to_value(&self) -> Value {
+        let model = self.model.as_deref().map(|model| ("model", model.into()));
+        table(std::iter::once(("path", absolute(&self.path))).chain(model))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Models as both sides must agree on them: name, shape, protocol, files and their digests. Not the weights (the worker's
 //! `model`).
 
+mod checkpoint;
 mod family;
 mod files;
 mod shape;
@@ -109,14 +110,7 @@ impl Model {
         let (family, config) = Family::read(directory)?;
         let shape = Shape::of(directory, family, &config)?;
         let protocol = family.protocol(&config);
-        let mut files = BTreeMap::new();
-        for file in Self::file_names(directory)? {
-            let path = directory.join(&file);
-            files.insert(
-                file,
-                ModelFile::hash(&path).map_err(|source| ModelError::Read { path, source })?,
-            );
-        }
+        let files = ModelFile::in_directory(directory, Self::file_names(directory)?)?;
         Ok(Self { name: name.to_owned(), shape, protocol, published: None, files })
     }
 

@@ -123,7 +123,7 @@ fn end(
     if *cell.config == QuantConfig::F32 {
         return reference(loaded, shard, start);
     }
-    let Loaded { transformer, quantizer, .. } = &*loaded;
+    let Loaded { transformer, quantizer, .. } = &mut *loaded;
     let tables = quantizer.tables(transformer, &cell.scope.outside_layers(), cell.config)?;
     let states = states(loaded, shard, (cell, layers, start), &tables)?;
     // The lookup has been used: only the head is kept.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use babelquant_proto::quant::CalibrationSet;
+use babelquant_proto::quant::{CalibrationSet, CheckpointName};
 use babelquant_proto::rows::{RowError, unsupported};
 use babelquant_proto::{Dtype, FailureKind, Layer, UnitIndex};
 use thiserror::Error;
@@ -22,6 +22,16 @@ pub enum EvalError {
         /// Where it was looked for.
         searched: Vec<PathBuf>,
         /// What differs in the directory that comes nearest.
+        nearest: Option<String>,
+    },
+    /// Nothing holds the checkpoint, to the byte.
+    #[error("nothing below {searched:?} holds checkpoint {checkpoint} with the files of the spec; give --models DIR{}", .nearest.as_deref().map(|n| format!(" ({n})")).unwrap_or_default())]
+    CheckpointUnavailable {
+        /// The checkpoint's name.
+        checkpoint: CheckpointName,
+        /// Where it was looked for.
+        searched: Vec<PathBuf>,
+        /// What differs in what comes nearest.
         nearest: Option<String>,
     },
     /// The model cannot be loaded or run.
@@ -106,6 +116,7 @@ impl EvalError {
             Self::Quant { source: QuantError::NonFinite, .. }
             | Self::Table { source: QuantError::NonFinite, .. }
             | Self::ModelUnavailable { .. }
+            | Self::CheckpointUnavailable { .. }
             | Self::Model(_)
             | Self::Corpus(_)
             | Self::Calibration { .. }
@@ -120,7 +131,9 @@ impl EvalError {
     /// The kind of failure and its text, causes included.
     pub(crate) fn to_failure(&self) -> (FailureKind, String) {
         let kind = match self {
-            Self::ModelUnavailable { .. } => FailureKind::ModelUnavailable,
+            Self::ModelUnavailable { .. } | Self::CheckpointUnavailable { .. } => {
+                FailureKind::ModelUnavailable
+            }
             Self::Memory { .. } => FailureKind::OutOfMemory,
             Self::Model(ModelError::Candle(error)) if is_out_of_memory(error) => {
                 FailureKind::OutOfMemory

@@ -1,11 +1,12 @@
 //! Where a worker finds the model of a spec: the given directories, the hub's cache, the hub. The files must be the spec's to the
 //! byte, wherever they lie.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::hub::{Hub, Step};
-use babelquant_proto::{Model, Published};
+use babelquant_proto::{CheckpointPart, Model, ModelError, ModelFile, Published};
 use tracing::{debug, info, warn};
 
 use super::error::EvalError;
@@ -23,7 +24,8 @@ impl Places {
     /// The directory that holds the model to the byte; downloads it where no directory does and it was published.
     pub(super) fn find(&self, model: &Model) -> Result<PathBuf, EvalError> {
         let mut nearest = None;
-        let mut try_directory = |directory: &Path| match differs(model, directory) {
+        let found = |directory: &Path| Ok(Model::describe(&model.name, directory)?.files);
+        let mut try_directory = |directory: &Path| match differs(&model.files, directory, found) {
             None => true,
             Some(difference) => {
                 debug!(directory = %directory.display(), %difference, "not the model");
@@ -31,7 +33,7 @@ impl Places {
                 false
             }
         };
-        if let Some(found) = candidates(&self.directories).into_iter().find(|d| try_directory(d)) {
+        if let Some(found) = self.model_directories().into_iter().find(|d| try_directory(d)) {
             return Ok(found);
         }
         match self.published(model) {
@@ -41,6 +43,46 @@ impl Places {
         }
         let (model, searched) = (model.name.clone(), self.directories.clone());
         Err(EvalError::ModelUnavailable { model, searched, nearest })
+    }
+
+    /// The directory or the GGUF file that holds the checkpoint to the byte.
+    pub(super) fn find_checkpoint(&self, part: &CheckpointPart) -> Result<PathBuf, EvalError> {
+        let candidates = match part.files.keys().next() {
+            Some(name) if part.files.len() == 1 => self.files_named(name),
+            Some(_) | None => self.model_directories(),
+        };
+        let mut nearest = None;
+        for candidate in candidates {
+            let directory = if candidate.is_dir() { Some(&*candidate) } else { candidate.parent() };
+            let found = |_: &Path| ModelFile::of_checkpoint(&candidate);
+            match differs(&part.files, directory.unwrap_or(Path::new("")), found) {
+                None => return Ok(candidate),
+                Some(difference) => {
+                    nearest = Some(format!("{}: {difference}", candidate.display()));
+                }
+            }
+        }
+        let (checkpoint, searched) = (part.name.clone(), self.directories.clone());
+        Err(EvalError::CheckpointUnavailable { checkpoint, searched, nearest })
+    }
+
+    /// The given paths and what lies in them that are directories of models.
+    fn model_directories(&self) -> Vec<PathBuf> {
+        let all = self.directories.iter().flat_map(|directory| with_entries(directory));
+        all.filter(|directory| directory.join("config.json").is_file()).collect()
+    }
+
+    /// The files of this name among the given paths, in them and in the directories in them.
+    fn files_named(&self, name: &str) -> Vec<PathBuf> {
+        let all = self.directories.iter().flat_map(|directory| with_entries(directory));
+        let files = all.map(|path| match path.is_dir() {
+            true => path.join(name),
+            false => path,
+        });
+        let is_it = |path: &PathBuf| path.file_name().is_some_and(|file| file == name);
+        let mut files: Vec<PathBuf> = files.filter(|path| is_it(path) && path.is_file()).collect();
+        files.dedup();
+        files
     }
 
     /// The directory of the commit that the spec names, with the spec's files from the cache or from the hub.
@@ -62,23 +104,22 @@ impl Places {
     }
 }
 
-/// The given directories and the directories in them that hold a `config.json`.
-fn candidates(searched: &[PathBuf]) -> Vec<PathBuf> {
-    let children = |directory: &PathBuf| {
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        let mut children: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        children.sort();
-        children
-    };
-    let all = searched
-        .iter()
-        .flat_map(|directory| std::iter::once(directory.clone()).chain(children(directory)));
-    all.filter(|directory| directory.join("config.json").is_file()).collect()
+/// A path and the entries of the directory that it is, in alphabetical order.
+fn with_entries(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    entries.sort();
+    std::iter::once(path.to_owned()).chain(entries)
 }
 
-/// In what a directory differs from the model; `None` where it does not. Sizes are compared before anything is hashed.
-fn differs(model: &Model, directory: &Path) -> Option<String> {
-    for (name, file) in &model.files {
+/// In what the files of a directory differ from those wanted; `None` where they do not. Sizes are compared before anything is
+/// hashed, as `found` does for all files that a directory stands for.
+fn differs(
+    wanted: &BTreeMap<String, ModelFile>,
+    directory: &Path,
+    found: impl FnOnce(&Path) -> Result<BTreeMap<String, ModelFile>, ModelError>,
+) -> Option<String> {
+    for (name, file) in wanted {
         match fs::metadata(directory.join(name)) {
             Err(_) => return Some(format!("{name} is missing")),
             Ok(found) if found.len() != file.bytes => {
@@ -87,15 +128,15 @@ fn differs(model: &Model, directory: &Path) -> Option<String> {
             Ok(_) => {}
         }
     }
-    let found = match Model::describe(&model.name, directory) {
+    let found = match found(directory) {
         Ok(found) => found,
         Err(error) => return Some(error.to_string()),
     };
-    let different = model.files.iter().find(|(name, file)| found.files.get(*name) != Some(file));
-    different.map(|(name, file)| match found.files.contains_key(name) {
+    let different = wanted.iter().find(|(name, file)| found.get(*name) != Some(file));
+    different.map(|(name, file)| match found.contains_key(name) {
         true => format!("{name} does not have BLAKE3 {}", file.blake3),
         false => {
-            let mut first = found.files.keys().filter(|name| !model.files.contains_key(*name));
+            let mut first = found.keys().filter(|name| !wanted.contains_key(*name));
             let first = first.next().map_or("another file", String::as_str);
             format!("it also holds {first}, which comes before {name}: move it away")
         }

@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::calibration::MomentStore;
 use super::error::EvalError;
+use super::find::Places;
 use super::quantizer::Quantizer;
 use super::weights::ranking;
 use crate::corpus::Tokenizer;
@@ -43,7 +44,7 @@ impl Loaded {
         (spec, model): (&Arc<Spec>, usize),
         device: &Device,
         residence: Residence,
-        store: MomentStore,
+        around: (&Places, MomentStore),
     ) -> Result<Self, EvalError> {
         let dtype = match spec.dtype {
             Dtype::F32 => DType::F32,
@@ -55,7 +56,7 @@ impl Loaded {
             transformer: Transformer::load(directory, (device, dtype), residence)?,
             tokenizer: Tokenizer::open(directory)?,
             directory: directory.to_owned(),
-            quantizer: Quantizer::new(directory, (spec, model), store),
+            quantizer: Quantizer::new(directory, (spec, model), around),
             reference: None,
             ranking: None,
         })

@@ -11,6 +11,7 @@ mod find;
 mod head;
 mod loaded;
 mod memory;
+mod others;
 mod pass;
 mod position;
 mod quantization;
@@ -39,6 +40,7 @@ use crate::model::{Architecture, Checkpoint};
 pub use clipping::clipping_rows;
 pub use error::EvalError;
 pub use find::Places;
+pub use others::{Remainder, check_checkpoint};
 pub use weights::{check, parameters, weight_rows};
 
 /// Computes units of one spec; keeps the model and the shard that it needed last.
@@ -153,8 +155,8 @@ impl Evaluator {
         let directory = self.directory(model)?;
         let needs = Needs::of(&self.spec, model, &Architecture::read(&directory)?);
         let residence = needs.residence(&self.spec, self.budget)?;
-        let (of, store) = ((&self.spec, model), self.store.clone());
-        let loaded = Loaded::load(&directory, of, &self.device, residence, store)?;
+        let (of, around) = ((&self.spec, model), (&self.places, self.store.clone()));
+        let loaded = Loaded::load(&directory, of, &self.device, residence, around)?;
         self.loaded = Some((model, loaded));
         Ok(())
     }

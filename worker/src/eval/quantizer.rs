@@ -11,23 +11,28 @@ use candle_core::Tensor;
 
 use super::calibration::{Calibrator, MomentStore};
 use super::error::EvalError;
+use super::find::Places;
 use super::loaded::Baseline;
+use super::others::Others;
 use super::weights::group_kurtosis;
 use crate::model::{
-    Block, Checkpoint, Input, Matrix, ModelError, Reading, Replacement, Rounding, Transformer,
-    gather_rows,
+    Block, Checkpoint, Input, Lent, Matrix, ModelError, Reading, Replacement, Rounding,
+    Transformer, gather_rows,
 };
 use crate::quant::{InputMoments, MatrixShape, QuantError, Quantized, WeightContext, quantize};
+
+/// Bits of a weight that nothing was done to: results are those of 32-bit floats, whatever the checkpoint stores.
+pub(super) const UNQUANTIZED_BITS: f64 = 32.0;
 
 /// Quantizes layers of one model.
 #[derive(Debug)]
 pub(super) struct Quantizer {
     directory: PathBuf,
     spec: Arc<Spec>,
-    model: usize,
     /// Excess kurtosis of each layer's group, once somebody asked.
     kurtosis: BTreeMap<Layer, Option<f64>>,
     calibrator: Calibrator,
+    pub(super) others: Others,
 }
 
 /// What is known of weights beside their values.
@@ -43,15 +48,17 @@ pub(super) struct Known<'a> {
 type Moments = BTreeMap<Input, Arc<InputMoments>>;
 
 impl Quantizer {
-    /// Quantizes layers of model `model` of `spec`, which lies in `directory`; `store` keeps what calibration costs.
+    /// Quantizes layers of model `model` of `spec`, which lies in `directory`; other checkpoints of it are looked for in `places`,
+    /// `store` keeps what calibration costs.
     pub(super) fn new(
         directory: &Path,
         (spec, model): (&Arc<Spec>, usize),
-        store: MomentStore,
+        (places, store): (&Places, MomentStore),
     ) -> Self {
+        let others = Others::new(directory, places, &spec.models[model].checkpoints);
         let (directory, spec) = (directory.to_owned(), Arc::clone(spec));
         let calibrator = Calibrator::new(&spec, model, store);
-        Self { directory, spec, model, kurtosis: BTreeMap::new(), calibrator }
+        Self { directory, spec, kurtosis: BTreeMap::new(), calibrator, others }
     }
 
     /// The layer with the components' weights quantized and dequantized.
@@ -122,36 +129,48 @@ impl Quantizer {
         applied: Applied<'_>,
         moments: &Moments,
     ) -> Result<Quantized, EvalError> {
-        let checkpoint = self.checkpoint(model)?;
-        let name = format!("{}.weight", model.architecture().layer_name(layer, matrix.name));
-        let weights = matrix.in_use(checkpoint.require(&name)?.to_f32());
+        let lent = match applied {
+            Applied::Identity | Applied::Weights(_) => self.own(model, (layer, matrix))?,
+            Applied::Checkpoint(name) => {
+                self.others.matrix(model.architecture(), (layer, matrix), name)?
+            }
+        };
         let shape = MatrixShape { rows: matrix.rows(), columns: matrix.columns };
         let inputs = matrix.roles.first().and_then(|&(role, _)| moments.get(&Input::of(role)));
         let known = Known {
             group_kurtosis: self.group_kurtosis(model, layer, applied)?,
             inputs: inputs.map(|moments| &**moments),
         };
-        let quantized = self.quantized((weights, shape), applied, known);
+        let quantized = self.quantized((lent, shape), applied, known);
         quantized.map_err(|source| EvalError::Quant { layer, tensor: matrix.name, source })
     }
 
-    /// What is left of weights [out, in] by what is applied to them.
+    /// A matrix as the model's own checkpoint has it.
+    fn own(
+        &self,
+        model: &Transformer,
+        (layer, matrix): (Layer, &Matrix),
+    ) -> Result<Lent, ModelError> {
+        let checkpoint = self.checkpoint(model)?;
+        let name = format!("{}.weight", model.architecture().layer_name(layer, matrix.name));
+        let values = matrix.in_use(checkpoint.require(&name)?.to_f32());
+        Ok(Lent { values, bits_per_weight: UNQUANTIZED_BITS })
+    }
+
+    /// What is left of weights [out, in] by what is applied to them; with those of another checkpoint nothing more is done.
     pub(super) fn quantized(
         &self,
-        (weights, shape): (Vec<f32>, MatrixShape),
+        (Lent { values, bits_per_weight }, shape): (Lent, MatrixShape),
         applied: Applied<'_>,
         Known { group_kurtosis, inputs }: Known<'_>,
     ) -> Result<Quantized, QuantError> {
         match applied {
-            Applied::Identity => Ok(Quantized::of(weights, 32.0)),
+            Applied::Identity | Applied::Checkpoint(_) => {
+                Ok(Quantized::of(values, bits_per_weight))
+            }
             Applied::Weights(config) => {
                 let context = WeightContext { group_kurtosis, inputs, seed: self.spec.seed };
-                quantize(&weights, shape, config, &context)
-            }
-            Applied::Checkpoint(name) => {
-                let model = &self.spec.models[self.model].model.name;
-                let reason = format!("no checkpoint {name} of model {model}");
-                Err(QuantError::Unsupported { reason })
+                quantize(&values, shape, config, &context)
             }
         }
     }

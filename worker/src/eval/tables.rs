@@ -6,16 +6,16 @@ use babelquant_proto::{Component, Components};
 use candle_core::Tensor;
 
 use super::error::EvalError;
-use super::quantizer::{Known, Quantizer, reading};
+use super::quantizer::{Known, Quantizer, UNQUANTIZED_BITS, reading};
 use super::weights::kurtosis;
-use crate::model::{ModelError, Reading, StoredTensor, Tables, Transformer};
+use crate::model::{Lent, ModelError, Reading, StoredTensor, Tables, Transformer};
 use crate::quant::{MatrixShape, QuantError};
 
 impl Quantizer {
     /// The model's tables, those of `components` quantized and dequantized. A head that shares the lookup's weights is quantized
     /// from them, whether the lookup is or not; the lookup never sees what becomes of it.
     pub(super) fn tables(
-        &self,
+        &mut self,
         model: &Transformer,
         components: &Components,
         config: &QuantConfig,
@@ -30,15 +30,17 @@ impl Quantizer {
             lookup = Some(table).filter(|_| tied);
         }
         if components.contains(Component::Head) {
-            let own = || self.table(model, Component::Head, applied);
-            let Quantized { weights, reading } = lookup.map_or_else(own, Ok)?;
+            let Quantized { weights, reading } = match lookup {
+                Some(lookup) => lookup,
+                None => self.table(model, Component::Head, applied)?,
+            };
             tables = tables.with_head(weights, reading);
         }
         Ok(tables)
     }
 
     fn table(
-        &self,
+        &mut self,
         model: &Transformer,
         component: Component,
         applied: Applied<'_>,
@@ -51,13 +53,19 @@ impl Quantizer {
         };
         let checkpoint = self.checkpoint(model)?;
         let stored = checkpoint.require(name)?;
-        let weights = stored.to_f32();
+        let own = Lent { values: stored.to_f32(), bits_per_weight: UNQUANTIZED_BITS };
         let columns = architecture.shape.hidden as usize;
-        let shape = MatrixShape { rows: weights.len() / columns, columns };
+        let shape = MatrixShape { rows: own.values.len() / columns, columns };
         let refused = |source| EvalError::Table { table: component.name(), source };
+        let lent = match applied {
+            Applied::Identity | Applied::Weights(_) => own,
+            Applied::Checkpoint(other) => {
+                self.others.table(architecture, (component, name), own, other)?
+            }
+        };
         let known = Known { group_kurtosis: group_kurtosis(&stored, applied), inputs: None };
         let quantized = uncalibrated(applied)
-            .and_then(|()| self.quantized((weights, shape), applied, known))
+            .and_then(|()| self.quantized((lent, shape), applied, known))
             .map_err(refused)?;
         let reading = reading(model, applied, &quantized)?;
         let weights = Tensor::from_vec(quantized.weights, (shape.rows, columns), model.device());

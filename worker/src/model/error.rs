@@ -42,6 +42,14 @@ pub enum ModelError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file is no GGUF file.
+    #[error("cannot read {path} as a GGUF file")]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The index of a sharded checkpoint is none, or names what is not there.
     #[error("{path}: {reason}")]
     Index {
@@ -77,6 +85,14 @@ pub enum ModelError {
         path: PathBuf,
         /// One line a tensor.
         problems: Vec<String>,
+    },
+    /// A checkpoint whose weights cannot take the place of a model's.
+    #[error("{path} is no checkpoint of the same model: {reason}")]
+    OtherModel {
+        /// The checkpoint.
+        path: PathBuf,
+        /// In what it differs.
+        reason: String,
     },
     /// A tensor operation failed.
     #[error("tensor operation failed")]

@@ -10,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::cache::Cache;
+use crate::eval::find::Places;
 use crate::eval::loaded::Loaded;
 use crate::model::Residence;
 
@@ -45,7 +46,8 @@ fn spec(case: &str) -> Arc<Spec> {
 
 fn load(case: &str, spec: &Arc<Spec>, residence: Residence) -> Loaded {
     let store = MomentStore::default();
-    Loaded::load(&golden(case), (spec, 0), &Device::Cpu, residence, store).unwrap()
+    let places = Places { directories: Vec::new(), hub: None };
+    Loaded::load(&golden(case), (spec, 0), &Device::Cpu, residence, (&places, store)).unwrap()
 }
 
 /// The inputs that a layer's matrices read.

@@ -160,6 +160,13 @@ impl Checkpoint {
         self.get(name).ok_or_else(|| self.misfit(vec![self.absence(name)]))
     }
 
+    /// A tensor of integers that stands for weights: GPTQ, AWQ, bitsandbytes and others pack several codes into one.
+    pub fn packed(&self) -> Option<&str> {
+        let packed = [".weight", ".qweight", ".weight_packed"];
+        let mut names = self.integers.keys().map(String::as_str);
+        names.find(|name| packed.iter().any(|end| name.ends_with(end)))
+    }
+
     /// Checks that the checkpoint is what a model needs and nothing else: every `expected` tensor of floats is there in
     /// its shape, and every other tensor of floats is one that `ignored` says yes to.
     ///
@@ -207,7 +214,8 @@ fn canonical<'a>(name: &'a str, prefixes: &[&str]) -> &'a str {
     prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
-fn map(path: &Path) -> Result<Mmap, ModelError> {
+/// The file at `path`, mapped.
+pub(super) fn map(path: &Path) -> Result<Mmap, ModelError> {
     let read = |source| ModelError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read)?;
     #[expect(

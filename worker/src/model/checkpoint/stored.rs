@@ -39,7 +39,7 @@ pub struct StoredTensor<'a> {
 
 impl StoredDtype {
     /// Bytes of a value.
-    pub(super) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
