@@ -189,6 +189,7 @@ fn quantization_rows(layer: u32) -> Vec<QuantizationRow> {
         codes_used: Some(1.0),
         clipped: Some(0.0),
         alpha_over_sigma: Some(3.0),
+        fallback: None,
         reason: None,
     };
     let tensors = ["mlp.up", "mlp.down"].into_iter();
