@@ -4,6 +4,7 @@
 //! ordered keys, documents are sorted before any sum, and every sum of f64 runs in a fixed order for any number of threads.
 
 mod activations;
+mod additivity;
 mod bootstrap;
 mod clipping;
 mod configs;
@@ -22,6 +23,7 @@ mod layers;
 mod names;
 mod power;
 mod predictors;
+mod protection;
 mod quantile;
 mod quantized;
 mod ratio;
@@ -46,8 +48,8 @@ pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    ConfigRow, CorrelationRow, FloorRow, LanguageRow, LayerRow, MatrixRow, ModelRow,
-    ReplicationRow, SensitivityRow, ShareRow,
+    AdditivityRow, ConfigRow, CorrelationRow, FloorRow, LanguageRow, LayerRow, MatrixRow, ModelRow,
+    ProtectionRow, ReplicationRow, SensitivityRow, ShareRow,
 };
 
 use crate::study::Analysis;
@@ -82,6 +84,10 @@ pub struct Summary {
     pub configs: Vec<ConfigRow>,
     /// What each config at each scope does to each language.
     pub sensitivity: Vec<SensitivityRow>,
+    /// Whether the effects of single layers add up.
+    pub additivity: Vec<AdditivityRow>,
+    /// Sets of layers left as they are beside others of their size.
+    pub protection: Vec<ProtectionRow>,
     /// What the dtype of the computation changes by itself.
     pub floor: Vec<FloorRow>,
     /// Predictors against outcomes over languages.
@@ -152,6 +158,8 @@ impl Reducer {
             languages,
             matrices: quantized.matrix_rows(),
             configs: configs::rows(&configs),
+            additivity: additivity::rows(&scores, &analysis),
+            protection: protection::rows(&sensitivity),
             sensitivity,
             floor: floor::rows(&scores),
             replication: replication::rows(&correlations),

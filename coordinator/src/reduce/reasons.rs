@@ -20,6 +20,11 @@ impl Reasons {
         }
     }
 
+    /// True where nothing came up.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The column's value: the reasons joined by `; `.
     pub(super) fn column(self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.0.join("; "))

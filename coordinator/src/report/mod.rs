@@ -3,6 +3,7 @@
 //! Sections build blocks once; `terminal` and `markdown` differ in how blocks are written, how wide a table may be, and in how many of the
 //! correlations are shown.
 
+mod additivity;
 mod block;
 mod clipping;
 mod columns;
@@ -15,6 +16,7 @@ mod markdown;
 mod matrices;
 mod matrix;
 mod number;
+mod protection;
 mod replication;
 mod sensitivity;
 mod shares;
@@ -132,6 +134,8 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.extend(degradation::blocks(view));
         blocks.extend(shares::blocks(view));
         blocks.extend(sensitivity::blocks(view));
+        blocks.extend(additivity::blocks(view));
+        blocks.extend(protection::blocks(view));
         blocks.extend(correlations::blocks(view));
     }
     blocks.extend(replication::blocks(summary, medium));

@@ -36,6 +36,7 @@ pub use models::{Fetch, ModelSource, Place, Prefix, ProtocolKind, ReadingChoice,
 #[cfg(test)]
 pub(crate) use resolve::tests::no_hub;
 pub use resolve::{OtherPlace, Resolved};
+pub(crate) use scopes::binomial;
 pub use scopes::{ScopePattern, Sets};
 pub use shards::{SHARD_BYTES, SHARD_DOCUMENTS_MAX, Texts};
 pub use windows::WindowsChoice;

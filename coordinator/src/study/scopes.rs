@@ -106,7 +106,7 @@ fn few_enough(sets: u64) -> Result<(), String> {
 }
 
 /// How many sets of `count` there are in `depth` layers; the largest number where there are more than that.
-fn binomial(depth: u32, count: u32) -> u64 {
+pub(crate) fn binomial(depth: u32, count: u32) -> u64 {
     let count = u64::from(count.min(depth.saturating_sub(count)));
     let step =
         |product: Option<u64>, i| Some(product?.checked_mul(u64::from(depth) - i)? / (i + 1));

@@ -1,5 +1,6 @@
 //! The tables of `analysis/`: one row struct per table. Not how they are computed.
 
+mod additivity;
 mod configs;
 mod correlations;
 mod floor;
@@ -7,10 +8,12 @@ mod languages;
 mod layers;
 mod matrices;
 mod models;
+mod protection;
 mod replication;
 mod sensitivity;
 mod shares;
 
+pub use additivity::AdditivityRow;
 pub use configs::ConfigRow;
 pub use correlations::CorrelationRow;
 pub use floor::FloorRow;
@@ -18,6 +21,7 @@ pub use languages::LanguageRow;
 pub use layers::LayerRow;
 pub use matrices::MatrixRow;
 pub use models::ModelRow;
+pub use protection::ProtectionRow;
 pub use replication::ReplicationRow;
 pub use sensitivity::SensitivityRow;
 pub use shares::ShareRow;
