@@ -4,25 +4,17 @@
 //! ordered keys, documents are sorted before any sum, and every sum of f64 runs in a fixed order for any number of threads.
 
 mod activations;
-mod bootstrap;
 mod clipping;
-mod correlation;
 mod correlations;
-mod distribution;
 mod documents;
 mod drift;
 mod floor;
 mod groups;
 mod held;
-mod interval;
-mod kendall;
 mod languages;
 mod layers;
 mod names;
-mod power;
 mod predictors;
-mod quantile;
-mod ratio;
 mod reasons;
 mod replication;
 mod sensitivity;
@@ -32,8 +24,6 @@ mod tables;
 
 #[cfg(test)]
 pub(crate) mod example;
-#[cfg(test)]
-mod goldens;
 #[cfg(test)]
 mod tests;
 
