@@ -64,7 +64,7 @@ impl Question<'_> {
         let defined = pairs.as_ref().ok();
         let pearson = defined.map(|pairs| pearson(pairs, confidence));
         let interval = pearson.and_then(|pearson| pearson.interval);
-        let spearman = defined.map(|pairs| spearman(pairs, confidence));
+        let spearman = defined.map(spearman);
         let kendall = defined.map(kendall);
         let cell = self.cells[0];
         CorrelationRow {

@@ -161,7 +161,7 @@ impl Sample {
             mean,
             error: variance.sqrt(),
             median: at(0.5)?,
-            at_least_zero: 1.0 - below(0.0),
+            at_least_zero: 1.0 - below(-EQUAL),
             percentile,
             bca,
         })

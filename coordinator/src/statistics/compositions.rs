@@ -202,7 +202,7 @@ impl Tally {
         self.defined += weight;
         self.below += of(value < r - EQUAL);
         self.equal += of((value - r).abs() <= EQUAL);
-        self.at_least_zero += of(value >= 0.0);
+        self.at_least_zero += of(value >= -EQUAL);
         self.sum += weight as f64 * value;
         self.squares += weight as f64 * value * value;
         self.buckets[bucket(value)] += weight;

@@ -9,9 +9,9 @@ pub(super) fn fisher(r: f64, degrees: f64, confidence: f64) -> Option<Interval> 
     on_its_scale(r, 1.0, degrees, confidence)
 }
 
-/// The interval of Spearman's ρ: its standard error is √((1+ρ²/2)/degrees), degrees = n−3 (Bonett & Wright 2000).
-pub(super) fn bonett_wright(rho: f64, degrees: f64, confidence: f64) -> Option<Interval> {
-    on_its_scale(rho, 1.0 + rho * rho / 2.0, degrees, confidence)
+/// The interval of Spearman's ρ of n pairs, tanh(atanh ρ ± z·√((1+ρ²/2)/(n−3))) (Bonett & Wright 2000); `None` below four.
+pub fn bonett_wright(rho: f64, n: usize, confidence: f64) -> Option<Interval> {
+    on_its_scale(rho, 1.0 + rho * rho / 2.0, n as f64 - 3.0, confidence)
 }
 
 fn on_its_scale(r: f64, variance: f64, degrees: f64, confidence: f64) -> Option<Interval> {

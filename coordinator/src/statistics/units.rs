@@ -3,7 +3,7 @@
 use super::clusters::Clusters;
 use super::pairs::{Pairs, standardised};
 
-/// How near to r a resample counts as equal to it: rounding, not chance.
+/// How near to r, or to 0, a resample counts as equal to it: rounding, not chance.
 pub(super) const EQUAL: f64 = 1e-12;
 
 /// n, Σx, Σy, Σx², Σy², Σxy over rows.
