@@ -27,6 +27,8 @@ pub mod scheduler;
 pub mod store;
 pub mod verify;
 
+pub mod statistics;
+
 pub mod reduce;
 pub mod report;
 

@@ -8,7 +8,7 @@ use babelquant_proto::{Layer, Moments};
 use super::groups::Groups;
 use super::layers::layer_of;
 use super::names::{ByLanguage, Names};
-use super::ratio::ratio;
+use crate::statistics::ratio;
 
 /// All activations, as pushed.
 #[derive(Debug, Default)]

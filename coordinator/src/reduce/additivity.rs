@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Components, Layer, LayerSet, Layers, Stack};
 
-use super::bootstrap::Resampling;
 use super::documents::{Cell, LanguageScores, Score};
-use super::interval::Estimate;
 use super::names::ByLanguage;
-use super::ratio::{estimate, ratio};
 use super::reasons::Reasons;
 use super::tables::AdditivityRow;
+use crate::statistics::{Estimate, Resampling, estimate, ratio};
 use crate::study::Analysis;
 
 /// Columns of a row that are resampled.

@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::Layer;
 use babelquant_proto::rows::ClippingRow;
 
-use super::correlation::{Pairs, spearman};
 use super::layers::{layer_of, note};
-use super::quantile::quantile;
+use crate::statistics::{Pairs, quantile, spearman};
 
 /// The rules on the layer groups at one width, and what they come to.
 #[derive(Debug, Clone, PartialEq)]

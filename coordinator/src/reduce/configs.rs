@@ -8,13 +8,12 @@ use babelquant_proto::rows::WeightRow;
 use babelquant_proto::{Components, Layers};
 
 use super::documents::{Cell, LanguageScores, Score};
-use super::interval::{Estimate, Interval};
 use super::names::ByLanguage;
 use super::quantized::Quantized;
-use super::ratio::{estimate, ratio};
 use super::reasons::Reasons;
 use super::spelled::Spelled;
 use super::tables::ConfigRow;
+use crate::statistics::{Estimate, Interval, estimate, ratio};
 use crate::study::Analysis;
 
 /// Bits of a weight that is not quantized.

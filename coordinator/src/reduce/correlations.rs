@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 
-use super::correlation::{Pairs, pearson, spearman};
-use super::kendall::kendall;
-use super::power::detectable_r;
 use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
+use crate::statistics::{AIM, Pairs, Undefined, kendall, pearson, spearman};
 use crate::study::{Analysis, Outcome, Predictor};
 
 /// The table, ordered as the cells are. The config `none` is left out: its outcomes are constant.
@@ -99,11 +97,7 @@ impl Question<'_> {
         self.cells.iter().filter_map(pair).collect()
     }
 
-    fn reason(
-        &self,
-        pairs: &Result<Pairs, super::correlation::Undefined>,
-        n: usize,
-    ) -> Option<String> {
+    fn reason(&self, pairs: &Result<Pairs, Undefined>, n: usize) -> Option<String> {
         let unsupported = self.cells.iter().find(|cell| cell.unsupported().is_some());
         match (pairs, unsupported) {
             (Err(_), Some(cell)) => cell.reason.clone(),
@@ -122,6 +116,6 @@ struct Detectable(BTreeMap<usize, Option<f64>>);
 
 impl Detectable {
     fn at(&mut self, n: usize) -> Option<f64> {
-        *self.0.entry(n).or_insert_with(|| detectable_r(n))
+        *self.0.entry(n).or_insert_with(|| AIM.detectable_r(n))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Add;
 
-use super::ratio::ratio;
+use crate::statistics::ratio;
 
 /// Sums over hidden states at one boundary, x of the quantized model and b of the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

@@ -2,9 +2,9 @@
 
 use super::documents::{Cell, LanguageScores};
 use super::names::ByLanguage;
-use super::ratio::ratio;
 use super::reasons::Reasons;
 use super::tables::FloorRow;
+use crate::statistics::ratio;
 
 /// The table: every (model, language) that was measured in f32 too.
 pub(super) fn rows(languages: &ByLanguage<LanguageScores>) -> Vec<FloorRow> {

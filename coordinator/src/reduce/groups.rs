@@ -1,8 +1,8 @@
-//! The groups of a language's documents: what is resampled together. Not the resampling (`bootstrap`).
+//! The groups of a language's documents: what is resampled together. Not the resampling (`statistics`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bootstrap::Resampling;
+use crate::statistics::Resampling;
 use crate::study::Analysis;
 
 /// Groups by their labels in order, and the group of each document.

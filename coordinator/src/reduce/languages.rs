@@ -7,13 +7,12 @@ use babelquant_proto::rows::Point;
 
 use super::activations::LanguageActivations;
 use super::documents::{Document, LanguageScores, Size};
-use super::interval::Estimate;
 use super::layers::Weights;
 use super::names::ByLanguage;
 use super::predictors::{Profile, recipe};
-use super::ratio::{estimate, ratio};
 use super::reasons::Reasons;
 use super::tables::LanguageRow;
+use crate::statistics::{Estimate, estimate, ratio};
 use crate::study::{Analysis, Predictor};
 
 /// Everything a language's row is made of.

@@ -5,28 +5,20 @@
 
 mod activations;
 mod additivity;
-mod bootstrap;
 mod clipping;
 mod configs;
-mod correlation;
 mod correlations;
-mod distribution;
 mod documents;
 mod drift;
 mod floor;
 mod groups;
 mod held;
-mod interval;
-mod kendall;
 mod languages;
 mod layers;
 mod names;
-mod power;
 mod predictors;
 mod protection;
-mod quantile;
 mod quantized;
-mod ratio;
 mod reasons;
 mod replication;
 mod sensitivity;
@@ -36,8 +28,6 @@ mod tables;
 
 #[cfg(test)]
 pub(crate) mod example;
-#[cfg(test)]
-mod goldens;
 #[cfg(test)]
 mod tests;
 

@@ -7,8 +7,7 @@ use babelquant_proto::rows::Point;
 
 use super::activations::{LanguageActivations, LayerActivations};
 use super::groups::Groups;
-use super::interval::{Estimate, Interval};
-use super::ratio::ratio;
+use crate::statistics::{Estimate, Interval, ratio};
 use crate::study::{Analysis, Predictor};
 
 /// κ by layer; `None` where a layer's is undefined.

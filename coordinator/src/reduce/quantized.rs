@@ -8,10 +8,10 @@ use babelquant_proto::rows::QuantizationRow;
 use babelquant_proto::{Components, Layer, Stack};
 
 use super::layers::layer_of;
-use super::ratio::ratio;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
 use super::tables::MatrixRow;
+use crate::statistics::ratio;
 
 /// The rows by model, matrix and config.
 #[derive(Debug, Default)]

@@ -4,14 +4,12 @@ use std::f64::consts::LN_2;
 
 use babelquant_proto::{LayerSet, Layers};
 
-use super::bootstrap::Resampling;
 use super::documents::{Cell, LanguageScores, Score};
 use super::drift::Drift;
-use super::interval::Estimate;
 use super::names::ByLanguage;
-use super::ratio::{estimate, ratio, standard_error};
 use super::reasons::Reasons;
 use super::tables::SensitivityRow;
+use crate::statistics::{Estimate, Resampling, estimate, ratio, standard_error};
 use crate::study::Analysis;
 
 /// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.

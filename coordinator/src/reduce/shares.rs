@@ -7,9 +7,9 @@ use babelquant_proto::rows::Point;
 
 use super::activations::{LanguageActivations, LayerActivations, Pooled};
 use super::names::ByLanguage;
-use super::ratio::ratio;
 use super::reasons::Reasons;
 use super::tables::ShareRow;
+use crate::statistics::ratio;
 
 /// The table.
 pub(super) fn rows(languages: &ByLanguage<LanguageActivations>) -> Vec<ShareRow> {

@@ -2,7 +2,7 @@
 
 /// Quantile `p` of `sorted` (ascending), linear between order statistics: h = (n−1)p, x⌊h⌋ + (h−⌊h⌋)(x⌊h⌋₊₁ − x⌊h⌋)
 /// (Hyndman & Fan 1996, type 7: numpy's default). `None` for an empty sample; `p` outside 0…1 is its nearer end.
-pub(super) fn quantile(sorted: &[f64], p: f64) -> Option<f64> {
+pub fn quantile(sorted: &[f64], p: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let h = last as f64 * p.clamp(0.0, 1.0);
     let below = (h.floor() as usize).min(last);

@@ -3,12 +3,12 @@
 use super::interval::{Estimate, Interval};
 
 /// `numerator / denominator`; `None` where that is no number.
-pub(super) fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
+pub fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
     Some(numerator / denominator).filter(|value| denominator != 0.0 && value.is_finite())
 }
 
 /// The ratio's value beside the percentile interval of the same ratio in each draw; without a value there is no interval.
-pub(super) fn estimate(value: Option<f64>, draws: (&[f64], &[f64]), confidence: f64) -> Estimate {
+pub fn estimate(value: Option<f64>, draws: (&[f64], &[f64]), confidence: f64) -> Estimate {
     let ratios =
         draws.0.iter().zip(draws.1).map(|(&numerator, &denominator)| ratio(numerator, denominator));
     let interval = value.and_then(|_| Interval::percentile(ratios, confidence));
@@ -16,7 +16,7 @@ pub(super) fn estimate(value: Option<f64>, draws: (&[f64], &[f64]), confidence: 
 }
 
 /// Standard error of R = Σδ/Σn over G groups: √(G/(G−1)·Σ(δ_g − R·n_g)²) / Σn (science §E.8); `None` below two groups.
-pub(super) fn standard_error(value: Option<f64>, deltas: &[f64], sizes: &[f64]) -> Option<f64> {
+pub fn standard_error(value: Option<f64>, deltas: &[f64], sizes: &[f64]) -> Option<f64> {
     let (value, groups) = (value?, deltas.len() as f64);
     let residual = |(delta, size): (&f64, &f64)| (delta - value * size).powi(2);
     let squares: f64 = deltas.iter().zip(sizes).map(residual).sum();

@@ -1,23 +1,20 @@
-//! Intervals and the numbers they belong to. Not how their draws are made (`bootstrap`).
+//! Intervals and the numbers they belong to. Not how their draws are made (`resampling`).
 
 use super::quantile::quantile;
 
 /// An interval of the study's confidence.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Interval {
+pub struct Interval {
     /// Lower end.
-    pub(super) low: f64,
+    pub low: f64,
     /// Upper end.
-    pub(super) high: f64,
+    pub high: f64,
 }
 
 impl Interval {
     /// The percentile interval of a statistic's draws: its (1∓confidence)/2 quantiles, type 7 (science §E.3). Draws in which
     /// the statistic is undefined are left out; `None` where none is left.
-    pub(super) fn percentile(
-        draws: impl Iterator<Item = Option<f64>>,
-        confidence: f64,
-    ) -> Option<Self> {
+    pub fn percentile(draws: impl Iterator<Item = Option<f64>>, confidence: f64) -> Option<Self> {
         let mut defined: Vec<f64> = draws.flatten().collect();
         defined.sort_by(f64::total_cmp);
         let tail = (1.0 - confidence) / 2.0;
@@ -27,26 +24,26 @@ impl Interval {
 
 /// A statistic and its interval; both are absent where undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Estimate {
+pub struct Estimate {
     /// The value on all documents.
-    pub(super) value: Option<f64>,
+    pub value: Option<f64>,
     /// Its interval.
-    pub(super) interval: Option<Interval>,
+    pub interval: Option<Interval>,
 }
 
 impl Estimate {
     /// Lower end of the interval.
-    pub(super) fn low(&self) -> Option<f64> {
+    pub fn low(&self) -> Option<f64> {
         self.interval.map(|interval| interval.low)
     }
 
     /// Upper end of the interval.
-    pub(super) fn high(&self) -> Option<f64> {
+    pub fn high(&self) -> Option<f64> {
         self.interval.map(|interval| interval.high)
     }
 
     /// The estimate of an increasing function of the statistic; absent where the function leaves the range of f64.
-    pub(super) fn map(self, increasing: impl Fn(f64) -> f64) -> Self {
+    pub fn map(self, increasing: impl Fn(f64) -> f64) -> Self {
         let finite = |value: f64| Some(increasing(value)).filter(|value| value.is_finite());
         let interval = self.interval.and_then(|Interval { low, high }| {
             Some(Interval { low: finite(low)?, high: finite(high)? })

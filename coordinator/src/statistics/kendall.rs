@@ -1,19 +1,21 @@
 //! Kendall's τ-b with the p that scipy's `auto` method gives. Pearson and Spearman stand in `correlation`.
 
-use super::correlation::Pairs;
 use super::distribution::normal_p;
+use super::pairs::Pairs;
 
 /// Kendall's τ-b.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Kendall {
+pub struct Kendall {
     /// τ-b.
-    pub(super) tau: f64,
+    pub tau: f64,
+    /// Stuart's τ-c = 2(C−D)·m / (n²(m−1)), m the smaller number of distinct values: comparable where the columns are tied unlike.
+    pub tau_c: f64,
     /// Two-sided p: exact without ties where n ≤ 33 or at most one pair is discordant (or concordant), else normal.
-    pub(super) p: f64,
+    pub p: f64,
 }
 
 /// τ-b = (C−D)/√((n0−n1)(n0−n2)), n0 = n(n−1)/2, n1 and n2 the tied pairs of x and of y (science §E.2).
-pub(super) fn kendall(pairs: &Pairs) -> Kendall {
+pub fn kendall(pairs: &Pairs) -> Kendall {
     let n = pairs.count();
     let (x_ties, y_ties) = (Ties::of(&pairs.x), Ties::of(&pairs.y));
     let total = n * (n - 1) / 2;
@@ -21,13 +23,15 @@ pub(super) fn kendall(pairs: &Pairs) -> Kendall {
     let score = concordant as f64 - discordant as f64;
     let untied = |ties: &Ties| (total as f64 - ties.pairs).sqrt();
     let tau = (score / untied(&x_ties) / untied(&y_ties)).clamp(-1.0, 1.0);
+    let m = x_ties.distinct.min(y_ties.distinct) as f64;
+    let tau_c = 2.0 * score * m / ((n * n) as f64 * (m - 1.0));
     let fewer = concordant.min(discordant);
     let distinct = x_ties.pairs == 0.0 && y_ties.pairs == 0.0;
     let p = match distinct && (n <= EXACT_MAX || fewer <= 1) {
         true => exact_p(n, fewer),
         false => normal_p(score / variance(n as f64, &x_ties, &y_ties).sqrt()),
     };
-    Kendall { tau, p }
+    Kendall { tau, tau_c, p }
 }
 
 /// Largest sample whose p is always exact without ties, as in scipy.
@@ -36,6 +40,8 @@ const EXACT_MAX: usize = 33;
 /// Sums over the groups of t equal values of a column.
 #[derive(Debug, Default)]
 struct Ties {
+    /// How many groups.
+    distinct: usize,
     /// Σ t(t−1)/2.
     pairs: f64,
     /// Σ t(t−1)(t−2).
@@ -51,6 +57,7 @@ impl Ties {
         let mut ties = Self::default();
         for group in sorted.chunk_by(|a, b| a == b) {
             let t = group.len() as f64;
+            ties.distinct += 1;
             ties.pairs += t * (t - 1.0) / 2.0;
             ties.triples += t * (t - 1.0) * (t - 2.0);
             ties.weighted += t * (t - 1.0) * (2.0 * t + 5.0);

@@ -1,20 +1,19 @@
 //! The paired bootstrap: which groups of documents each draw takes, and the totals of columns over them. Knows no metric.
 
-use std::array;
-
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use pulp::Arch;
 use rayon::prelude::*;
 
+use super::random::{below, key, stream};
+
 /// Draws that are computed together: one pass over a column serves so many.
-const LANES: usize = 8;
+const LANES: usize = 32;
 
 /// A fixed sequence of resamples of groups, with replacement.
 ///
 /// It depends on the seed and on the groups' labels alone. So every cell of a language is resampled by the same groups (cells
 /// are paired), and so are languages and models whose groups have the same labels, as in a parallel corpus.
 #[derive(Debug)]
-pub(super) struct Resampling {
+pub struct Resampling {
     key: [u8; 32],
     groups: usize,
     draws: usize,
@@ -22,21 +21,16 @@ pub(super) struct Resampling {
 
 impl Resampling {
     /// Resamples groups with these labels; fewer than two groups are never resampled.
-    pub(super) fn new(seed: u64, labels: &[String], draws: u32) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"babelquant bootstrap 1");
-        hasher.update(&seed.to_le_bytes());
-        for label in labels {
-            hasher.update(&(label.len() as u64).to_le_bytes());
-            hasher.update(label.as_bytes());
-        }
+    pub fn new(seed: u64, labels: &[String], draws: u32) -> Self {
+        let names = labels.iter().map(String::as_bytes);
+        let key = key("babelquant bootstrap 1", seed, names);
         let draws = if labels.len() < 2 { 0 } else { draws as usize };
-        Self { key: hasher.finalize().into(), groups: labels.len(), draws }
+        Self { key, groups: labels.len(), draws }
     }
 
     /// For each column (one number a group, f64) its sum over the groups of each draw: `[column][draw]`. Every sum runs over
     /// the groups in order, so threads do not change a bit of it.
-    pub(super) fn totals(&self, columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    pub fn totals(&self, columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let blocks: Vec<Vec<[f64; LANES]>> = (0..self.draws.div_ceil(LANES))
             .into_par_iter()
             .map(|block| {
@@ -59,24 +53,25 @@ impl Resampling {
 
     /// The groups that a draw takes: as many as there are, each draw from a stream of its own.
     fn draw(&self, number: usize) -> impl Iterator<Item = usize> {
-        let mut random = ChaCha8Rng::from_seed(self.key);
-        random.set_stream(number as u64);
-        let groups = self.groups;
+        let (mut random, groups) = (stream(self.key, number), self.groups);
         (0..groups).map(move |_| below(groups, &mut random))
     }
 }
 
-/// A number below `bound`, uniform up to bound/2⁶⁴ (Lemire 2019, without the rejection step).
-fn below(bound: usize, random: &mut ChaCha8Rng) -> usize {
-    ((u128::from(random.next_u64()) * bound as u128) >> 64) as usize
-}
-
+/// Σ taken·value for each lane; every lane adds in the order of the groups, whatever the machine's SIMD.
 fn weighted_sums(column: &[f64], taken: &[[f64; LANES]]) -> [f64; LANES] {
-    let mut sums = [0.0; LANES];
-    for (value, taken) in column.iter().zip(taken) {
-        sums = array::from_fn(|lane| sums[lane] + taken[lane] * value);
-    }
-    sums
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            for (value, taken) in column.iter().zip(taken) {
+                for lane in 0..LANES {
+                    sums[lane] += taken[lane] * value;
+                }
+            }
+            sums
+        },
+    )
 }
 
 #[cfg(test)]

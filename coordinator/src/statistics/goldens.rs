@@ -6,21 +6,21 @@ use super::interval::Interval;
 
 /// One item of a section.
 #[derive(Debug)]
-pub(super) struct Golden {
+pub(crate) struct Golden {
     /// The columns x and y in pairs.
-    pub(super) pairs: Vec<(f64, f64)>,
+    pub(crate) pairs: Vec<(f64, f64)>,
     values: Value,
 }
 
 /// The items of a section.
-pub(super) fn section(name: &str) -> Vec<Value> {
+pub(crate) fn section(name: &str) -> Vec<Value> {
     let text = include_str!("../../../tests/golden/statistics.json");
     let golden: Value = serde_json::from_str(text).unwrap();
     golden[name].as_array().unwrap().clone()
 }
 
 /// The correlations.
-pub(super) fn correlations() -> Vec<Golden> {
+pub(crate) fn correlations() -> Vec<Golden> {
     let column = |values: &Value, name: &str| -> Vec<f64> {
         values[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
     };
@@ -33,19 +33,19 @@ pub(super) fn correlations() -> Vec<Golden> {
 
 impl Golden {
     /// A number of the item; `None` where scipy found it undefined.
-    pub(super) fn number(&self, key: &str) -> Option<f64> {
+    pub(crate) fn number(&self, key: &str) -> Option<f64> {
         self.values[key].as_f64()
     }
 
     /// Demands 1e-9 relative.
     #[track_caller]
-    pub(super) fn check(&self, key: &str, found: f64) {
+    pub(crate) fn check(&self, key: &str, found: f64) {
         close(found, self.number(key).unwrap(), &format!("{} {key}", self.values["name"]));
     }
 
     /// The same for both ends of an interval.
     #[track_caller]
-    pub(super) fn check_interval(&self, key: &str, found: Option<Interval>) {
+    pub(crate) fn check_interval(&self, key: &str, found: Option<Interval>) {
         let expected = self.values[key].as_array();
         assert_eq!(found.is_some(), expected.is_some(), "{} {key}", self.values["name"]);
         let (Some(found), Some(expected)) = (found, expected) else { return };
@@ -56,7 +56,7 @@ impl Golden {
 
 /// Demands 1e-9 relative.
 #[track_caller]
-pub(super) fn close(found: f64, expected: f64, what: &str) {
+pub(crate) fn close(found: f64, expected: f64, what: &str) {
     let error = (found - expected).abs();
     assert!(error <= 1e-9 * expected.abs(), "{what}: {found} instead of {expected}");
 }

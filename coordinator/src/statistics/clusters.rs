@@ -1,0 +1,76 @@
+//! Rows that belong together, such as the languages of a family: what is left out or resampled as one. Not what the rows are.
+
+use std::collections::BTreeMap;
+
+use super::pairs::{Pairs, Undefined};
+
+/// A partition of rows: each belongs to exactly one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clusters {
+    names: Vec<String>,
+    members: Vec<Vec<usize>>,
+}
+
+impl Clusters {
+    /// Every row a cluster of its own.
+    pub fn single(names: &[String]) -> Self {
+        Self { names: names.to_vec(), members: (0..names.len()).map(|row| vec![row]).collect() }
+    }
+
+    /// The rows with the same label together, in the order of the labels.
+    pub fn labelled(labels: &[String]) -> Self {
+        let mut members: BTreeMap<&String, Vec<usize>> = BTreeMap::new();
+        for (row, label) in labels.iter().enumerate() {
+            members.entry(label).or_default().push(row);
+        }
+        let (names, members) = members.into_iter().map(|(name, rows)| (name.clone(), rows)).unzip();
+        Self { names, members }
+    }
+
+    /// How many clusters.
+    pub fn count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The rows of each.
+    pub fn members(&self) -> &[Vec<usize>] {
+        &self.members
+    }
+
+    /// The means of both columns over each cluster: related rows count as one.
+    ///
+    /// # Errors
+    /// The means have no correlation.
+    pub fn means(&self, pairs: &Pairs) -> Result<Pairs, Undefined> {
+        let mean = |values: &[f64], rows: &[usize]| {
+            rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
+        };
+        let means = self.members.iter().map(|rows| (mean(&pairs.x, rows), mean(&pairs.y, rows)));
+        Pairs::new(&means.collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_partition_rows() {
+        let labels = ["b", "a", "b", "c"].map(str::to_owned);
+        let clusters = Clusters::labelled(&labels);
+        assert_eq!(clusters.members(), [vec![1], vec![0, 2], vec![3]]);
+        assert_eq!(
+            (clusters.names(), clusters.count()),
+            (&["a", "b", "c"].map(str::to_owned)[..], 3)
+        );
+        let pairs = Pairs::new(&[(1.0, 2.0), (5.0, 0.0), (3.0, 4.0), (7.0, 7.0)]).unwrap();
+        let means = clusters.means(&pairs).unwrap();
+        assert_eq!((means.x(), means.y()), (&[5.0, 2.0, 7.0][..], &[0.0, 3.0, 7.0][..]));
+        assert_eq!(Clusters::single(&labels).members().len(), 4);
+    }
+}

@@ -1,0 +1,52 @@
+//! Statistics: functions on numbers. Pure, in f64, every sum in a fixed order; a seed is an argument. Not what is measured or correlated
+//! (`reduce`, `correlate`), nor how it is written (`report`).
+
+mod bootstrap;
+mod buckets;
+mod clusters;
+mod compositions;
+mod correlation;
+mod dependent;
+mod distribution;
+mod fisher;
+mod interval;
+mod jackknife;
+mod kendall;
+mod line;
+mod multiplicity;
+mod pairs;
+mod partial;
+mod permutation;
+mod power;
+mod quantile;
+mod random;
+mod ratio;
+mod resampling;
+mod shuffles;
+mod takings;
+mod units;
+
+#[cfg(test)]
+pub(crate) mod goldens;
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap::{Bca, Bootstrap, Resamples, bootstrap, bootstraps};
+pub use clusters::Clusters;
+pub use compositions::UNITS_MAX;
+pub use correlation::{Pearson, Spearman, pearson, spearman};
+pub use dependent::{Test, Triple};
+pub use fisher::bonett_wright;
+pub use interval::{Estimate, Interval};
+pub use jackknife::{Jackknife, Leverage, jackknife};
+pub use kendall::{Kendall, kendall};
+pub use line::{Line, line};
+pub use multiplicity::{benjamini_hochberg, holm};
+pub use pairs::{Pairs, Undefined};
+pub use partial::{NoPartial, Partial, partial};
+pub use permutation::{ORDERS_MAX, Orders, orders};
+pub use power::{AIM, Aim, LEVEL, POWER};
+pub use quantile::quantile;
+pub use ratio::{estimate, ratio, standard_error};
+pub use resampling::Resampling;
+pub use shuffles::{Shuffled, Shuffles};

@@ -1,0 +1,97 @@
+//! What a sample can see: the smallest correlation that a test of it detects, and how many pairs a correlation needs. Not a test.
+
+use super::distribution::{correlation_p, normal_cdf};
+
+/// Two-sided level of the tests whose power is stated.
+pub const LEVEL: f64 = 0.05;
+/// Probability of detecting the correlation that is stated.
+pub const POWER: f64 = 0.8;
+
+/// A two-sided test of a correlation at a level, and the probability with which it should find one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aim {
+    /// Level of the test.
+    pub level: f64,
+    /// Probability of finding the correlation.
+    pub power: f64,
+}
+
+/// A test at 5 % that finds with 80 %.
+pub const AIM: Aim = Aim { level: LEVEL, power: POWER };
+
+impl Aim {
+    /// The smallest |r| that the test finds in `n` pairs; `None` below four. The power is Φ((z'−z_c)√(n−3)) + Φ((−z'−z_c)√(n−3)),
+    /// z' = atanh r + r/(2(n−1)), z_c = atanh(critical r) (science §E.10, as pwr).
+    pub fn detectable_r(self, n: usize) -> Option<f64> {
+        (n > 3).then(|| {
+            let critical = self.critical_r(n as f64);
+            smallest((0.0, 1.0), |r| power(r, n as f64, critical) >= self.power)
+        })
+    }
+
+    /// The number of pairs, a real one, from which on the test finds a correlation of `r`; `None` where no number up to 10⁹ does.
+    pub fn pairs_needed(self, r: f64) -> Option<f64> {
+        let found =
+            |log_n: f64| power(r.abs(), log_n.exp(), self.critical_r(log_n.exp())) >= self.power;
+        let ends = (3.0_f64.ln(), 1e9_f64.ln());
+        found(ends.1).then(|| smallest(ends, found).exp())
+    }
+
+    /// The smallest |r| that is significant in `n` pairs.
+    fn critical_r(self, n: f64) -> f64 {
+        smallest((0.0, 1.0), |r| correlation_p(r, n - 2.0) <= self.level)
+    }
+}
+
+/// The probability that a correlation of `r` in `n` pairs comes out beyond the critical one.
+fn power(r: f64, n: f64, critical: f64) -> f64 {
+    let shifted = r.atanh() + r / (2.0 * (n - 1.0));
+    let tail = |z: f64| normal_cdf((z - critical.atanh()) * (n - 3.0).sqrt());
+    tail(shifted) + tail(-shifted)
+}
+
+/// The smallest number between the ends from which on `holds` is true, by bisection to the last bits.
+fn smallest((mut low, mut high): (f64, f64), holds: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        match holds(middle) {
+            true => high = middle,
+            false => low = middle,
+        }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fourteen_languages_see_only_large_effects() {
+        let close =
+            |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 1e-9, "{found}");
+        close(AIM.detectable_r(14).unwrap(), 0.675_762_153_376_148_4);
+        close(AIM.critical_r(14.0), 0.532_412_804_681_309_6);
+        close(Aim { power: 0.9, ..AIM }.detectable_r(14).unwrap(), 0.740_430_012_985_515_9);
+        let layers = Aim { level: 0.05 / 24.0, ..AIM };
+        close(layers.critical_r(14.0), 0.748_248_613_495_885);
+        close(layers.detectable_r(14).unwrap(), 0.830_816_817_717_976);
+    }
+
+    #[test]
+    fn needs_four_pairs_and_falls_with_n() {
+        assert_eq!(AIM.detectable_r(3), None);
+        assert!(AIM.detectable_r(4).unwrap() > AIM.detectable_r(5).unwrap());
+        assert!((0.1..0.3).contains(&AIM.detectable_r(200).unwrap()));
+    }
+
+    #[test]
+    fn pairs_needed_fall_with_r() {
+        for (r, expected) in [(0.3, 84.07), (0.5, 28.25), (-0.7, 12.82)] {
+            assert!((AIM.pairs_needed(r).unwrap() - expected).abs() < 0.005, "{r}");
+        }
+        assert_eq!(AIM.pairs_needed(0.0), None);
+        let n = AIM.pairs_needed(0.675_762_153_376_148_4).unwrap();
+        assert!((n - 14.0).abs() < 1e-6, "{n}");
+    }
+}
