@@ -77,7 +77,10 @@ fn lines(row: &CorrelationRow) -> Vec<String> {
     let question = format!("({}, {} @ {} {what})", row.predictor, row.outcome, row.scope);
     let (Some(_), Some(pearson_p)) = (row.pearson_r, row.pearson_p) else {
         let reason = row.reason.as_deref().unwrap_or(UNDEFINED);
-        return vec![format!("pearson{question} undefined: {reason}, n = {}", row.n)];
+        return vec![
+            format!("pearson{question} undefined, n = {}", row.n),
+            format!("    because: {reason}"),
+        ];
     };
     let two = |value| or_undefined(value, |value| fixed(value, 2));
     let rank_p = |value| or_undefined(value, p);
