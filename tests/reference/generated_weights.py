@@ -3,6 +3,8 @@
 import ml_dtypes
 import numpy as np
 
+# The shape of `matrix`.
+ROWS, COLUMNS = 24, 192
 DTYPES = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 
 
@@ -37,6 +39,17 @@ class Generator:
     def gaussish(self):
         u0, u1, u2, u3 = (self.draw() for _ in range(4))
         return ((u0 + u1) + (u2 + u3) - 2.0) * 0.02
+
+
+def matrix():
+    """Heavy-tailed rows; the edges: a row of zeros, a row with one huge weight, a row of subnormals, a row of ties."""
+    g = Generator(2024)
+    w = np.array([g.heavy() for _ in range(ROWS * COLUMNS)]).astype(np.float32).reshape(ROWS, COLUMNS)
+    w[1] = 0
+    w[2, 77] = 8.0
+    w[3] = np.arange(COLUMNS) % 7 * np.float32(1e-42)
+    w[4] = (np.arange(COLUMNS) % 31 - 15) / np.float32(2)
+    return w
 
 
 def weights(recipe):

@@ -11,25 +11,13 @@ import sys
 import ml_dtypes
 import numpy as np
 import quantizers
-from generated_weights import Generator
+from generated_weights import matrix
 
-ROWS, COLUMNS = 24, 192
 F32 = np.float32
 # Quantiles of a normal distribution scaled to ±1, as QLoRA published them.
 NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334]
 NF4 += [-0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224]
 NF4 += [0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0]
-
-
-def matrix():
-    """Heavy-tailed rows; the edges: a row of zeros, a row with one huge weight, a row of subnormals, a row of ties."""
-    g = Generator(2024)
-    w = np.array([g.heavy() for _ in range(ROWS * COLUMNS)]).astype(F32).reshape(ROWS, COLUMNS)
-    w[1] = 0
-    w[2, 77] = 8.0
-    w[3] = np.arange(COLUMNS) % 7 * F32(1e-42)
-    w[4] = (np.arange(COLUMNS) % 31 - 15) / F32(2)
-    return w
 
 
 def of_uniform(w, spelling):

@@ -17,37 +17,10 @@ import ml_dtypes
 import numpy as np
 import torch
 
-ROWS, COLUMNS, TOKENS = 24, 192, 256
+from generated_weights import COLUMNS, ROWS, Generator, matrix
+
+TOKENS = 256
 F32 = np.float32
-
-
-class Generator:
-    def __init__(self, seed):
-        self.state = seed
-
-    def draw(self):
-        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % 2**64
-        return (self.state >> 11) / 2**53
-
-    def heavy(self):
-        t = 2 * self.draw() - 1
-        t2 = t * t
-        return ((t2 * t2) * t) * 0.25
-
-    def gaussish(self):
-        a, b, c, d = (self.draw() for _ in range(4))
-        return ((a + b) + (c + d) - 2.0) * 0.02
-
-
-def matrix():
-    """Heavy-tailed rows; the edges: a row of zeros, a row with one huge weight, a row of subnormals, a row of ties."""
-    g = Generator(2024)
-    w = np.array([g.heavy() for _ in range(ROWS * COLUMNS)]).astype(F32).reshape(ROWS, COLUMNS)
-    w[1] = 0
-    w[2, 77] = 8.0
-    w[3] = np.arange(COLUMNS) % 7 * F32(1e-42)
-    w[4] = (np.arange(COLUMNS) % 31 - 15) / F32(2)
-    return w
 
 
 def inputs():

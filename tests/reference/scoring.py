@@ -62,8 +62,8 @@ def scores(case, targets, logits):
     return {"nll": nll_sum(log_softmax(logits), targets), "top1": logits.argmax(-1).tolist()}
 
 
-def layers_in_scope(scope, layers, kurtosis):
-    """The layers of `all`, `only(0,2)`, `only(prefix(2))` or `all-but(1)`, by name; `kurtosis` is a function of one."""
+def layers_in_scope(scope, layers, kurtosis=None):
+    """The layers of `all`, `only(0,2)`, `only(prefix(2))` or `all-but(1)`, by name; `kurtosis`, a function of one, is asked for `top` alone."""
     if scope == "all":
         return layers
     kind, _, text = scope.removesuffix(")").partition("(")
