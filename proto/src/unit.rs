@@ -1,8 +1,9 @@
 //! Units: the pieces of work, as index arithmetic over a spec. Never a list: a study of ten million units costs nothing here.
 //!
 //! Order: for each model its `Weights` units (the encoder's layers, the decoder's, the tensors outside the layers); for each model its
-//! `Quantization` units (the encoder's layers, the decoder's); then for each model, language and shard one `Baseline` unit followed by one `Cell` unit for each (scope, config) pair. The units of a (model, shard) are
-//! contiguous: a *lane*, which one worker likes to keep.
+//! `Quantization` units (the encoder's layers, the decoder's); then for each model, language and shard one `Baseline` unit followed
+//! by one `Cell` unit for each (scope, config) pair. The units of a (model, shard) are contiguous: a *lane*, which one worker likes
+//! to keep.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -99,8 +100,7 @@ impl ModelPart {
     pub fn configs_of(&self, layer: Layer, roles: &Components) -> Vec<QuantConfig> {
         let mut seen = BTreeSet::new();
         let touches = |scope: &Scope| {
-            let layers = scope.layers.known(&self.model.shape);
-            layers.is_none_or(|layers| layers.contains(&layer))
+            scope.layers.possible(&self.model.shape).contains(&layer)
                 && roles.roles().any(|role| scope.components.contains(role))
         };
         let touching = self.cells.iter().filter(|(scope, _)| touches(scope));

@@ -46,9 +46,9 @@ fn mlp<'a>(
     layer: Layer,
 ) -> Result<Vec<StoredValues<'a>>> {
     let matrices = architecture.matrices(layer).iter();
-    let mlp = matrices.filter(|matrix| matrix.roles.iter().any(|(role, _)| role.is_mlp()));
+    let mlp = matrices.filter(|matrix| matrix.is_mlp());
     mlp.map(|matrix| {
-        let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
+        let name = architecture.weight_name(layer, matrix);
         let stored = checkpoint.get(&name).with_context(|| format!("{name} is missing"))?;
         Ok(match stored.dtype {
             StoredDtype::F32 => StoredValues::F32(stored.bytes),

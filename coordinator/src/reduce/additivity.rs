@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Components, Layer, LayerSet, Layers, Stack};
 
-use super::documents::{Cell, LanguageScores, Score};
+use super::documents::{Cell, Document, LanguageScores, Score};
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::tables::AdditivityRow;
@@ -136,15 +136,17 @@ impl Language<'_> {
     /// in order.
     fn estimates(&self, sum: &Sum<'_>, tokens: f64) -> [Estimate; 3] {
         let groups = self.scores.groups.count();
+        // Only asked for where every one is defined.
+        let delta = |score: &Score, _: &Document| score.delta().unwrap_or(0.0);
         let mut columns = vec![vec![0.0; groups]; COLUMNS];
         let mut single = 0.0;
         for cell in sum.layers.values() {
-            single += self.scores.sum(cell, |score, _| delta(score));
-            let column = self.scores.column(cell, |score, _| delta(score));
+            single += self.scores.sum(cell, delta);
+            let column = self.scores.column(cell, delta);
             columns[0].iter_mut().zip(column).for_each(|(sum, value)| *sum += value);
         }
-        let all = self.scores.sum(sum.all, |score, _| delta(score));
-        columns[1] = self.scores.column(sum.all, |score, _| delta(score));
+        let all = self.scores.sum(sum.all, delta);
+        columns[1] = self.scores.column(sum.all, delta);
         let differences = columns[0].iter().zip(&columns[1]).map(|(single, all)| single - all);
         columns[2] = differences.collect();
         columns[3] = self.scores.column(sum.all, |_, document| document.size.tokens as f64);
@@ -154,11 +156,6 @@ impl Language<'_> {
         };
         [of(single, 0), of(all, 1), of(single - all, 2)]
     }
-}
-
-/// NLL − baseline NLL of a document, nat; only asked for where it is defined.
-fn delta(score: &Score) -> f64 {
-    score.nll.map_or(0.0, |nll| nll - score.base_nll)
 }
 
 #[cfg(test)]

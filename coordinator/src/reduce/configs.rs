@@ -7,7 +7,7 @@ use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::WeightRow;
 use babelquant_proto::{Components, Layers};
 
-use super::documents::{Cell, LanguageScores, Score};
+use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
 use super::names::ByLanguage;
 use super::quantized::Quantized;
 use super::reasons::Reasons;
@@ -18,8 +18,6 @@ use crate::study::Analysis;
 
 /// Bits of a weight that is not quantized.
 const STORED_BITS: f64 = 16.0;
-/// Cells whose columns are in memory together.
-const CELLS_TOGETHER: usize = 32;
 
 /// How many weights each model has.
 #[derive(Debug, Default)]
@@ -164,14 +162,9 @@ fn is_of_table(cell: &Cell) -> bool {
 /// Sums by group: NLL − baseline NLL, and tokens.
 fn columns(scores: &LanguageScores, cell: &Cell) -> [Vec<f64>; 2] {
     [
-        scores.column(cell, |score, _| delta(score).unwrap_or(0.0)),
+        scores.column(cell, |score, _| score.delta().unwrap_or(0.0)),
         scores.column(cell, |_, document| document.size.tokens as f64),
     ]
-}
-
-/// NLL − baseline NLL of a document, nat.
-fn delta(score: &Score) -> Option<f64> {
-    score.nll.map(|nll| nll - score.base_nll)
 }
 
 impl<'a> Losses<'a> {
@@ -182,7 +175,7 @@ impl<'a> Losses<'a> {
         [deltas, tokens]: &[Vec<f64>; 2],
         analysis: &Analysis,
     ) {
-        let sum: Option<f64> = cell.scores.iter().map(delta).sum();
+        let sum: Option<f64> = cell.scores.iter().map(Score::delta).sum();
         let value = sum.and_then(|sum| ratio(sum, scores.size(cell).tokens as f64));
         let loss = estimate(value, (deltas, tokens), analysis.confidence);
         let drawn = deltas.iter().zip(tokens).map(|(&delta, &tokens)| ratio(delta, tokens));

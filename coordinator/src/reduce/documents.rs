@@ -6,16 +6,18 @@
 use std::collections::BTreeMap;
 use std::iter::Sum;
 
-use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, unsupported_cause};
+use babelquant_proto::{Drift, Layers};
 
-use super::drift::Drift;
 use super::groups::Groups;
 use super::held::{Held, HeldLayers};
 use super::layers::Weights;
 use super::names::{ByLanguage, Names};
 use super::spelled::Spelled;
+
+/// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
+pub(super) const CELLS_TOGETHER: usize = 32;
 
 /// All scores, as pushed.
 #[derive(Debug, Default)]
@@ -90,6 +92,13 @@ pub(super) struct Score {
     pub(super) next: Option<Drift>,
     /// Hidden states after the last layer.
     pub(super) last: Option<Drift>,
+}
+
+impl Score {
+    /// NLL − baseline NLL, nat; `None` where it is undefined.
+    pub(super) fn delta(&self) -> Option<f64> {
+        self.nll.map(|nll| nll - self.base_nll)
+    }
 }
 
 /// The scores of one (model, language).

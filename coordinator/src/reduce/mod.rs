@@ -38,8 +38,8 @@ pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    AdditivityRow, ConfigRow, CorrelationRow, FloorRow, LanguageRow, LayerRow, MatrixRow, ModelRow,
-    ProtectionRow, ReplicationRow, SensitivityRow, ShareRow,
+    AdditivityRow, ConfigRow, CorrelationRow, EVERY_SET, FloorRow, LanguageRow, LayerRow,
+    MatrixRow, ModelRow, ProtectionRow, ReplicationRow, SensitivityRow, ShareRow,
 };
 
 use crate::study::Analysis;

@@ -8,7 +8,7 @@ use babelquant_proto::{Layer, LayerSet, Layers, NamedSet};
 
 use super::reasons::Reasons;
 use super::spelled::Spelled;
-use super::tables::{ProtectionRow, SensitivityRow};
+use super::tables::{EVERY_SET, ProtectionRow, SensitivityRow};
 use crate::study::binomial;
 
 /// The table: by model, components and config; first the mean over languages, then language by language.
@@ -163,7 +163,7 @@ impl<'a> Control<'a> {
         });
         let every = listed.map(|left_out| binomial((left_out + size) as u32, left_out as u32));
         if named && every == Some(distinct.len() as u64) {
-            return Some(Self { name: "every set", sets: distinct.into_values().collect() });
+            return Some(Self { name: EVERY_SET, sets: distinct.into_values().collect() });
         }
         let sets: Vec<&Measured> = of_size.filter(|one| one.is_random()).collect();
         (!sets.is_empty()).then_some(Self { name: "random", sets })
@@ -171,7 +171,7 @@ impl<'a> Control<'a> {
 
     /// p where so many controls are at least as good as the claim; among every set, the claim is one of them.
     fn p(&self, as_good: usize) -> f64 {
-        let own = if self.name == "every set" { 0 } else { 1 };
+        let own = if self.name == EVERY_SET { 0 } else { 1 };
         (own + as_good) as f64 / (own + self.sets.len()) as f64
     }
 }

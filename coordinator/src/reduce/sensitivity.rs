@@ -2,18 +2,16 @@
 
 use std::f64::consts::LN_2;
 
-use babelquant_proto::{LayerSet, Layers};
+use babelquant_proto::{Drift, LayerSet, Layers};
 
-use super::documents::{Cell, LanguageScores, Score};
-use super::drift::Drift;
+use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
+use super::drift::{cosine, square_error};
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::tables::SensitivityRow;
 use crate::statistics::{Estimate, Resampling, estimate, ratio, standard_error};
 use crate::study::Analysis;
 
-/// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
-const CELLS_TOGETHER: usize = 32;
 /// Columns of a cell that are resampled.
 const COLUMNS: usize = 9;
 
@@ -63,10 +61,11 @@ impl Cells<'_> {
         together.iter().zip(columns).map(row).collect()
     }
 
-    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1, error and size of hidden states at both boundaries. An undefined number counts as 0: its cell has no value.
+    /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1, error and size of hidden states at both boundaries. An
+    /// undefined number counts as 0: its cell has no value.
     fn columns(&self, cell: &Cell) -> [Vec<f64>; COLUMNS] {
         [
-            self.scores.column(cell, |score, _| delta(score).unwrap_or(0.0)),
+            self.scores.column(cell, |score, _| score.delta().unwrap_or(0.0)),
             self.scores.column(cell, |_, document| document.size.tokens as f64),
             self.scores.column(cell, |_, document| document.size.bytes as f64),
             self.scores.column(cell, |score, _| score.kl.unwrap_or(0.0)),
@@ -90,10 +89,10 @@ impl Cells<'_> {
         let size = self.scores.size(cell);
         let per_token = |sum: Option<f64>| ratio(sum?, size.tokens as f64);
         let of = |value, above, below| estimate(value, (above, below), self.analysis.confidence);
-        let difference = self.defined_sum(cell, delta);
+        let difference = self.defined_sum(cell, Score::delta);
         let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
         let delta_nll = of(per_token(difference), delta_draws, token_draws);
-        let [next, last] = self.drifts(cell).map(|drift| drift?.square_error());
+        let [next, last] = self.drifts(cell).map(|drift| square_error(drift?));
         Estimates {
             delta_nll,
             delta_nll_se: standard_error(delta_nll.value, &columns[0], &columns[1]),
@@ -111,7 +110,7 @@ impl Cells<'_> {
         let size = self.scores.size(cell);
         let nll = self.defined_sum(cell, |score| score.nll);
         let base_nll = self.scores.sum(cell, |score, _| score.base_nll);
-        let [next_cosine, last_cosine] = self.drifts(cell).map(|drift| drift?.cosine());
+        let [next_cosine, last_cosine] = self.drifts(cell).map(|drift| cosine(drift?));
         SensitivityRow {
             model: self.model.to_owned(),
             language: self.language.to_owned(),
@@ -214,9 +213,4 @@ impl Cells<'_> {
 /// Tokens of a document that both models rank first.
 fn top1(score: &Score) -> Option<f64> {
     score.top1.map(|tokens| tokens as f64)
-}
-
-/// NLL − baseline NLL of a document, nat.
-fn delta(score: &Score) -> Option<f64> {
-    score.nll.map(|nll| nll - score.base_nll)
 }

@@ -4,7 +4,7 @@ use super::block::{Block, Table};
 use super::number::{UNDEFINED, fixed, or_undefined, p};
 use super::sensitivity::label;
 use super::{Medium, View, reasons};
-use crate::reduce::ProtectionRow;
+use crate::reduce::{EVERY_SET, ProtectionRow};
 
 const HEADER: [&str; 7] = [
     "left as they are",
@@ -70,7 +70,7 @@ fn texts(row: &ProtectionRow) -> Vec<String> {
 /// How many sets are ranked: beside random controls the set itself.
 fn rank_of(row: &ProtectionRow) -> u64 {
     match row.control.as_deref() {
-        Some("every set") => row.controls,
+        Some(EVERY_SET) => row.controls,
         Some(_) | None => row.controls + 1,
     }
 }

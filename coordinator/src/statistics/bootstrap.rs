@@ -144,7 +144,7 @@ impl Sample {
         let mut sorted: Vec<f64> = drawn.iter().copied().flatten().collect();
         sorted.sort_by(f64::total_cmp);
         let at = |level: f64| quantile(&sorted, level);
-        let percentile = Interval { low: at(self.tail())?, high: at(1.0 - self.tail())? };
+        let percentile = Interval::of_sorted(&sorted, self.confidence)?;
         let count = sorted.len() as f64;
         let below = |value: f64| sorted.partition_point(|other| *other < value) as f64 / count;
         let levels = self.levels(below(self.r - EQUAL), below(self.r + EQUAL));

@@ -33,11 +33,9 @@ pub(super) struct Exact {
 pub(super) struct Tally {
     /// Resamples with a correlation.
     pub(super) resamples: u64,
-    /// Resamples without one, because a column is constant.
-    pub(super) constant_resamples: u64,
-    /// Weight of the first.
+    /// Their weight.
     pub(super) defined: u64,
-    /// Weight of the second.
+    /// Weight of the resamples without one, because a column is constant.
     pub(super) constant: u64,
     /// Weight of r* below r.
     pub(super) below: u64,
@@ -178,7 +176,6 @@ impl Tally {
     fn empty() -> Self {
         Self {
             resamples: 0,
-            constant_resamples: 0,
             defined: 0,
             constant: 0,
             below: 0,
@@ -193,7 +190,6 @@ impl Tally {
     #[inline]
     fn push(&mut self, weight: u64, resample: Option<f64>, r: f64) {
         let Some(value) = resample else {
-            self.constant_resamples += 1;
             self.constant += weight;
             return;
         };
@@ -210,7 +206,6 @@ impl Tally {
 
     fn merge(mut self, other: &Self) -> Self {
         self.resamples += other.resamples;
-        self.constant_resamples += other.constant_resamples;
         self.defined += other.defined;
         self.constant += other.constant;
         self.below += other.below;

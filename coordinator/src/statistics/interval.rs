@@ -17,8 +17,13 @@ impl Interval {
     pub fn percentile(draws: impl Iterator<Item = Option<f64>>, confidence: f64) -> Option<Self> {
         let mut defined: Vec<f64> = draws.flatten().collect();
         defined.sort_by(f64::total_cmp);
+        Self::of_sorted(&defined, confidence)
+    }
+
+    /// The same of draws that are all defined, in ascending order.
+    pub(super) fn of_sorted(draws: &[f64], confidence: f64) -> Option<Self> {
         let tail = (1.0 - confidence) / 2.0;
-        Some(Self { low: quantile(&defined, tail)?, high: quantile(&defined, 1.0 - tail)? })
+        Some(Self { low: quantile(draws, tail)?, high: quantile(draws, 1.0 - tail)? })
     }
 }
 

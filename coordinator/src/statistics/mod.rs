@@ -1,5 +1,5 @@
-//! Statistics: functions on numbers. Pure, in f64, every sum in a fixed order; a seed is an argument. Not what is measured or correlated
-//! (`reduce`, `correlate`), nor how it is written (`report`).
+//! Statistics: functions on numbers. Pure, in f64, every sum in a fixed order; a seed is an argument. Not what is measured (`reduce`), nor
+//! how it is written (`report`).
 
 mod bootstrap;
 mod buckets;
@@ -19,7 +19,6 @@ mod partial;
 mod permutation;
 mod power;
 mod quantile;
-mod random;
 mod ratio;
 mod resampling;
 mod shuffles;

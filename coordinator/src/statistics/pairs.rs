@@ -44,7 +44,6 @@ impl Pairs {
 
     fn of_columns(x: Vec<f64>, y: Vec<f64>) -> Result<Self, Undefined> {
         debug_assert!(x.iter().chain(&y).all(|value| value.is_finite()), "a pair is not finite");
-        let constant = |values: &[f64]| values.iter().all(|value| *value == values[0]);
         match x.len() {
             n @ 0..3 => Err(Undefined::TooFew(n)),
             _ if constant(&x) => Err(Undefined::ConstantX),
@@ -87,15 +86,36 @@ impl Pairs {
     }
 }
 
-/// Deviations from the mean, divided by their Euclidean norm. They are scaled by the largest before they are squared, so that neither
-/// tiny nor huge columns leave the range of f64. The column is not constant.
+/// True where every value is the same.
+pub(super) fn constant(values: &[f64]) -> bool {
+    values.iter().all(|value| *value == values[0])
+}
+
+/// A column as its mean and what is left of it: `norm` times `standardised`, whose Euclidean norm is 1.
+#[derive(Debug)]
+pub(super) struct Centred {
+    pub(super) mean: f64,
+    pub(super) norm: f64,
+    pub(super) standardised: Vec<f64>,
+}
+
+impl Centred {
+    /// Deviations are scaled by the largest before they are squared, so that neither tiny nor huge columns leave the range of f64. The
+    /// column is not constant.
+    pub(super) fn of(values: &[f64]) -> Self {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
+        let largest = deviations.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+        let scaled: Vec<f64> = deviations.iter().map(|deviation| deviation / largest).collect();
+        let norm = scaled.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let standardised = scaled.iter().map(|value| value / norm).collect();
+        Self { mean, norm: largest * norm, standardised }
+    }
+}
+
+/// Deviations from the mean, divided by their Euclidean norm. The column is not constant.
 pub(super) fn standardised(values: &[f64]) -> Vec<f64> {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
-    let largest = deviations.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
-    let scaled: Vec<f64> = deviations.iter().map(|deviation| deviation / largest).collect();
-    let norm = scaled.iter().map(|value| value * value).sum::<f64>().sqrt();
-    scaled.iter().map(|value| value / norm).collect()
+    Centred::of(values).standardised
 }
 
 /// Ranks from 1; tied values share the mean of their ranks.

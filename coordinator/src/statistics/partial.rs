@@ -6,7 +6,7 @@ use super::correlation::{product, product_moment};
 use super::distribution::correlation_p;
 use super::fisher::fisher;
 use super::interval::Interval;
-use super::pairs::{Pairs, standardised};
+use super::pairs::{Pairs, constant, standardised};
 
 /// Share of a column's norm that must be left beside the others; less is rounding, and the column their combination.
 const LEFT: f64 = 1e-8;
@@ -90,10 +90,6 @@ pub fn partial(
         semi_p: correlation_p(semi_r, degrees as f64),
         inflation: inflation(&x, &columns),
     })
-}
-
-fn constant(column: &[f64]) -> bool {
-    column.iter().all(|value| *value == column[0])
 }
 
 /// What is left of a standardised column beside others: v − Q·Qᵀv, Q from their QR; `None` where nothing is.

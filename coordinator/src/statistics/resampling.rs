@@ -1,9 +1,8 @@
 //! The paired bootstrap: which groups of documents each draw takes, and the totals of columns over them. Knows no metric.
 
+use babelquant_proto::random::{below, key, stream};
 use pulp::Arch;
 use rayon::prelude::*;
-
-use super::random::{below, key, stream};
 
 /// Draws that are computed together: one pass over a column serves so many.
 const LANES: usize = 32;

@@ -1,13 +1,13 @@
 //! Random orders of rows, the same for every test of a family: Monte Carlo p values and the max-T correction. Exact counts of few pairs
 //! stand in `permutation`.
 
+use babelquant_proto::random::{below, key, stream};
 use pulp::Arch;
 use rayon::prelude::*;
 
 use super::correlation::product;
 use super::pairs::{Pairs, standardised};
 use super::permutation::rounding;
-use super::random::{below, key, stream};
 
 /// Tests that are computed together, one a lane.
 const LANES: usize = 32;

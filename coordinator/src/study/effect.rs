@@ -1,7 +1,7 @@
 //! Whether a config at a scope changes a weight of a model, and why not. Not which scopes a study asks for (`cells`).
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Dtype, Layer, LayerSet, Layers, Model, Scope, Shape, Stack};
+use babelquant_proto::{Dtype, LayerSet, Layers, Model, Scope, Shape, Stack};
 
 use super::error::StudyError;
 
@@ -71,9 +71,7 @@ fn in_layers(shape: &Shape, scope: &Scope) -> Result<(), Absent> {
     if !scope.components.is_cross_alone() {
         return Ok(());
     }
-    // Where the weights decide, any layer may be held.
-    let held = scope.layers.known(shape).unwrap_or_else(|| shape.stacked_layers().collect());
-    match held.iter().any(|layer: &Layer| layer.stack == Stack::Dec) {
+    match scope.layers.possible(shape).iter().any(|layer| layer.stack == Stack::Dec) {
         _ if shape.encoder_layers == 0 => {
             Err(Absent::Nowhere("cross-attention is a part of encoder–decoders alone"))
         }

@@ -150,12 +150,11 @@ fn flops_per_token(part: &ModelPart) -> f64 {
     let suffix = |(scope, config): &(Scope, QuantConfig)| {
         let whole =
             *config == QuantConfig::F32 || scope.outside_layers().contains(Component::Embedding);
-        let known = match scope.components.in_layers().is_empty() {
-            true => Some(BTreeSet::new()),
-            false => scope.layers.known(&shape),
+        let held = match scope.components.in_layers().is_empty() {
+            true => BTreeSet::new(),
+            false => scope.layers.possible(&shape),
         };
-        let known = known.filter(|_| !whole);
-        let before = |layer: &Layer| known.as_ref().is_some_and(|held| !held.contains(layer));
+        let before = |layer: &Layer| !whole && !held.contains(layer);
         head + shape.stacked_layers().skip_while(before).map(block).sum::<f64>()
     };
     all + head + part.cells.iter().map(suffix).sum::<f64>()

@@ -109,6 +109,11 @@ impl Layers {
         self.resolve(shape, || Err(())).ok()
     }
 
+    /// The layers of a model of `shape` that may be quantized: every one where only the weights tell.
+    pub fn possible(&self, shape: &Shape) -> BTreeSet<Layer> {
+        self.known(shape).unwrap_or_else(|| shape.stacked_layers().collect())
+    }
+
     /// How many layers of a model of `shape` are quantized.
     pub fn count(&self, shape: &Shape) -> usize {
         let of = |set: &LayerSet| set.count(shape.depth()) as usize;

@@ -5,15 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter;
 use std::num::NonZeroU32;
 use std::str::FromStr;
-
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use crate::layer::Layer;
 use crate::model::Shape;
 use crate::parse::ParseError;
+use crate::random::{below, key, stream};
 
 /// A set of layers by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,15 +101,10 @@ pub fn ranked_by_kurtosis(layers: impl IntoIterator<Item = (Layer, Option<f64>)>
 /// The first `count` layers of a shuffle (Fisher and Yates, from the front) that depends on the seed and on how many layers there
 /// are.
 fn drawn(mut layers: Vec<Layer>, count: usize, seed: u64) -> BTreeSet<Layer> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(b"babelquant layers 1");
-    hasher.update(&seed.to_le_bytes());
-    let mut random = ChaCha8Rng::from_seed(hasher.finalize().into());
+    let mut random = stream(key("babelquant layers 1", seed, iter::empty()), 0);
     for place in 0..count {
-        let left = layers.len() - place;
-        // Uniform up to left/2⁶⁴ (Lemire 2019, without the rejection step).
-        let chosen = (u128::from(random.next_u64()) * left as u128) >> 64;
-        layers.swap(place, place + chosen as usize);
+        let chosen = place + below(layers.len() - place, &mut random);
+        layers.swap(place, chosen);
     }
     layers.into_iter().take(count).collect()
 }

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use babelquant_proto::Batch;
+use babelquant_proto::{Batch, Stack};
 
 use super::Example;
 
@@ -132,34 +132,33 @@ impl MicroBatch {
         }
     }
 
-    /// The decoder's tokens that count in sums over activations, row by row: every token of a document once, in the example
-    /// that reads it first; under span corruption once for every draw that reads it.
-    pub fn fresh(&self) -> impl Iterator<Item = FreshToken> + '_ {
-        let rows = self.examples.iter().map(|row| (row.document, row.fresh.clone()));
-        fresh_tokens(rows, self.length)
-    }
-
-    /// The encoder's tokens that count in sums over activations, row by row: all that it reads.
-    pub fn fresh_source(&self) -> impl Iterator<Item = FreshToken> + '_ {
-        self.source.iter().flat_map(|source| {
-            let rows = self.examples.iter().zip(&source.lengths);
-            fresh_tokens(rows.map(|(row, &length)| (row.document, 0..length)), source.length)
-        })
+    /// The tokens of a stack that count in sums over activations, row by row: of the decoder every token of a document once, in
+    /// the example that reads it first, under span corruption once for every draw that reads it; of the encoder all that it reads.
+    pub fn fresh(&self, stack: Stack) -> Vec<FreshToken> {
+        let rows = self.examples.iter();
+        match (stack, &self.source) {
+            (Stack::Dec, _) => {
+                fresh_tokens(rows.map(|row| (row.document, row.fresh.clone())), self.length)
+            }
+            (Stack::Enc, Some(source)) => {
+                let rows = rows.zip(&source.lengths);
+                fresh_tokens(rows.map(|(row, &length)| (row.document, 0..length)), source.length)
+            }
+            (Stack::Enc, None) => Vec::new(),
+        }
     }
 }
 
 /// The positions of each row, of `length` padded tokens, as rows of a matrix.
-fn fresh_tokens(
-    rows: impl Iterator<Item = (usize, Range<u32>)>,
-    length: usize,
-) -> impl Iterator<Item = FreshToken> {
-    rows.enumerate().flat_map(move |(row, (document, positions))| {
+fn fresh_tokens(rows: impl Iterator<Item = (usize, Range<u32>)>, length: usize) -> Vec<FreshToken> {
+    let tokens = rows.enumerate().flat_map(|(row, (document, positions))| {
         positions.map(move |position| FreshToken {
             index: row * length + position as usize,
             document,
             first: position == 0,
         })
-    })
+    });
+    tokens.collect()
 }
 
 /// `rows` in a matrix, right-padded with 0 to the longest; to two tokens where the matrix would be one token.
@@ -219,13 +218,13 @@ mod tests {
             assert_eq!(batch.examples.len(), batch.rows);
             assert!(batch.ids.len() >= 2);
             assert!(batch.rows == 1 || batch.ids.len() <= BATCH.tokens as usize);
-            assert_eq!((&batch.source, batch.fresh_source().count()), (&None, 0));
+            assert_eq!((&batch.source, batch.fresh(Stack::Enc).len()), (&None, 0));
             for scored in &batch.scored {
                 assert_eq!(batch.ids[scored.index as usize] + 1, scored.target);
                 assert_eq!(scored.target / 1000, scored.document as u32 + 1);
                 seen[scored.document].push(scored.target % 1000);
             }
-            for token in batch.fresh() {
+            for token in batch.fresh(Stack::Dec) {
                 let id = batch.ids[token.index];
                 assert_eq!(id / 1000, token.document as u32 + 1);
                 assert_eq!(token.first, id % 1000 == 0);
@@ -308,8 +307,8 @@ mod tests {
                 });
                 assert_eq!(fresh, expected.collect::<Vec<_>>());
             };
-            check(batch.fresh().collect(), &batch.ids);
-            check(batch.fresh_source().collect(), &source.ids);
+            check(batch.fresh(Stack::Dec), &batch.ids);
+            check(batch.fresh(Stack::Enc), &source.ids);
             for scored in &batch.scored {
                 assert_eq!(batch.ids[scored.index as usize] + 1, scored.target);
                 assert_eq!(scored.document as u32 + 1, scored.target / 1000);

@@ -87,7 +87,7 @@ impl TokenizedDocument {
 
 #[cfg(test)]
 mod tests {
-    use babelquant_proto::Marks;
+    use babelquant_proto::{Marks, Stack};
 
     use super::super::tests::{documents, sentinel_tokenizer};
     use super::super::tokenizer::tests::byte_tokenizer;
@@ -132,7 +132,7 @@ mod tests {
             assert_eq!(document.tokens.extent_from(0).0, text.len() as u64);
         }
         let mut first = shard.batches.iter().flat_map(|batch| {
-            let firsts = batch.fresh().filter(|token| token.first);
+            let firsts = batch.fresh(Stack::Dec).into_iter().filter(|token| token.first);
             firsts.map(|token| (batch.ids[token.index], token.document)).collect::<Vec<_>>()
         });
         assert!(first.all(|(id, document)| id == 258 && document != 1));

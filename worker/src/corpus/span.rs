@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use rand::{Rng, SeedableRng};
+use babelquant_proto::random::below;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Shortest encoder input for which a mask can be near 15 %.
@@ -89,11 +90,6 @@ fn cuts(items: usize, parts: usize, random: &mut ChaCha8Rng) -> Vec<bool> {
         cuts.swap(last, below(last + 1, random));
     }
     cuts
-}
-
-/// A number below `bound`, uniform up to bound/2⁶⁴ (Lemire 2019, without the rejection step).
-fn below(bound: usize, random: &mut ChaCha8Rng) -> usize {
-    ((u128::from(random.next_u64()) * bound as u128) >> 64) as usize
 }
 
 /// Lengths of the parts of a run of tokens: `cuts[t]` says that token t + 1 begins a new part.

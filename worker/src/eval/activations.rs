@@ -75,10 +75,7 @@ impl ActivationTap {
 
 impl Watch for ActivationTap {
     fn begin(&mut self, batch: &MicroBatch, stack: Stack) {
-        self.tokens = match stack {
-            Stack::Enc => batch.fresh_source().collect(),
-            Stack::Dec => batch.fresh().collect(),
-        };
+        self.tokens = batch.fresh(stack);
     }
 }
 

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Component, Layer, Scope, Spec, UnitIndex};
+use babelquant_proto::{Component, Drift, Layer, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
 use super::documents::{Outcome, rows};
-use super::drift::Drift;
 use super::head::Finals;
 use super::loaded::{Loaded, Start};
 use super::pass::Boundary;

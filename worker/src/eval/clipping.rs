@@ -38,12 +38,12 @@ fn matrices<'a>(
     architecture: &'a Architecture,
     layer: Layer,
 ) -> Result<Vec<(&'a Matrix, StoredTensor<'a>)>, ModelError> {
-    let is_mlp = |matrix: &&Matrix| matrix.roles.iter().any(|(role, _)| role.is_mlp());
     let stored = |matrix: &'a Matrix| {
-        let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
+        let name = architecture.weight_name(layer, matrix);
         Ok((matrix, checkpoint.require(&name)?))
     };
-    architecture.matrices(layer).iter().filter(is_mlp).map(stored).collect()
+    let matrices = architecture.matrices(layer).iter();
+    matrices.filter(|matrix| matrix.is_mlp()).map(stored).collect()
 }
 
 /// What the configs do to some weights.

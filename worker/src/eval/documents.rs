@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{Layer, LayerSet, Spec};
+use babelquant_proto::{Drift, Layer, LayerSet, Spec};
 
 use super::cells::{Cell, States};
-use super::drift::Drift;
 use super::head::Scores;
 use super::position::Position;
 use super::shard::ShardStates;

@@ -106,10 +106,8 @@ fn calibration(spec: &Spec, model: usize, architecture: &Architecture) -> u64 {
     let calibrated =
         spec.models[model].cells.iter().filter(|(_, config)| !config.calibration_sets().is_empty());
     let widest = |(scope, config): &(Scope, QuantConfig)| {
-        // Where the weights decide which layers a scope holds, any may be held.
-        let held = scope.layers.known(&architecture.shape);
-        let layers = architecture.shape.stacked_layers();
-        let layers = layers.filter(|layer| held.as_ref().is_none_or(|held| held.contains(layer)));
+        let held = scope.layers.possible(&architecture.shape);
+        let layers = architecture.shape.stacked_layers().filter(|layer| held.contains(layer));
         let matrices = layers.flat_map(|layer| architecture.matrices(layer));
         let in_scope = matrices
             .filter(|matrix| matrix.roles.iter().any(|&(role, _)| scope.components.contains(role)));

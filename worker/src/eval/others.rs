@@ -136,7 +136,7 @@ fn remaining(architecture: &Architecture) -> Vec<String> {
     let is_matrix = |name: &str| {
         let Some((layer, rest)) = architecture.split_name(name) else { return false };
         let Some(rest) = rest.strip_suffix(".weight") else { return false };
-        architecture.matrices(layer).iter().any(|matrix| matrix.name == rest)
+        architecture.matrix(layer, rest).is_some()
     };
     let names = architecture.tensors().into_iter().map(|(name, _)| name);
     names.filter(|name| !is_matrix(name)).collect()

@@ -152,7 +152,7 @@ impl Quantizer {
         (layer, matrix): (Layer, &Matrix),
     ) -> Result<Lent, ModelError> {
         let checkpoint = self.checkpoint(model)?;
-        let name = format!("{}.weight", model.architecture().layer_name(layer, matrix.name));
+        let name = model.architecture().weight_name(layer, matrix);
         let values = matrix.in_use(checkpoint.require(&name)?.to_f32());
         Ok(Lent { values, bits_per_weight: UNQUANTIZED_BITS })
     }

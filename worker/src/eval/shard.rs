@@ -2,10 +2,10 @@
 //!
 //! Everything is computed once and kept while units of the shard are at hand.
 
-use babelquant_proto::{Document, Layer, ShardText, Spec, Stack};
+use babelquant_proto::{Document, Drift, Layer, ShardText, Spec, Stack};
 use candle_core::Tensor;
 
-use super::drift::Drift;
+use super::drift;
 use super::error::EvalError;
 use super::head::{Finals, Head, Scores};
 use super::loaded::{Baseline, Loaded};
@@ -82,13 +82,13 @@ impl ShardStates {
         states: &[Tensor],
     ) -> Result<Vec<Drift>, EvalError> {
         let base = &self.after[position as usize];
-        Ok(Drift::by_document(&self.tokens, layer.stack, (base, states))?)
+        Ok(drift::by_document(&self.tokens, layer.stack, (base, states))?)
     }
 
     /// The drift after the last layer of a cell that differs from the baseline in its head alone: no error.
     pub(super) fn still(&self) -> Result<Vec<Drift>, EvalError> {
         let Some(states) = self.after.last() else { return Ok(Vec::new()) };
-        Ok(Drift::by_document(&self.tokens, Stack::Dec, (states, states))?)
+        Ok(drift::by_document(&self.tokens, Stack::Dec, (states, states))?)
     }
 
     /// The baseline's final states at scored positions, [positions, width]; `None` where nothing is scored.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::error::EvalError;
 use crate::corpus::Tokenizer;
-use crate::model::{Architecture, Checkpoint, ModelError, StoredDtype, StoredTensor, open};
+use crate::model::{Architecture, Checkpoint, Matrix, ModelError, StoredDtype, StoredTensor, open};
 use crate::statistics::{StoredValues, WeightKey, of_group, of_tensor};
 
 /// The layer group of the earlier study: the matrices of the MLP taken together.
@@ -118,8 +118,7 @@ fn tensors_of<'a>(
 /// True for a weight matrix of the MLP.
 fn in_group(architecture: &Architecture, layer: Layer, tensor: &str) -> bool {
     let Some(name) = tensor.strip_suffix(".weight") else { return false };
-    let mut matrices = architecture.matrices(layer).iter().filter(|matrix| matrix.name == name);
-    matrices.any(|matrix| matrix.roles.iter().any(|(role, _)| role.is_mlp()))
+    architecture.matrix(layer, name).is_some_and(Matrix::is_mlp)
 }
 
 /// A tensor's values, in place.

@@ -259,6 +259,11 @@ impl Architecture {
         format!("{}{}.{name}", self.stack(layer.stack).names.layer_prefix, layer.index)
     }
 
+    /// The full name of the weights of a layer's matrix.
+    pub fn weight_name(&self, layer: Layer, matrix: &Matrix) -> String {
+        self.layer_name(layer, &format!("{}.weight", matrix.name))
+    }
+
     /// The layer that a tensor belongs to, and its name there.
     pub fn split_name<'a>(&self, name: &'a str) -> Option<(Layer, &'a str)> {
         self.stacks().find_map(|stack| {
@@ -271,6 +276,11 @@ impl Architecture {
     /// The matrices of a layer.
     pub fn matrices(&self, layer: Layer) -> &[Matrix] {
         &self.stack(layer.stack).matrices
+    }
+
+    /// The matrix of a layer of this name in it, without `.weight`.
+    pub fn matrix(&self, layer: Layer, name: &str) -> Option<&Matrix> {
+        self.matrices(layer).iter().find(|matrix| matrix.name == name)
     }
 
     /// True where a layer of the stack has a matrix that plays `role`.

@@ -40,6 +40,11 @@ impl Matrix {
         self.roles.iter().map(|(_, rows)| rows).sum()
     }
 
+    /// True where some of its rows are the MLP's.
+    pub fn is_mlp(&self) -> bool {
+        self.roles.iter().any(|(role, _)| role.is_mlp())
+    }
+
     /// The shape in the checkpoint.
     pub fn stored_shape(&self) -> Vec<usize> {
         match self.layout {

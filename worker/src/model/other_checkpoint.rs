@@ -64,10 +64,10 @@ impl OtherCheckpoint {
         architecture: &Architecture,
         (layer, matrix): (Layer, &Matrix),
     ) -> Result<Lent, ModelError> {
-        let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
         match self {
             Self::Directory(path) => {
                 let checkpoint = Checkpoint::open(path, architecture.names.prefixes)?;
+                let name = architecture.weight_name(layer, matrix);
                 let Lent { values, bits_per_weight } = Lent::of(&checkpoint.require(&name)?);
                 Ok(Lent { values: matrix.in_use(values), bits_per_weight })
             }

@@ -1,7 +1,10 @@
 //! Distortion: how far quantization moved the weights of a matrix, and what use it made of its grids. Not what becomes of the model.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
+use super::matrices::by_column;
 use super::range::TASK_WEIGHTS;
 use super::{Groups, Quantized};
 use crate::statistics::moments;
@@ -43,19 +46,14 @@ impl Distortion {
         if stored.is_empty() {
             return None;
         }
-        let Some(divisor) = &quantized.input_divisor else {
-            let grids = quantized.groups.as_ref();
-            let grids = grids.map(|groups| GridUse::of(stored, &quantized.weights, groups));
-            return Some(Self::between(stored, &quantized.weights, grids));
-        };
-        let by_column = |weights: &[f32], f: fn(f32, f32) -> f32| -> Vec<f32> {
-            let divisors = divisor.iter().cycle();
-            weights.iter().zip(divisors).map(|(&weight, &divisor)| f(weight, divisor)).collect()
-        };
-        let rounded = by_column(stored, |weight, divisor| weight * divisor);
-        let grids = quantized.groups.as_ref();
-        let grids = grids.map(|groups| GridUse::of(&rounded, &quantized.weights, groups));
-        let used = by_column(&quantized.weights, |weight, divisor| weight / divisor);
+        let (mut rounded, mut used) =
+            (Cow::Borrowed(stored), Cow::Borrowed(&quantized.weights[..]));
+        if let Some(divisor) = &quantized.input_divisor {
+            rounded = Cow::Owned(by_column(stored, divisor, |weight, divisor| weight * divisor));
+            used = Cow::Owned(by_column(&used, divisor, |weight, divisor| weight / divisor));
+        }
+        let groups = quantized.groups.as_ref();
+        let grids = groups.map(|groups| GridUse::of(&rounded, &quantized.weights, groups));
         Some(Self::between(stored, &used, grids))
     }
 

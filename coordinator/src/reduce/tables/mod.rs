@@ -21,7 +21,7 @@ pub use languages::LanguageRow;
 pub use layers::LayerRow;
 pub use matrices::MatrixRow;
 pub use models::ModelRow;
-pub use protection::ProtectionRow;
+pub use protection::{EVERY_SET, ProtectionRow};
 pub use replication::ReplicationRow;
 pub use sensitivity::SensitivityRow;
 pub use shares::ShareRow;

@@ -1,5 +1,8 @@
 //! The table `protection`: is a set of layers worth more, left alone, than any other of its size?
 
+/// What `control` says where the controls are all sets of a size.
+pub const EVERY_SET: &str = "every set";
+
 babelquant_proto::table! {
     /// A (model, language, components, config, scope `all-but(SET)`): ΔNLL with the set left as it is, beside that of control sets of
     /// equal size. A set with a name has a row even without controls, a list of layers only with random ones.

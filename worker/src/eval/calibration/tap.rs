@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 
 use super::super::pass::Watch;
 use super::sums::Sums;
-use crate::corpus::{FreshToken, MicroBatch};
+use crate::corpus::MicroBatch;
 use crate::model::{Input, ModelError, Site, Tap};
 use crate::quant::InputMoments;
 
@@ -40,9 +40,8 @@ impl InputTap {
 
 impl Watch for InputTap {
     fn begin(&mut self, batch: &MicroBatch, _: Stack) {
-        let rows = |token: FreshToken| token.index as u32;
-        self.encoder = batch.fresh_source().map(rows).collect();
-        self.decoder = batch.fresh().map(rows).collect();
+        let rows = |stack| batch.fresh(stack).into_iter().map(|token| token.index as u32).collect();
+        (self.encoder, self.decoder) = (rows(Stack::Enc), rows(Stack::Dec));
     }
 }
 

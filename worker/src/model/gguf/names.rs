@@ -131,7 +131,7 @@ impl Architecture {
         if let Some((_, theirs)) = norms.into_iter().find(|(ours, _)| *ours == Some(stem)) {
             return Some(norm(&self.gguf_name(layer, theirs), part));
         }
-        let matrix = self.matrices(layer).iter().find(|matrix| matrix.name == stem)?;
+        let matrix = self.matrix(layer, stem)?;
         Some(Counterpart::Matrix(layer, matrix, part))
     }
 

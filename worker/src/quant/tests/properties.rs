@@ -101,7 +101,7 @@ proptest! {
         for rest in ["tensor", "asym-group64", "group128-octav", "asym-channel-sigma2", "group32-mse"] {
             let config = format!("int{bits}-{rest}");
             let Rule::Nearest(Grid::Uniform(uniform)) = parse(&config).rule else {
-                unreachable!()
+                panic!("{config} is uniform")
             };
             let shape = MatrixShape { rows: weights.len() / COLUMNS, columns: COLUMNS };
             let context = WeightContext { group_kurtosis: None, inputs: None, seed: 1 };
