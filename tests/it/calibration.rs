@@ -1,9 +1,9 @@
 //! Configs that round inputs or calibrate, on golden models against hooks in `transformers` (`tests/reference/make_calibration.py`).
 
-use babelquant_proto::{Batch, Calibration, Scope};
+use babelquant_proto::{Batch, Calibration};
 use serde_json::Value;
 
-use crate::families::{evaluate, spec};
+use crate::cases::{evaluate, golden_cell, spec};
 use crate::golden::{folder, json, numbers};
 
 /// By how much all documents' scores may be off, as a share of what the config changes. Activations that differ in their last bits
@@ -34,13 +34,8 @@ fn rounded_inputs_score_as_with_hooks_in_transformers() {
         spec.calibration = vec![Calibration { set: "mix".parse().unwrap(), texts }];
         // Every window is a batch of its own, so that its outliers are its own.
         spec.batch = Batch { tokens: 1, ..spec.batch };
-        let cell = |cell: &Value| {
-            let text = |key: &str| cell[key].as_str().unwrap();
-            let (layers, components) =
-                (text("scope").parse().unwrap(), text("components").parse().unwrap());
-            (Scope { layers, components }, text("config").parse().unwrap())
-        };
-        spec.models[0].cells = golden["cells"].as_array().unwrap().iter().map(cell).collect();
+        spec.models[0].cells =
+            golden["cells"].as_array().unwrap().iter().map(golden_cell).collect();
         let names: Vec<String> = spec.models[0]
             .cells
             .iter()

@@ -8,7 +8,7 @@ use babelquant_worker::model::{Matrix, open};
 use babelquant_worker::quant::{MatrixShape, WeightContext, quantize};
 use babelquant_worker::{clipping_rows, weight_rows};
 
-use crate::families::cases;
+use crate::cases::cases;
 use crate::golden::close;
 
 const CONFIGS: [&str; 5] = [
@@ -67,8 +67,8 @@ fn check(case: &Path) {
     let mut rows = rows.chunks(CONFIGS.len());
     for layer in architecture.shape.stacked_layers() {
         let matrices = architecture.matrices(layer).iter();
-        for matrix in matrices.filter(|m| m.roles.iter().any(|(role, _)| role.is_mlp())) {
-            let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
+        for matrix in matrices.filter(|matrix| matrix.is_mlp()) {
+            let name = architecture.weight_name(layer, matrix);
             let weights = matrix.in_use(checkpoint.require(&name).unwrap().to_f32());
             let found = rows.next().unwrap();
             for (row, error) in found.iter().zip(by_quantizing(&weights, matrix)) {

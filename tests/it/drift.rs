@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{Scope, Stack, Windows};
+use babelquant_proto::{Stack, Windows};
 use babelquant_worker::model::{NoTap, Residence, Transformer};
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use crate::families::{cases, evaluate, spec};
+use crate::cases::{cases, cell, evaluate, spec};
 use crate::golden::{close, json, numbers};
 use crate::planted::planted;
 
@@ -73,9 +73,7 @@ fn drift_is_that_of_a_model_quantized_in_its_files() {
         for (layers, quantized) in
             [("only(1)", [1].as_slice()), ("all", &[0, 1, 2]), ("suffix(1)", &[2])]
         {
-            let scope =
-                Scope { layers: layers.parse().unwrap(), components: "mlp".parse().unwrap() };
-            spec.0.models[0].cells = vec![(scope, "int4-channel".parse().unwrap())];
+            spec.0.models[0].cells = vec![cell(layers, "mlp", "int4-channel")];
             let rows = evaluate(&case, spec.clone()).remove(0);
             let copy = quantized_copy(&case, quantized);
             let documents = expected["documents"].as_array().unwrap();

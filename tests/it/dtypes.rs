@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use babelquant_proto::Dtype;
 use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{Dtype, Scope};
 
-use crate::families::{cases, evaluate, spec};
+use crate::cases::{cases, cell, evaluate, spec};
 use crate::golden::{close, json};
 
 /// Rows of `none` and of `f32` for every document, in this dtype.
@@ -13,9 +13,7 @@ fn rows(case: &Path, dtype: Dtype) -> [Vec<DocumentRow>; 2] {
     let expected = json(&case.join("expected.json"));
     let mut spec = spec(case, &expected);
     spec.0.dtype = dtype;
-    let scope = Scope { layers: "all".parse().unwrap(), components: "mlp".parse().unwrap() };
-    spec.0.models[0].cells =
-        ["none", "f32"].map(|config| (scope.clone(), config.parse().unwrap())).to_vec();
+    spec.0.models[0].cells = ["none", "f32"].map(|config| cell("all", "mlp", config)).to_vec();
     evaluate(case, spec).try_into().unwrap()
 }
 

@@ -1,36 +1,21 @@
 //! Every family's states, scores and quantized cells against `transformers`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use babelquant_proto::rows::{DocumentRow, Point, decode};
-use babelquant_proto::{
-    Batch, Document, Dtype, LanguageCorpus, Layer, LayerSet, Metrics, Model, ModelPart, Protocol,
-    Scope, Shard, ShardId, ShardText, Spec, Stack, UnitIndex, Windows,
-};
-use babelquant_worker::eval::{EvalError, Evaluator, Places};
+use babelquant_proto::rows::Point;
+use babelquant_proto::{Layer, LayerSet, Stack};
 use babelquant_worker::model::{Memory, ModelError, NoTap, Residence, Site, Tap, Transformer};
 use candle_core::{D, DType, Device, Tensor};
 use serde_json::Value;
 
+use crate::cases::{cases, evaluate, evaluate_on, spec};
 use crate::golden::{close, folder, json, numbers, relative_frobenius};
 
 /// Bound on hidden states; a wrong GELU moves them 50 times as much.
 pub(crate) const FROBENIUS: f64 = 3e-6;
 /// Bound on a document's NLL.
 pub(crate) const NLL: f64 = 1e-6;
-
-/// The folders of golden cases.
-pub(crate) fn cases() -> Vec<PathBuf> {
-    let list = |name: &str| {
-        let entries = folder().join(name).read_dir().unwrap();
-        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
-    };
-    let mut cases = [list("bloom"), list("families")].concat();
-    cases.sort();
-    assert!(cases.len() >= 25, "golden cases are missing");
-    cases
-}
 
 /// Keeps every activation by the name of the golden files.
 #[derive(Default)]
@@ -162,110 +147,6 @@ fn every_activation_equals_transformers() {
             assert!(distance < FROBENIUS, "{}: {name} is off by {distance:e}", case.display());
         }
     }
-}
-
-fn document(index: usize, expected: &Value) -> Document {
-    let (index, id) = (index as u32, index.to_string());
-    Document { index, group: id.clone(), id, text: expected["text"].as_str().unwrap().to_owned() }
-}
-
-/// The model as the golden case reads it.
-fn described(case: &Path, expected: &Value) -> Model {
-    let mut model = Model::describe("golden", case).unwrap();
-    let token = |key: &str| expected.get(key).and_then(Value::as_u64).map(|id| id as u32);
-    match model.protocol {
-        Protocol::SpanCorruption { marks, .. } => {
-            model.protocol = Protocol::PrefixInfill { marks };
-        }
-        Protocol::Causal { prefix, newline } => {
-            assert_eq!(
-                (prefix, newline),
-                (token("prefix"), token("newline")),
-                "{}",
-                case.display()
-            );
-        }
-        Protocol::PrefixInfill { .. } => {}
-    }
-    model
-}
-
-/// The spec of a case with its one shard; the first cell is `none` at `all`.
-pub(crate) fn spec(case: &Path, expected: &Value) -> (Spec, ShardText) {
-    let documents = expected["documents"].as_array().unwrap().iter().enumerate();
-    let documents: Vec<Document> = documents.map(|(i, d)| document(i, d)).collect();
-    let number = |key: &str| expected.get(key).map(|n| n.as_u64().unwrap() as u32);
-    let mut cells = vec![("all".parse().unwrap(), "mlp".parse().unwrap(), "none".parse().unwrap())];
-    for cell in expected["cells"].as_array().unwrap() {
-        let text = |key: &str| cell[key].as_str().unwrap();
-        cells.push((
-            text("scope").parse().unwrap(),
-            text("components").parse().unwrap(),
-            text("config").parse().unwrap(),
-        ));
-    }
-    let cells = cells.into_iter();
-    let shard = Shard {
-        first_document: 0,
-        documents: documents.len() as u32,
-        bytes: documents.iter().map(|document| document.text.len() as u64).sum(),
-        digest: ShardText::digest_of(&documents),
-    };
-    let spec = Spec {
-        version: Spec::VERSION,
-        models: vec![ModelPart {
-            model: described(case, expected),
-            cells: cells
-                .map(|(layers, components, config)| (Scope { layers, components }, config))
-                .collect(),
-            checkpoints: Vec::new(),
-        }],
-        corpus: vec![LanguageCorpus { language: "eng".parse().unwrap(), shards: vec![shard] }],
-        windows: Windows {
-            tokens: number("window").unwrap_or(64),
-            stride: number("stride").unwrap_or(32),
-        },
-        batch: Batch { tokens: 96, head_rows: 48, head_columns: 100 },
-        dtype: Dtype::F32,
-        metrics: Metrics { kl: true },
-        seed: 1,
-        calibration: Vec::new(),
-    };
-    (spec, ShardText { id: ShardId { language: 0, shard: 0 }, documents })
-}
-
-/// Rows of every cell, in the order of the spec.
-pub(crate) fn evaluate(case: &Path, study: (Spec, ShardText)) -> Vec<Vec<DocumentRow>> {
-    evaluate_on(case, study, None)
-}
-
-/// As `evaluate`, on a device with so many bytes.
-fn evaluate_on(
-    case: &Path,
-    study: (Spec, ShardText),
-    device: Option<u64>,
-) -> Vec<Vec<DocumentRow>> {
-    let outcomes = evaluate_in(vec![case.to_owned()], study, device);
-    outcomes.into_iter().map(Result::unwrap).collect()
-}
-
-/// The same, or why there are none, with the model in one of the directories.
-pub(crate) fn evaluate_in(
-    directories: Vec<PathBuf>,
-    (spec, text): (Spec, ShardText),
-    device: Option<u64>,
-) -> Vec<Result<Vec<DocumentRow>, EvalError>> {
-    let cells = spec.models[0].cells.len() as u64;
-    let units: Vec<UnitIndex> = (spec.units() - cells..spec.units()).map(UnitIndex).collect();
-    let places = Places { directories, hub: None };
-    let mut evaluator = Evaluator::new(spec, places, Device::Cpu).with_memory(None, device);
-    let mut rows = BTreeMap::new();
-    let mut emit = |unit: UnitIndex, outcome: Result<bytes::Bytes, EvalError>| {
-        rows.insert(unit, outcome.map(|rows| decode::<DocumentRow>(&rows).unwrap()));
-    };
-    evaluator.compute(&units, Some(&text), &mut emit).unwrap();
-    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), units);
-    rows.into_values().collect()
 }
 
 #[test]

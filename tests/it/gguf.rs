@@ -44,7 +44,7 @@ fn every_matrix_comes_back_bit_for_bit() {
         let expected = case["matrices"].as_object().unwrap();
         for layer in architecture.shape.stacked_layers() {
             for matrix in architecture.matrices(layer) {
-                let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
+                let name = architecture.weight_name(layer, matrix);
                 let lent = other.matrix(&architecture, (layer, matrix)).unwrap();
                 let here = format!("{}: {name}", case["name"]);
                 assert_eq!(digest(&lent.values), expected[&name][1].as_str().unwrap(), "{here}");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use babelquant_proto::quant::{Applied, QuantConfig};
 use babelquant_proto::rows::DocumentRow;
-use babelquant_proto::{CheckpointPart, ModelFile, Scope, ShardText, Spec};
+use babelquant_proto::{CheckpointPart, ModelFile, ShardText, Spec};
 use babelquant_worker::check_checkpoint;
 use babelquant_worker::eval::EvalError;
 use babelquant_worker::model::{Architecture, Checkpoint, Layout, Matrix};
@@ -17,7 +17,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::families::{evaluate_in, spec};
+use crate::cases::{cell, evaluate_in, spec};
 use crate::golden;
 use crate::process::Process;
 
@@ -57,7 +57,7 @@ fn quantized(case: &Path, config: &str) -> BTreeMap<String, Tensor> {
     for layer in architecture.shape.stacked_layers() {
         let Applied::Weights(config) = config.at(Some(layer)) else { continue };
         for matrix in architecture.matrices(layer) {
-            let name = format!("{}.weight", architecture.layer_name(layer, matrix.name));
+            let name = architecture.weight_name(layer, matrix);
             let weights = matrix.in_use(checkpoint.require(&name).unwrap().to_f32());
             let shape = MatrixShape { rows: matrix.rows(), columns: matrix.columns };
             let weights = quantize(&weights, shape, config, &CONTEXT).unwrap().weights;
@@ -100,13 +100,7 @@ pub(crate) fn spec_of(case: &Path, path: &Path, cells: &[(&str, &str, &str)]) ->
     let files = ModelFile::of_checkpoint(path).unwrap();
     let part = &mut spec.models[0];
     part.checkpoints = vec![CheckpointPart { name: "other".parse().unwrap(), files }];
-    let scope = |layers: &str, components: &str| Scope {
-        layers: layers.parse().unwrap(),
-        components: components.parse().unwrap(),
-    };
-    let cells = cells.iter().map(|(layers, components, config)| {
-        (scope(layers, components), config.parse::<QuantConfig>().unwrap())
-    });
+    let cells = cells.iter().map(|(layers, components, config)| cell(layers, components, config));
     part.cells = cells.collect();
     (spec, text)
 }

@@ -9,7 +9,8 @@ use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 
-use crate::families::{FROBENIUS, NLL, cases, worst_span, worst_state};
+use crate::cases::cases;
+use crate::families::{FROBENIUS, NLL, worst_span, worst_state};
 use crate::golden::{folder, json};
 
 /// By how much a mistake must exceed the bound; the two forms of GELU differ least.

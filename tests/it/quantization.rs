@@ -3,22 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::rows::{QuantizationRow, decode};
-use babelquant_proto::{Components, Scope, Spec, UnitIndex};
+use babelquant_proto::{Components, Spec, UnitIndex};
 use babelquant_worker::eval::{Evaluator, Places};
 use candle_core::Device;
 use serde_json::Value;
 
-use crate::families::{cases, spec};
+use crate::cases::{cases, cell, spec};
 use crate::golden::{close, json};
 
 /// The spec of a golden case with these (layers, components, config) cells.
 fn with_cells(case: &Path, cells: &[(&str, &str, &str)]) -> Spec {
     let (mut spec, _) = spec(case, &json(&case.join("expected.json")));
-    let cell = |&(layers, components, config): &(&str, &str, &str)| {
-        let (layers, components) = (layers.parse().unwrap(), components.parse().unwrap());
-        (Scope { layers, components }, config.parse().unwrap())
-    };
-    spec.models[0].cells = cells.iter().map(cell).collect();
+    let cells = cells.iter().map(|(layers, components, config)| cell(layers, components, config));
+    spec.models[0].cells = cells.collect();
     spec
 }
 

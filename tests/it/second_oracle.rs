@@ -10,7 +10,7 @@ use std::path::Path;
 use candle_core::Tensor;
 use serde_json::json;
 
-use crate::families::cases;
+use crate::cases::cases;
 use candle::Checkpoint;
 
 mod candle;

@@ -1,20 +1,15 @@
 //! A config that does not fit a matrix costs its cells their numbers, and nothing else: no unit fails, no other cell changes.
 
-use babelquant_proto::Scope;
 use babelquant_proto::rows::DocumentRow;
 
-use crate::families::{cases, evaluate, spec};
+use crate::cases::{cases, cell, evaluate, spec};
 use crate::golden::json;
 
 /// Rows of these (scope, config) cells of a golden case.
 fn rows(case: &std::path::Path, cells: &[(&str, &str)]) -> Vec<Vec<DocumentRow>> {
     let mut spec = spec(case, &json(&case.join("expected.json")));
-    let scope = |layers: &str| Scope {
-        layers: layers.parse().unwrap(),
-        components: "mlp".parse().unwrap(),
-    };
-    spec.0.models[0].cells =
-        cells.iter().map(|(layers, config)| (scope(layers), config.parse().unwrap())).collect();
+    let cells = cells.iter().map(|(layers, config)| cell(layers, "mlp", config));
+    spec.0.models[0].cells = cells.collect();
     evaluate(case, spec)
 }
 

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::words::Words;
-use super::{Bits, CalibrationSet, Decimal, Mixed, Rule};
+use super::{CalibrationSet, CheckpointName, Mixed, WeightConfig};
 use crate::layer::Layer;
 use crate::parse::{ParseError, serde_by_spelling};
 
@@ -22,34 +21,6 @@ pub enum QuantConfig {
     /// The weights of another checkpoint of the same model, quantized elsewhere: `checkpoint:NAME`.
     Checkpoint(CheckpointName),
 }
-
-/// How a matrix and its inputs are quantized: `[rotate-][keepP-]RULE[-aB][@SET]`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WeightConfig {
-    /// What is done to the matrix before and undone after.
-    pub basis: Basis,
-    /// The share of weights, in %, that are kept beside the grid, as f16: the largest magnitudes of the matrix.
-    pub kept: Option<Decimal>,
-    /// How the matrix is brought onto a grid.
-    pub rule: Rule,
-    /// Width of the codes of the inputs, rounded per token over ± their largest magnitude: `-a8`.
-    pub input_bits: Option<Bits>,
-    /// Where the inputs of a calibrated rule come from; present exactly with such rules.
-    pub calibration: Option<CalibrationSet>,
-}
-
-/// In which basis a matrix is quantized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Basis {
-    /// As it is.
-    Stored,
-    /// Turned by random Hadamard matrices on both sides, and back: `rotate-`.
-    Rotated,
-}
-
-/// The name of a checkpoint of the study: letters, digits, `.`, `_` and `-`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CheckpointName(String);
 
 /// What a config does to one layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,85 +110,6 @@ impl QuantConfig {
         config.ok_or_else(|| ParseError::new("config", text, EXPECTED))
     }
 }
-
-impl WeightConfig {
-    /// A rule alone.
-    pub fn of(rule: Rule) -> Self {
-        Self { basis: Basis::Stored, kept: None, rule, input_bits: None, calibration: None }
-    }
-
-    fn calibrated_on(self, set: &CalibrationSet) -> Self {
-        Self { calibration: self.calibration.map(|_| set.clone()), ..self }
-    }
-
-    /// The config that `text` spells; `open` is the set of a calibrated rule that names none.
-    pub(super) fn parse(text: &str, open: Option<&CalibrationSet>) -> Option<Self> {
-        let text = SHORT.iter().find(|(short, _)| *short == text).map_or(text, |(_, long)| long);
-        let (text, calibration) = match text.split_once('@') {
-            Some((text, set)) => (text, Some(set.parse().ok()?)),
-            None => (text, None),
-        };
-        let mut words = Words::new(text);
-        let basis = if words.take("rotate") { Basis::Rotated } else { Basis::Stored };
-        let kept: Option<Decimal> = words.take_after("keep");
-        let rule = Rule::parse(&mut words)?;
-        let input_bits = words.take_after("a");
-        let open = open.filter(|_| rule.is_calibrated()).cloned();
-        let calibration = calibration.or(open);
-        let fits = words.is_empty()
-            && rule.is_calibrated() == calibration.is_some()
-            && kept.is_none_or(|kept| kept.value() < 100.0)
-            && !(matches!(rule, Rule::LlmInt8 { .. }) && input_bits.is_some());
-        fits.then_some(Self { basis, kept, rule, input_bits, calibration })
-    }
-}
-
-/// What is written short: weights and inputs of so many bits.
-const SHORT: [(&str, &str); 3] =
-    [("w8a8", "int8-channel-a8"), ("w4a8", "int4-channel-a8"), ("w4a4", "int4-channel-a4")];
-
-impl fmt::Display for WeightConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.basis == Basis::Rotated {
-            f.write_str("rotate-")?;
-        }
-        if let Some(kept) = self.kept {
-            write!(f, "keep{kept}-")?;
-        }
-        self.rule.fmt(f)?;
-        if let Some(bits) = self.input_bits {
-            write!(f, "-a{bits}")?;
-        }
-        match &self.calibration {
-            Some(set) => write!(f, "@{set}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for CheckpointName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for CheckpointName {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        match !text.is_empty() && text.chars().all(fine) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(ParseError::new(
-                "name of a checkpoint",
-                text,
-                "letters, digits, '.', '_' and '-'",
-            )),
-        }
-    }
-}
-
-serde_by_spelling!(CheckpointName);
 
 impl fmt::Display for QuantConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

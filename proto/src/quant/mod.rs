@@ -1,6 +1,7 @@
 //! Quantization configs: what they are and how they are spelled. The functions on weights are the worker's `quant`.
 
 mod calibration;
+mod checkpoint_name;
 mod clip;
 mod config;
 mod decimal;
@@ -10,11 +11,13 @@ mod mixed;
 mod named;
 mod rule;
 mod uniform;
+mod weight_config;
 mod words;
 
 pub use calibration::CalibrationSet;
+pub use checkpoint_name::CheckpointName;
 pub use clip::Clip;
-pub use config::{Applied, Basis, CheckpointName, QuantConfig, WeightConfig};
+pub use config::{Applied, QuantConfig};
 pub use decimal::Decimal;
 pub use granularity::Granularity;
 pub use grid::{
@@ -24,3 +27,4 @@ pub use mixed::Mixed;
 pub use named::Named;
 pub use rule::{ColumnOrder, Rule};
 pub use uniform::{Bits, Symmetry, Uniform};
+pub use weight_config::{Basis, WeightConfig};
