@@ -97,8 +97,8 @@ pub(crate) fn weights(spec: &Spec, unit: Unit<'_>, row: &WeightRow) -> bool {
 pub(crate) fn quantization(spec: &Spec, unit: Unit<'_>, row: &QuantizationRow) -> bool {
     let Unit::Quantization { model, layer } = unit else { return false };
     row.model == spec.models[model].model.name
-        && row.stack.as_deref() == Some(layer.stack.name())
-        && row.layer == Some(layer.index)
+        && row.stack.as_deref() == layer.map(|layer| layer.stack.name())
+        && row.layer == layer.map(|layer| layer.index)
 }
 
 /// True where a document row has the keys of `unit`.
@@ -158,7 +158,7 @@ fn decode_own<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec
 /// Matrix by matrix a row for each config; a layer that no config changes has none.
 fn every_config(
     spec: &Spec,
-    (model, layer): (usize, Layer),
+    (model, layer): (usize, Option<Layer>),
     rows: &[QuantizationRow],
 ) -> Result<(), Rejection> {
     let mut expected = BTreeMap::new();

@@ -130,6 +130,12 @@ impl Component {
     }
 }
 
+impl<C: Into<Component>> FromIterator<C> for Components {
+    fn from_iter<I: IntoIterator<Item = C>>(components: I) -> Self {
+        Self(components.into_iter().map(Into::into).collect())
+    }
+}
+
 impl From<Role> for Component {
     fn from(role: Role) -> Self {
         Self::Matrix(role)
@@ -181,9 +187,14 @@ impl Components {
         self.0.contains(&component.into())
     }
 
-    /// These roles.
-    pub fn of_roles(roles: impl IntoIterator<Item = Role>) -> Self {
-        Self(roles.into_iter().map(Component::Matrix).collect())
+    /// True where a component belongs to both sets.
+    pub fn shares(&self, other: &Self) -> bool {
+        !self.0.is_disjoint(&other.0)
+    }
+
+    /// The components, in the order of the forward pass.
+    pub fn iter(&self) -> impl Iterator<Item = Component> + '_ {
+        self.0.iter().copied()
     }
 
     /// The roles of matrices, in the order of the forward pass.

@@ -1,9 +1,9 @@
 //! Units: the pieces of work, as index arithmetic over a spec. Never a list: a study of ten million units costs nothing here.
 //!
 //! Order: for each model its `Weights` units (the encoder's layers, the decoder's, the tensors outside the layers); for each model its
-//! `Quantization` units (the encoder's layers, the decoder's); then for each model, language and shard one `Baseline` unit followed
-//! by one `Cell` unit for each (scope, config) pair. The units of a (model, shard) are contiguous: a *lane*, which one worker likes
-//! to keep.
+//! `Quantization` units (the encoder's layers, the decoder's, the tables outside the layers where a scope holds them); then for each
+//! model, language and shard one `Baseline` unit followed by one `Cell` unit for each (scope, config) pair. The units of a (model,
+//! shard) are contiguous: a *lane*, which one worker likes to keep.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,12 +36,12 @@ pub enum Unit<'a> {
         /// Which layer.
         layer: Option<Layer>,
     },
-    /// What the study's configs do to the matrices of one layer.
+    /// What the study's configs do to the matrices of one layer, or (`None`) to the tables outside the layers.
     Quantization {
         /// Which model.
         model: usize,
         /// Which layer.
-        layer: Layer,
+        layer: Option<Layer>,
     },
     /// Activation statistics of one shard in full precision.
     Baseline {
@@ -89,22 +89,29 @@ impl ModelPart {
         u64::from(self.model.shape.depth()) + 1
     }
 
-    /// How many `Quantization` units the model has: one for each layer, none where no config changes a weight.
+    /// How many `Quantization` units the model has: one for each layer and one for the tables outside them, where a scope holds these;
+    /// none where no config changes a weight.
     pub fn quantization_units(&self) -> u64 {
-        let quantizes = self.cells.iter().any(|(_, config)| !config.is_identity());
-        if quantizes { self.model.shape.depth().into() } else { 0 }
+        let mut quantizing =
+            self.cells.iter().filter(|(_, config)| !config.is_identity()).peekable();
+        let layers = if quantizing.peek().is_some() { self.model.shape.depth() } else { 0 };
+        let outside = quantizing.any(|(scope, _)| !scope.outside_layers().is_empty());
+        u64::from(layers) + u64::from(outside)
     }
 
-    /// The distinct configs that cells apply to a matrix of `layer` whose rows play `roles`, in the order of the cells; of a mixed map
-    /// the one for this layer. The identity is left out. A scope that the weights decide may hold any layer.
-    pub fn configs_of(&self, layer: Layer, roles: &Components) -> Vec<QuantConfig> {
+    /// The distinct configs that cells apply to a matrix with these components in `layer`, or (`None`) outside the layers, in the order of
+    /// the cells; of a mixed map the one for this layer. The identity is left out. A scope that the weights decide may hold any layer.
+    pub fn configs_of(&self, layer: Option<Layer>, components: &Components) -> Vec<QuantConfig> {
         let mut seen = BTreeSet::new();
-        let touches = |scope: &Scope| {
-            scope.layers.possible(&self.model.shape).contains(&layer)
-                && roles.roles().any(|role| scope.components.contains(role))
+        let touches = |scope: &Scope| match layer {
+            None => scope.outside_layers().shares(components),
+            Some(layer) => {
+                scope.layers.possible(&self.model.shape).contains(&layer)
+                    && scope.components.shares(components)
+            }
         };
         let touching = self.cells.iter().filter(|(scope, _)| touches(scope));
-        let configs = touching.filter_map(|(_, config)| config.of_layer(Some(layer)));
+        let configs = touching.filter_map(|(_, config)| config.of_layer(layer));
         configs.filter(|config| seen.insert(config.clone())).collect()
     }
 
@@ -146,7 +153,7 @@ impl Spec {
         }
         for (model, part) in self.models.iter().enumerate() {
             if rest < part.quantization_units() {
-                let layer = part.model.shape.stacked_layers().nth(rest as usize)?;
+                let layer = part.model.shape.stacked_layers().nth(rest as usize);
                 return Some(Unit::Quantization { model, layer });
             }
             rest -= part.quantization_units();

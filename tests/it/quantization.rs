@@ -82,16 +82,18 @@ fn is_number(word: &str) -> bool {
     word.parse::<u32>().is_ok()
 }
 
-/// The row of the matrix with this name in the checkpoint.
+/// The row of the matrix with this name in the checkpoint, or of the table that serves as `embedding` or `head`.
 fn named<'a>(rows: &'a [QuantizationRow], name: &str, config: &str) -> &'a QuantizationRow {
     // The first number of a name is that of the layer.
     let layer = name.split('.').find_map(|word| word.parse().ok());
     let is_row = |row: &&QuantizationRow| {
         let in_encoder = row.stack.as_deref() == Some("enc");
-        row.config == config
-            && row.layer == layer
-            && name.ends_with(&format!("{}.weight", row.tensor))
-            && name.starts_with("encoder") == in_encoder
+        if row.config != config || row.layer != layer {
+            return false;
+        }
+        row.layer.is_none() && row.components.split('+').any(|component| component == name)
+            || name.ends_with(&format!("{}.weight", row.tensor))
+                && name.starts_with("encoder") == in_encoder
     };
     rows.iter().find(is_row).unwrap_or_else(|| panic!("no row of {name} under {config}"))
 }
@@ -111,7 +113,8 @@ fn errors_are_those_of_an_independent_quantizer() {
                 let row = named(&rows, name, text("config"));
                 let roles: Components = row.components.parse().unwrap();
                 // Of a matrix that is partly out of scope the golden file knows the error of the other part only.
-                if roles.roles().all(|role| components.contains(role)) {
+                let whole = roles.iter().all(|role| components.contains(role));
+                if whole || row.layer.is_none() {
                     close(row.mse.unwrap(), mse.as_f64().unwrap(), 1e-9, 0.0);
                     compared += 1;
                 }
@@ -119,6 +122,34 @@ fn errors_are_those_of_an_independent_quantizer() {
         }
     }
     assert!(compared > 300, "{compared}");
+}
+
+#[test]
+fn tables_outside_the_layers_have_rows_where_a_scope_holds_them_and_a_shared_one_has_one() {
+    let mut tied = 0;
+    for case in cases() {
+        let cells = [
+            ("all", "mlp.up+head", "int4-channel"),
+            ("all-but(0)", "embedding", "nf4"),
+            ("only(0)", "head", "int8-channel"),
+        ];
+        let with = with_cells(&case, &cells);
+        let depth = u64::from(with.models[0].model.shape.depth());
+        assert_eq!(with.models[0].quantization_units(), depth + 1);
+        assert_eq!(with_cells(&case, &cells[2..]).models[0].quantization_units(), depth);
+        let rows = rows(&case, with);
+        let rows = rows.iter().filter(|row| row.layer.is_none());
+        let found: Vec<_> = rows.map(|row| (&*row.components, &*row.config)).collect();
+        match found[0].0 {
+            "embedding+head" => {
+                let both = [("embedding+head", "int4-channel"), ("embedding+head", "nf4-block64")];
+                assert_eq!(found, both, "{}", case.display());
+                tied += 1;
+            }
+            _ => assert_eq!(found, [("embedding", "nf4-block64"), ("head", "int4-channel")]),
+        }
+    }
+    assert!(tied > 5 && tied < cases().len(), "{tied}");
 }
 
 #[test]

@@ -119,9 +119,9 @@ impl<'a> Sources<'a> {
             (None, _, _) => reasons.add("components or config of another version"),
         }
         let parameters = self.parameters.0.get(model).map(|&count| count as f64);
-        let model_bits = cost
-            .zip(parameters)
-            .and_then(|(cost, all)| ratio(cost.bits? + STORED_BITS * (all - cost.weights), all));
+        let model_bits = cost.zip(parameters).and_then(|(cost, all)| {
+            ratio(cost.bits? + STORED_BITS * (all - cost.weights + cost.kept), all)
+        });
         let mean = losses.mean(self.analysis);
         let worst = losses.worst();
         if losses.unsupported.is_none() {

@@ -172,17 +172,17 @@ fn tensor_row() -> WeightRow {
     WeightRow { stack: None, layer: None, kind, name, count: 360, ..row }
 }
 
-/// The two matrices of a layer, 100 weights, under both configs.
-fn quantization_rows(layer: u32) -> Vec<QuantizationRow> {
-    let row = |(tensor, config): (&str, &str)| QuantizationRow {
+/// A matrix under a config.
+pub(crate) fn quantization_row() -> QuantizationRow {
+    QuantizationRow {
         model: "toy".to_owned(),
         stack: Some("dec".to_owned()),
-        layer: Some(layer),
-        tensor: tensor.to_owned(),
-        components: tensor.to_owned(),
-        config: config.to_owned(),
-        weights: if tensor == "mlp.up" { 80 } else { 20 },
-        bits_per_weight: Some(if config == "int4-channel" { 4.5 } else { 3.0 }),
+        layer: Some(0),
+        tensor: "mlp.up".to_owned(),
+        components: "mlp.up".to_owned(),
+        config: "int4-channel".to_owned(),
+        weights: 80,
+        bits_per_weight: Some(4.5),
         mse: Some(1e-4),
         sqnr_db: Some(20.0),
         max_error: Some(0.1),
@@ -191,6 +191,19 @@ fn quantization_rows(layer: u32) -> Vec<QuantizationRow> {
         alpha_over_sigma: Some(3.0),
         fallback: None,
         reason: None,
+    }
+}
+
+/// The two matrices of a layer, 100 weights, under both configs.
+fn quantization_rows(layer: u32) -> Vec<QuantizationRow> {
+    let row = |(tensor, config): (&str, &str)| QuantizationRow {
+        layer: Some(layer),
+        tensor: tensor.to_owned(),
+        components: tensor.to_owned(),
+        config: config.to_owned(),
+        weights: if tensor == "mlp.up" { 80 } else { 20 },
+        bits_per_weight: Some(if config == "int4-channel" { 4.5 } else { 3.0 }),
+        ..quantization_row()
     };
     let tensors = ["mlp.up", "mlp.down"].into_iter();
     let pairs = tensors.flat_map(|tensor| [(tensor, "int4-channel"), (tensor, "int3-tensor")]);

@@ -29,6 +29,8 @@ pub(super) struct Cost {
     pub(super) weights: f64,
     /// Bits that they take.
     pub(super) bits: Option<f64>,
+    /// Weights that stay as they are beside their quantized copy.
+    pub(super) kept: f64,
     error: Option<f64>,
     power: Option<f64>,
 }
@@ -42,8 +44,8 @@ impl Quantized {
         matrices.entry(place).or_default().insert(row.config.clone(), row.clone());
     }
 
-    /// What `config` costs at every layer of `model`, over the matrices that hold roles of `components`. Of a matrix that holds other roles
-    /// too it counts the part of its weights that the number of roles makes up.
+    /// What `config` costs at every layer of `model`, over the matrices that serve `components`. Of a matrix of a layer that serves others
+    /// too it counts the part of its weights that their number makes up; a table that does stays beside its quantized copy.
     pub(super) fn cost(
         &self,
         model: &str,
@@ -52,13 +54,17 @@ impl Quantized {
     ) -> Result<Cost, String> {
         let mut cost = Cost::nothing();
         for ((layer, tensor), rows) in self.models.get(model).into_iter().flatten() {
-            let roles = rows.values().next().and_then(|row| row.components.parse().ok());
-            let roles: Components = roles.ok_or_else(|| format!("{tensor} has unknown roles"))?;
-            let held = roles.roles().filter(|role| components.contains(*role)).count();
+            let known = rows.values().next().and_then(|row| row.components.parse().ok());
+            let known: Components = known.ok_or_else(|| format!("{tensor} has unknown roles"))?;
+            let held = known.iter().filter(|component| components.contains(*component)).count();
             let Some(config) = config.of_layer(*layer).filter(|_| held > 0) else { continue };
             let row = rows.get(&config.to_string());
             let row = row.ok_or_else(|| format!("no measure of {tensor} under {config}"))?;
-            cost = cost.with(row, held as f64 / roles.roles().count() as f64);
+            let share = held as f64 / known.iter().count() as f64;
+            cost = match layer {
+                Some(_) => cost.with(row, share),
+                None => cost.with(row, 1.0).beside(if share < 1.0 { row.weights } else { 0 }),
+            };
         }
         match cost.weights > 0.0 {
             true => Ok(cost),
@@ -112,7 +118,7 @@ fn kinds(
 
 impl Cost {
     fn nothing() -> Self {
-        Self { weights: 0.0, bits: Some(0.0), error: Some(0.0), power: Some(0.0) }
+        Self { weights: 0.0, bits: Some(0.0), kept: 0.0, error: Some(0.0), power: Some(0.0) }
     }
 
     /// With `share` of a row's weights. Σ stored² is what MSE and SQNR leave of it.
@@ -125,7 +131,12 @@ impl Cost {
             bits: add(self.bits, row.bits_per_weight),
             error: add(self.error, row.mse),
             power: add(self.power, power),
+            ..self
         }
+    }
+
+    fn beside(self, weights: u64) -> Self {
+        Self { kept: self.kept + weights as f64, ..self }
     }
 
     /// Σ bits / Σ weights.
@@ -137,5 +148,81 @@ impl Cost {
     pub(super) fn sqnr_db(self) -> Option<f64> {
         let ratio = ratio(self.power?, self.error?).filter(|&ratio| ratio > 0.0)?;
         Some(10.0 * ratio.log10())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::quantization_row;
+    use super::*;
+
+    fn cost(rows: &[QuantizationRow], components: &str, config: &str) -> Result<Cost, String> {
+        let mut quantized = Quantized::default();
+        rows.iter().for_each(|row| quantized.push(row));
+        quantized.cost("toy", &components.parse().unwrap(), &config.parse().unwrap())
+    }
+
+    #[test]
+    fn a_matrix_of_several_roles_counts_in_parts_and_a_tied_table_once() {
+        let row = |components: &str, layer: Option<u32>| QuantizationRow {
+            stack: layer.map(|_| "dec".to_owned()),
+            layer,
+            tensor: components.to_owned(),
+            components: components.to_owned(),
+            weights: 90,
+            bits_per_weight: Some(5.0),
+            ..quantization_row()
+        };
+        let rows = [row("attn.q+attn.k+attn.v", Some(0)), row("embedding+head", None)];
+        let check = |components: &str, weights: f64, kept: f64| {
+            let cost = cost(&rows, components, "int4-channel").unwrap();
+            assert_eq!((cost.weights, cost.kept, cost.bits), (weights, kept, Some(5.0 * weights)));
+        };
+        check("attn.q", 30.0, 0.0);
+        check("attn.q+attn.v+head", 150.0, 90.0);
+        check("embedding+head", 90.0, 0.0);
+        check("linear+embedding+head", 180.0, 0.0);
+        assert!(cost(&rows, "mlp", "int4-channel").is_err());
+    }
+
+    #[test]
+    fn a_mixed_map_takes_the_rows_of_its_layers() {
+        let row = |layer: u32, config: &str, bits: f64| QuantizationRow {
+            layer: Some(layer),
+            config: config.to_owned(),
+            bits_per_weight: Some(bits),
+            weights: 10 * u64::from(layer + 1),
+            ..quantization_row()
+        };
+        let rows =
+            [row(0, "int8-channel", 8.5), row(1, "nf4-block64", 4.5), row(1, "int8-channel", 8.5)];
+        let mixed = cost(&rows, "mlp", "mixed(0=int8-channel;rest=nf4)").unwrap();
+        assert_eq!((mixed.weights, mixed.bits), (30.0, Some(85.0 + 90.0)));
+        let partly = cost(&rows, "mlp", "mixed(0=none;rest=nf4)").unwrap();
+        assert_eq!(partly.bits_per_weight(), Some(4.5));
+        assert!(
+            cost(&rows, "mlp", "mixed(0=nf4;rest=nf4)").is_err_and(|error| error.contains("nf4"))
+        );
+        assert!(cost(&rows, "mlp", "mixed(rest=none)").is_err());
+    }
+
+    #[test]
+    fn sums_over_layers_are_those_of_all_weights() {
+        let mut quantized = Quantized::default();
+        for (layer, weights, mse, sqnr) in [(0, 100, 1e-4, 20.0), (1, 300, 3e-4, 10.0)] {
+            let row = QuantizationRow {
+                layer: Some(layer),
+                weights,
+                mse: Some(mse),
+                sqnr_db: Some(sqnr),
+                ..quantization_row()
+            };
+            quantized.push(&row);
+        }
+        let row = quantized.matrix_rows().remove(0);
+        let (error, power): (f64, f64) = (0.01 + 0.09, 0.01 * 100.0 + 0.09 * 10.0);
+        assert_eq!((row.matrices, row.weights, row.reason), (2, 400, None));
+        assert!((row.mse.unwrap() - error / 400.0).abs() < 1e-15);
+        assert!((row.sqnr_db.unwrap() - 10.0 * (power / error).log10()).abs() < 1e-12);
     }
 }

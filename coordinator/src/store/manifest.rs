@@ -83,8 +83,11 @@ pub(crate) fn describe(spec: &Spec, unit: UnitIndex) -> String {
         Some(Unit::Weights { model: m, layer: None }) => {
             format!("weights of {} outside the layers", model(m))
         }
-        Some(Unit::Quantization { model: m, layer }) => {
+        Some(Unit::Quantization { model: m, layer: Some(layer) }) => {
             format!("quantization of {} layer {layer}", model(m))
+        }
+        Some(Unit::Quantization { model: m, layer: None }) => {
+            format!("quantization of {} outside the layers", model(m))
         }
         Some(Unit::Baseline { model: m, shard }) => {
             format!("baseline of {} on {}", model(m), language(shard))

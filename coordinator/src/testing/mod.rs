@@ -143,14 +143,15 @@ fn weight_row(spec: &Spec, model: usize, layer: Option<Layer>) -> WeightRow {
 }
 
 /// Two matrices under every config of the study.
-fn quantization_rows(spec: &Spec, model: usize, layer: Layer) -> Vec<QuantizationRow> {
-    let matrices = ["mlp.up", "mlp.down"].into_iter();
+fn quantization_rows(spec: &Spec, model: usize, layer: Option<Layer>) -> Vec<QuantizationRow> {
+    let matrices = if layer.is_some() { ["mlp.up", "mlp.down"] } else { ["embedding", "head"] };
+    let matrices = matrices.into_iter();
     let rows = matrices.flat_map(|role| {
         let configs = spec.models[model].configs_of(layer, &role.parse().unwrap()).into_iter();
         configs.map(move |config| QuantizationRow {
             model: spec.models[model].model.name.clone(),
-            stack: Some(layer.stack.name().to_owned()),
-            layer: Some(layer.index),
+            stack: layer.map(|layer| layer.stack.name().to_owned()),
+            layer: layer.map(|layer| layer.index),
             tensor: role.to_owned(),
             components: role.to_owned(),
             config: config.to_string(),

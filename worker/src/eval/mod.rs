@@ -141,7 +141,7 @@ impl Evaluator {
         encoded(&weights::rows(&checkpoint, &architecture, (name, layer)))
     }
 
-    fn quantization(&mut self, model: usize, layer: Layer) -> Result<Bytes, EvalError> {
+    fn quantization(&mut self, model: usize, layer: Option<Layer>) -> Result<Bytes, EvalError> {
         self.load(model)?;
         let Some((_, loaded)) = &mut self.loaded else { return encoded::<QuantizationRow>(&[]) };
         encoded(&quantization::rows(&self.spec, loaded, (model, layer))?)

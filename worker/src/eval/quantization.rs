@@ -2,54 +2,90 @@
 
 use babelquant_proto::quant::{Applied, QuantConfig};
 use babelquant_proto::rows::QuantizationRow;
-use babelquant_proto::{Components, Layer, Spec};
+use babelquant_proto::{Component, Components, Layer, ModelPart, Spec};
 
 use super::error::EvalError;
 use super::loaded::Loaded;
-use crate::model::Matrix;
+use super::tables::stored_tables;
 use crate::quant::{Distortion, Quantized};
 
-/// The rows of a layer: matrix by matrix in the order of the model's table, each under every config that cells apply to it.
+/// A stored matrix.
+struct Place {
+    /// Its layer; `None` outside the layers.
+    layer: Option<Layer>,
+    /// Its name in the layer, without `.weight`.
+    tensor: String,
+    /// What its rows serve, in stored order.
+    components: Vec<Component>,
+}
+
+/// The rows of a layer, or (`None`) of the tables outside the layers: matrix by matrix in the order of the model's table, each under every
+/// config that cells apply to it.
 pub(super) fn rows(
     spec: &Spec,
     loaded: &mut Loaded,
-    (model, layer): (usize, Layer),
+    (model, layer): (usize, Option<Layer>),
 ) -> Result<Vec<QuantizationRow>, EvalError> {
+    let part = &spec.models[model];
+    let (on, quantizer) = loaded.quantizing();
+    let architecture = on.model.architecture();
     let mut rows = Vec::new();
-    let (baseline, quantizer) = loaded.quantizing();
-    for matrix in baseline.model.architecture().matrices(layer) {
-        let roles = Components::of_roles(matrix.roles.iter().map(|(role, _)| *role));
-        let configs = spec.models[model].configs_of(layer, &roles);
-        if configs.is_empty() {
-            continue;
+    let Some(in_layer) = layer else {
+        for (tensor, components) in stored_tables(architecture) {
+            let tensor = tensor.strip_suffix(".weight").unwrap_or(tensor).to_owned();
+            let components: Vec<Component> = components.iter().collect();
+            let first = components[0];
+            let place = Place { layer, tensor, components };
+            let apply = |applied: Applied<'_>| quantizer.stored_table(on.model, first, applied);
+            rows.extend(of_matrix(part, &place, apply)?);
         }
-        let place = (layer, matrix);
-        let stored = quantizer.matrix(baseline, place, Applied::Identity)?.weights;
-        for config in configs {
-            let row = blank(&spec.models[model].model.name, place, &config);
-            rows.push(match quantizer.matrix(baseline, place, config.at(Some(layer))) {
-                Ok(quantized) => filled(row, &stored, &quantized),
-                Err(error) => {
-                    let reason = Some(error.unsupported().ok_or(error)?);
-                    QuantizationRow { reason, ..row }
-                }
-            });
-        }
+        return Ok(rows);
+    };
+    for matrix in architecture.matrices(in_layer) {
+        let components = matrix.roles.iter().map(|&(role, _)| role.into()).collect();
+        let place = Place { layer, tensor: matrix.name.to_owned(), components };
+        let apply = |applied: Applied<'_>| quantizer.matrix(on, (in_layer, matrix), applied);
+        rows.extend(of_matrix(part, &place, apply)?);
     }
     Ok(rows)
 }
 
+/// A row for each config that cells apply to the matrix.
+fn of_matrix(
+    part: &ModelPart,
+    place: &Place,
+    mut apply: impl FnMut(Applied<'_>) -> Result<Quantized, EvalError>,
+) -> Result<Vec<QuantizationRow>, EvalError> {
+    let components: Components = place.components.iter().copied().collect();
+    let configs = part.configs_of(place.layer, &components);
+    if configs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = apply(Applied::Identity)?.weights;
+    let row = |config: &QuantConfig| {
+        let row = blank((&part.model.name, place), config, stored.len());
+        match apply(config.at(place.layer)) {
+            Ok(quantized) => Ok(filled(row, &stored, &quantized)),
+            Err(error) => {
+                let reason = Some(error.unsupported().ok_or(error)?);
+                Ok(QuantizationRow { reason, ..row })
+            }
+        }
+    };
+    configs.iter().map(row).collect()
+}
+
 /// A row without numbers.
-fn blank(model: &str, (layer, matrix): (Layer, &Matrix), config: &QuantConfig) -> QuantizationRow {
-    let roles: Vec<&str> = matrix.roles.iter().map(|(role, _)| role.name()).collect();
+fn blank((model, place): (&str, &Place), config: &QuantConfig, weights: usize) -> QuantizationRow {
+    let components: Vec<&str> = place.components.iter().map(|component| component.name()).collect();
     QuantizationRow {
         model: model.to_owned(),
-        stack: Some(layer.stack.name().to_owned()),
-        layer: Some(layer.index),
-        tensor: matrix.name.to_owned(),
-        components: roles.join("+"),
+        stack: place.layer.map(|layer| layer.stack.name().to_owned()),
+        layer: place.layer.map(|layer| layer.index),
+        tensor: place.tensor.clone(),
+        components: components.join("+"),
         config: config.to_string(),
-        weights: (matrix.rows() * matrix.columns) as u64,
+        weights: weights as u64,
         bits_per_weight: None,
         mse: None,
         sqnr_db: None,

@@ -8,8 +8,10 @@ use candle_core::Tensor;
 use super::error::EvalError;
 use super::quantizer::{Known, Quantizer, UNQUANTIZED_BITS, reading};
 use super::weights::kurtosis;
-use crate::model::{Lent, ModelError, Reading, StoredTensor, Tables, Transformer};
-use crate::quant::{MatrixShape, QuantError};
+use crate::model::{
+    Architecture, Lent, ModelError, Reading, StoredTensor, Tables, Transformer,
+};
+use crate::quant::{self, MatrixShape, QuantError};
 
 impl Quantizer {
     /// The model's tables, those of `components` quantized and dequantized. A head that shares the lookup's weights is quantized
@@ -45,13 +47,25 @@ impl Quantizer {
         component: Component,
         applied: Applied<'_>,
     ) -> Result<Quantized, EvalError> {
-        let architecture = model.architecture();
-        let embedding = architecture.names.embedding;
-        let name = match component {
-            Component::Head => architecture.head.name.unwrap_or(embedding),
-            Component::Embedding | Component::Matrix(_) => embedding,
-        };
+        let quantized = self.stored_table(model, component, applied)?;
+        let reading = reading(model, applied, &quantized)?;
+        let columns = model.architecture().shape.hidden as usize;
+        let shape = (quantized.weights.len() / columns, columns);
+        let weights = Tensor::from_vec(quantized.weights, shape, model.device());
+        let weights = weights.and_then(|table| table.to_dtype(model.dtype()));
+        Ok(Quantized { weights: weights.map_err(ModelError::from)?, reading })
+    }
+
+    /// The stored table of a component, quantized.
+    pub(super) fn stored_table(
+        &mut self,
+        model: &Transformer,
+        component: Component,
+        applied: Applied<'_>,
+    ) -> Result<quant::Quantized, EvalError> {
         let checkpoint = self.checkpoint(model)?;
+        let architecture = model.architecture();
+        let name = tensor(architecture, component);
         let stored = checkpoint.require(name)?;
         let own = Lent { values: stored.to_f32(), bits_per_weight: UNQUANTIZED_BITS };
         let columns = architecture.shape.hidden as usize;
@@ -64,13 +78,30 @@ impl Quantizer {
             }
         };
         let known = Known { group_kurtosis: group_kurtosis(&stored, applied), inputs: None };
-        let quantized = uncalibrated(applied)
+        uncalibrated(applied)
             .and_then(|()| self.quantized((lent, shape), applied, known))
-            .map_err(refused)?;
-        let reading = reading(model, applied, &quantized)?;
-        let weights = Tensor::from_vec(quantized.weights, (shape.rows, columns), model.device());
-        let weights = weights.and_then(|table| table.to_dtype(model.dtype()));
-        Ok(Quantized { weights: weights.map_err(ModelError::from)?, reading })
+            .map_err(refused)
+    }
+}
+
+/// The stored tables by tensor with the components that each serves: a head that shares the lookup's weights is one with it.
+pub(super) fn stored_tables(architecture: &Architecture) -> Vec<(&'static str, Components)> {
+    let [lookup, head] = [Component::Embedding, Component::Head];
+    let [of_lookup, of_head] = [lookup, head].map(|component| tensor(architecture, component));
+    match of_lookup == of_head {
+        true => vec![(of_lookup, [lookup, head].into_iter().collect())],
+        false => [(of_lookup, lookup), (of_head, head)]
+            .map(|(tensor, component)| (tensor, [component].into_iter().collect()))
+            .into(),
+    }
+}
+
+/// The tensor of a component outside the layers.
+fn tensor(architecture: &Architecture, component: Component) -> &'static str {
+    let embedding = architecture.names.embedding;
+    match component {
+        Component::Head => architecture.head.name.unwrap_or(embedding),
+        Component::Embedding | Component::Matrix(_) => embedding,
     }
 }
 

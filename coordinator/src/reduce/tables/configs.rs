@@ -12,7 +12,8 @@ babelquant_proto::table! {
         components: String ["key"],
         /// How they are quantized.
         config: String ["key"],
-        /// Weights that it changes; of a matrix of several roles those of the roles in `components`, in equal parts.
+        /// Weights that it changes; of a matrix of several roles those of the roles in `components`, in equal parts. A table that serves
+        /// lookup and head counts once.
         weights: u64 ["weights"],
         /// Storage of these weights, scales included: Σ bits / Σ weights over `quantization`.
         bits_per_weight: Option<f64> ["bit/weight"],
