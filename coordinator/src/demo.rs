@@ -1,4 +1,4 @@
-//! The bundled demo: a small BLOOM checkpoint, a parallel corpus in 14 languages, and the study over them. In the binary, so
+//! The bundled demo: a small BLOOM checkpoint, a parallel corpus in 14 languages, and the studies over them. In the binary, so
 //! that it runs from any folder without a network.
 
 use std::fs;
@@ -45,16 +45,30 @@ path = "corpus/{language}.txt"
 groups = "corpus/groups.tsv"
 "#;
 
-/// Writes model and corpus below `folder`.
+/// Forty configs on the whole model and on one layer.
+pub(crate) const QUANTIZERS: &str = include_str!("../demo/quantizers.toml");
+
+/// Lines of each language that `QUANTIZERS` evaluates: up to the end of a subject. Those behind them are for calibration.
+const EVALUATED_LINES: usize = 48;
+
+/// Writes model, corpus and calibration text below `folder`.
 pub(crate) fn unpack(folder: &Path) -> io::Result<()> {
     for (name, content) in FILES {
-        let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+        write(&folder.join(name), content)?;
+        if let Some(language) = name.strip_prefix("corpus/").filter(|name| name.ends_with(".txt")) {
+            let lines = content.split_inclusive(|&byte| byte == b'\n').skip(EVALUATED_LINES);
+            let held_out = lines.collect::<Vec<_>>().concat();
+            write(&folder.join("calibration").join(language), &held_out)?;
         }
-        fs::write(path, content)?;
     }
     Ok(())
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, content)
 }
 
 #[cfg(test)]
@@ -73,5 +87,22 @@ mod tests {
             spec.corpus.iter().map(|l| l.shards.iter().map(|s| s.documents).sum()).collect();
         assert!(documents.iter().all(|&documents| documents >= 64), "{documents:?}");
         assert_eq!(spec.models[0].cells.len(), 3 + 7 * 3);
+    }
+
+    #[test]
+    fn forty_quantizers_are_a_valid_study_on_held_out_calibration_text() {
+        let folder = tempfile::tempdir().unwrap();
+        unpack(folder.path()).unwrap();
+        let study = Study::parse(QUANTIZERS, "demo", folder.path()).unwrap();
+        assert_eq!(study.configs.len(), 40);
+        let spec = study.resolve(&mut crate::study::no_hub).unwrap().spec;
+        assert_eq!(spec.models[0].cells.len(), 3 + 2 * 40);
+        let documents = |corpus: &babelquant_proto::LanguageCorpus| -> u32 {
+            corpus.shards.iter().map(|shard| shard.documents).sum()
+        };
+        assert!(spec.corpus.iter().all(|corpus| documents(corpus) as usize == EVALUATED_LINES));
+        assert_eq!(spec.calibration.len(), 1);
+        let bytes: usize = spec.calibration[0].texts.iter().map(String::len).sum();
+        assert!(bytes > 19_000, "{bytes}");
     }
 }

@@ -47,10 +47,11 @@ impl What {
     }
 }
 
-async fn run_demo(Demo { out, inside }: Demo) -> Result<u8, Stop> {
+async fn run_demo(Demo { out, quantizers, inside }: Demo) -> Result<u8, Stop> {
     let folder = tempfile::tempdir()?;
     demo::unpack(folder.path())?;
-    let study = Study::parse(demo::STUDY, "the demo's study", folder.path())?;
+    let study = if quantizers { demo::QUANTIZERS } else { demo::STUDY };
+    let study = Study::parse(study, "the demo's study", folder.path())?;
     run_local(study, &out, inside).await
 }
 

@@ -143,6 +143,9 @@ struct Demo {
     /// Where results go: a directory or a URL
     #[arg(long, value_name = "OUT", default_value = "demo-results/")]
     out: String,
+    /// Measure forty quantization configs instead of three
+    #[arg(long)]
+    quantizers: bool,
     #[command(flatten)]
     inside: Inside,
 }
