@@ -45,7 +45,7 @@ path = "corpus/{language}.txt"
 groups = "corpus/groups.tsv"
 "#;
 
-/// Forty configs on the whole model and on one layer.
+/// Forty configs on the whole model.
 pub(crate) const QUANTIZERS: &str = include_str!("../demo/quantizers.toml");
 
 /// Lines of each language that `QUANTIZERS` evaluates: up to the end of a subject. Those behind them are for calibration.
@@ -96,7 +96,7 @@ mod tests {
         let study = Study::parse(QUANTIZERS, "demo", folder.path()).unwrap();
         assert_eq!(study.configs.len(), 40);
         let spec = study.resolve(&mut crate::study::no_hub).unwrap().spec;
-        assert_eq!(spec.models[0].cells.len(), 3 + 2 * 40);
+        assert_eq!(spec.models[0].cells.len(), 3 + 40);
         let documents = |corpus: &babelquant_proto::LanguageCorpus| -> u32 {
             corpus.shards.iter().map(|shard| shard.documents).sum()
         };

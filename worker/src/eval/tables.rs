@@ -8,9 +8,7 @@ use candle_core::Tensor;
 use super::error::EvalError;
 use super::quantizer::{Known, Quantizer, UNQUANTIZED_BITS, reading};
 use super::weights::kurtosis;
-use crate::model::{
-    Architecture, Lent, ModelError, Reading, StoredTensor, Tables, Transformer,
-};
+use crate::model::{Architecture, Lent, ModelError, Reading, StoredTensor, Tables, Transformer};
 use crate::quant::{self, MatrixShape, QuantError};
 
 impl Quantizer {
