@@ -4,7 +4,7 @@ use babelquant_proto::{Digest, EngineClass};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::reduce::{Reducer, Summary};
+use crate::reduce::{Effects, Reducer, Summary};
 use crate::report;
 use crate::store::{AnalysisFile, Output, StoreError};
 use crate::study::Analysis;
@@ -35,11 +35,8 @@ struct Provenance {
 pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, AnalyseError> {
     let run = output.run().await?;
     let run = run.ok_or_else(|| StoreError::NoRun { location: output.location().to_owned() })?;
-    let mut reducer = Reducer::new(analysis);
-    output.read(|rows| reducer.push_weights(rows)).await?;
-    output.read(|rows| reducer.push_quantization(rows)).await?;
+    let mut reducer = reducer(output, analysis).await?;
     output.read(|rows| reducer.push_activations(rows)).await?;
-    output.read(|rows| reducer.push_documents(rows)).await?;
     let provenance = Provenance {
         study: run.study,
         spec_digest: run.spec_digest,
@@ -49,6 +46,25 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     let (files, text) = derived.map_err(StoreError::from)??;
     output.put_analysis(&files).await?;
     Ok(text)
+}
+
+/// The effects of the cells of `output`.
+///
+/// # Errors
+/// The output is damaged or cannot be read.
+pub(crate) async fn effects(output: &Output, analysis: Analysis) -> Result<Effects, AnalyseError> {
+    let reducer = reducer(output, analysis).await?;
+    let effects = tokio::task::spawn_blocking(move || reducer.effects()).await;
+    Ok(effects.map_err(StoreError::from)?)
+}
+
+/// A reducer with the rows of everything but activations.
+async fn reducer(output: &Output, analysis: Analysis) -> Result<Reducer, AnalyseError> {
+    let mut reducer = Reducer::new(analysis);
+    output.read(|rows| reducer.push_weights(rows)).await?;
+    output.read(|rows| reducer.push_quantization(rows)).await?;
+    output.read(|rows| reducer.push_documents(rows)).await?;
+    Ok(reducer)
 }
 
 fn derive(

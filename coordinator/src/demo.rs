@@ -51,7 +51,7 @@ pub(crate) const QUANTIZERS: &str = include_str!("../demo/quantizers.toml");
 /// Lines of each language that `QUANTIZERS` evaluates: up to the end of a subject. Those behind them are for calibration.
 const EVALUATED_LINES: usize = 48;
 
-/// Writes model, corpus and calibration text below `folder`.
+/// Writes model, corpus and calibration text below `folder`. What is there already stays untouched: somebody may be reading it.
 pub(crate) fn unpack(folder: &Path) -> io::Result<()> {
     for (name, content) in FILES {
         write(&folder.join(name), content)?;
@@ -65,6 +65,9 @@ pub(crate) fn unpack(folder: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == content) {
+        return Ok(());
+    }
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }

@@ -27,6 +27,7 @@ pub mod scheduler;
 pub mod store;
 pub mod verify;
 
+pub mod recipe;
 pub mod statistics;
 
 pub mod reduce;

@@ -76,6 +76,24 @@ impl Role {
         }
     }
 
+    /// What llama.cpp's converter calls its matrix, without the layer; an encoder–decoder has a name of its own for one.
+    pub fn gguf_name(self, encoder_decoder: bool) -> &'static str {
+        match self {
+            Self::AttnQ => "attn_q",
+            Self::AttnK => "attn_k",
+            Self::AttnV => "attn_v",
+            Self::AttnO if encoder_decoder => "attn_o",
+            Self::AttnO => "attn_output",
+            Self::CrossQ => "cross_attn_q",
+            Self::CrossK => "cross_attn_k",
+            Self::CrossV => "cross_attn_v",
+            Self::CrossO => "cross_attn_o",
+            Self::MlpGate => "ffn_gate",
+            Self::MlpUp => "ffn_up",
+            Self::MlpDown => "ffn_down",
+        }
+    }
+
     /// True for a matrix of the MLP.
     pub fn is_mlp(self) -> bool {
         self.part() == Part::Mlp

@@ -22,6 +22,7 @@ mod planted;
 mod process;
 mod published;
 mod quantization;
+mod recipe;
 mod second_oracle;
 mod tidy;
 mod tokenizers;

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::models;
 use super::stop::Stop;
-use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, weights};
+use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, recipe, weights};
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
@@ -31,6 +31,7 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Weights(weights) => weights::execute(weights).await,
         Command::Serve(serve) => run_service(serve).await,
         Command::Report(report) => rebuild_report(report).await,
+        Command::Recipe(recipe) => recipe::execute(recipe).await,
         Command::Status(Status { url }) => print_status(&url).await,
     }
 }
@@ -48,15 +49,30 @@ impl What {
 }
 
 async fn run_demo(Demo { out, quantizers, inside }: Demo) -> Result<u8, Stop> {
-    let folder = tempfile::tempdir()?;
-    demo::unpack(folder.path())?;
+    // Beside the results, so that the study can be run and verified again from them.
+    let folder = Path::new(&out).join("input");
+    let temporary = tempfile::tempdir()?;
+    let folder = if is_url(&out) { temporary.path() } else { &folder };
+    demo::unpack(folder)?;
     let study = if quantizers { demo::QUANTIZERS } else { demo::STUDY };
-    let study = Study::parse(study, "the demo's study", folder.path())?;
+    let study = Study::parse(study, "the demo's study", folder)?;
     run_local(study, &out, inside).await
 }
 
 async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> {
-    let (resolved, output) = prepare(&study, out).await?;
+    let resolved = models::resolve(&study).await?;
+    let (outcome, output) = measure(&study, resolved, out, inside).await?;
+    conclude(outcome, &output, study.analysis).await
+}
+
+/// Runs a study on this machine.
+pub(super) async fn measure(
+    study: &Study,
+    resolved: Resolved,
+    out: &str,
+    inside: Inside,
+) -> Result<(Outcome, Output), Stop> {
+    let output = prepare(study, &resolved, out).await?;
     let worker = LocalWorker {
         models: resolved.places(),
         device: inside.device,
@@ -70,14 +86,15 @@ async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> 
     let shown = progress::show(service.watch());
     let run = local::run(service, worker, termination());
     let (outcome, ()) = tokio::join!(run, shown);
-    conclude(outcome?, &output, study.analysis).await
+    Ok((outcome?, output))
 }
 
 async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let trust = if flags.insecure { NetworkTrust::Trusted } else { NetworkTrust::Untrusted };
     check_exposure(flags.listen, trust)?;
     let study = flags.what.study()?;
-    let (resolved, output) = prepare(&study, &flags.out).await?;
+    let resolved = models::resolve(&study).await?;
+    let output = prepare(&study, &resolved, &flags.out).await?;
     let listener = TcpListener::bind(flags.listen).await?;
     print(&format!("listening on http://{}\n", listener.local_addr()?));
     let options = Options {
@@ -91,14 +108,13 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
     conclude(outcome?, &output, study.analysis).await
 }
 
-/// Reads everything that a study needs, and keeps the study in the output once it is known to be the output's.
-async fn prepare(study: &Study, out: &str) -> Result<(Resolved, Output), Stop> {
-    let resolved = models::resolve(study).await?;
-    models::check(&resolved).await?;
+/// Refuses what no worker could load, and keeps the study in the output once it is known to be the output's.
+async fn prepare(study: &Study, resolved: &Resolved, out: &str) -> Result<Output, Stop> {
+    models::check(resolved).await?;
     let output = open(out)?;
     output.check(&resolved.spec).await?;
     output.put_study(study.to_toml()).await?;
-    Ok((resolved, output))
+    Ok(output)
 }
 
 /// The report of a complete run, and its exit code.
@@ -167,11 +183,15 @@ fn open(out: &str) -> Result<Output, Stop> {
 }
 
 /// As `open`, but makes no directory.
-fn open_existing(out: &str) -> Result<Output, Stop> {
-    if !out.contains("://") && !Path::new(out).is_dir() {
+pub(super) fn open_existing(out: &str) -> Result<Output, Stop> {
+    if !is_url(out) && !Path::new(out).is_dir() {
         return Err(Stop::new(exit::USAGE, anyhow::anyhow!("there is no directory {out}")));
     }
     open(out)
+}
+
+fn is_url(location: &str) -> bool {
+    location.contains("://")
 }
 
 /// Writes a result to stdout. A reader that has gone away, as in `| head`, is no error.

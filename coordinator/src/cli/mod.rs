@@ -2,6 +2,7 @@
 
 mod commands;
 mod models;
+mod recipe;
 mod stop;
 mod weights;
 
@@ -10,11 +11,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use babelquant_proto::quant::{Bits, Granularity};
+use babelquant_proto::Components;
+use babelquant_proto::quant::{Bits, Granularity, QuantConfig};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use stop::Stop;
+
+use crate::recipe::{Budget, Objective};
 
 /// Runs the program: flags, logs, one command, exit code.
 pub async fn main() -> ExitCode {
@@ -96,6 +100,19 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
   babelquant report results/
   babelquant report results/ --study other-analysis.toml")]
     Report(Report),
+    /// Choose a config for each layer so that a model of a given size loses little; evaluate it, write it for other tools
+    #[command(
+        after_help = "Needs a finished run that quantized each layer alone (scopes = [\"only(each)\"]) with the configs to choose from.
+
+Examples:
+  babelquant recipe results/ --budget 4.5bpw
+  babelquant recipe results/ --budget 3.5bpw --objective mean --out smaller/
+  babelquant recipe results/ --budget 4.5bpw --config candle-q4k --config candle-q6k    (types that llama.cpp has)
+  babelquant recipe results/ --budget 4bpw --no-verify
+
+Writes to --out: recipe.json, study-keys.toml, llama.cpp.sh, gptqmodel.json, llm-compressor.yaml, and the run verification/."
+    )]
+    Recipe(Recipe),
     /// Ask a coordinator how far its run is
     #[command(after_help = "Example:\n  babelquant status http://head:7070")]
     Status(Status),
@@ -246,6 +263,36 @@ struct Report {
 }
 
 #[derive(Debug, Args)]
+struct Recipe {
+    /// The output of a finished run: a directory or a URL
+    #[arg(value_name = "RESULTS")]
+    results: String,
+    /// Bits per weight of the quantized components at most, scales included
+    #[arg(long, value_name = "BITS")]
+    budget: Budget,
+    /// Whose predicted ΔNLL is made small: worst-language or mean
+    #[arg(long, value_name = "WHOSE", default_value = "worst-language")]
+    objective: Objective,
+    /// The model, where the run has several
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The components, where the run has several sets
+    #[arg(long, value_name = "SET")]
+    components: Option<Components>,
+    /// A config to choose from; may be given several times; all that were measured by default
+    #[arg(long = "config", value_name = "CONFIG")]
+    configs: Vec<QuantConfig>,
+    /// Where the recipe goes: a directory
+    #[arg(long, value_name = "DIR", default_value = "recipe/")]
+    out: PathBuf,
+    /// Leave out the evaluation
+    #[arg(long)]
+    no_verify: bool,
+    #[command(flatten)]
+    inside: Inside,
+}
+
+#[derive(Debug, Args)]
 struct Status {
     /// Address of the coordinator
     #[arg(value_name = "URL")]
@@ -275,6 +322,10 @@ mod tests {
         assert!(!parse("babelquant weights o/m --no-clipping --bits 4"));
         assert!(!parse("babelquant weights o/m --bits 9"));
         assert!(!parse("babelquant weights o/m --shape-only --granularity channel"));
+        assert!(parse("babelquant recipe r/ --budget 4.5bpw --objective mean --config nf4"));
+        assert!(!parse("babelquant recipe r/"));
+        assert!(!parse("babelquant recipe r/ --budget 0bpw"));
+        assert!(!parse("babelquant recipe r/ --budget 4 --objective best"));
         assert!(!parse("babelquant run s.toml --revision step1"));
         assert!(!parse("babelquant run"));
         assert!(!parse("babelquant run s.toml --model m --corpus c"));

@@ -10,6 +10,7 @@ mod configs;
 mod correlations;
 mod documents;
 mod drift;
+mod effects;
 mod floor;
 mod groups;
 mod held;
@@ -36,6 +37,8 @@ use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, Weight
 #[cfg(test)]
 pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
+pub(crate) use effects::{Effect, Effects};
+pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
     AdditivityRow, ConfigRow, CorrelationRow, EVERY_SET, FloorRow, LanguageRow, LayerRow,
@@ -120,6 +123,12 @@ impl Reducer {
     /// Takes rows of `documents`.
     pub fn push_documents(&mut self, rows: &[DocumentRow]) {
         rows.iter().for_each(|row| self.documents.push(row));
+    }
+
+    /// The effects of single cells and of sums of them, from the rows of `weights`, `quantization` and `documents`.
+    pub(crate) fn effects(self) -> Effects {
+        let Self { analysis, weights, quantized, documents, .. } = self;
+        Effects { analysis, scores: documents.finish(&weights), quantized }
     }
 
     /// The statistics over all rows pushed.

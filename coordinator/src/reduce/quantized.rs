@@ -22,6 +22,19 @@ pub(super) struct Quantized {
 /// A matrix: its layer (`None` outside the layers) and its name.
 type Place = (Option<Layer>, String);
 
+/// A matrix of a layer as the checkpoint has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredMatrix {
+    /// Its layer.
+    pub(crate) layer: Layer,
+    /// Its name in the layer, without `.weight`.
+    pub(crate) tensor: String,
+    /// The components that its rows serve.
+    pub(crate) serves: Components,
+    /// True where all of them were asked for.
+    pub(crate) whole: bool,
+}
+
 /// What a config costs over some weights: sums over rows in order. A sum is `None` where a row lacks the number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cost {
@@ -52,8 +65,19 @@ impl Quantized {
         components: &Components,
         config: &QuantConfig,
     ) -> Result<Cost, String> {
+        self.cost_over((model, components), config, |_| true)
+    }
+
+    /// What `config` costs at the `wanted` places.
+    fn cost_over(
+        &self,
+        (model, components): (&str, &Components),
+        config: &QuantConfig,
+        wanted: impl Fn(Option<Layer>) -> bool,
+    ) -> Result<Cost, String> {
         let mut cost = Cost::nothing();
-        for ((layer, tensor), rows) in self.models.get(model).into_iter().flatten() {
+        let matrices = self.models.get(model).into_iter().flatten();
+        for ((layer, tensor), rows) in matrices.filter(|((layer, _), _)| wanted(*layer)) {
             let known = rows.values().next().and_then(|row| row.components.parse().ok());
             let known: Components = known.ok_or_else(|| format!("{tensor} has unknown roles"))?;
             let held = known.iter().filter(|component| components.contains(*component)).count();
@@ -70,6 +94,30 @@ impl Quantized {
             true => Ok(cost),
             false => Err("no measure of a quantized matrix".to_owned()),
         }
+    }
+
+    /// The matrices of the layers of `model` that serve some of `components`, by layer and name.
+    pub(super) fn matrices(&self, model: &str, components: &Components) -> Vec<StoredMatrix> {
+        let matrices = self.models.get(model).into_iter().flatten();
+        let served = matrices.filter_map(|((layer, tensor), rows)| {
+            let serves: Components = rows.values().next()?.components.parse().ok()?;
+            let whole = serves.iter().all(|component| components.contains(component));
+            let layer = layer.filter(|_| serves.shares(components))?;
+            Some(StoredMatrix { layer, tensor: tensor.clone(), serves, whole })
+        });
+        served.collect()
+    }
+
+    /// Weights and bits of one layer of `model` under `config`, counted as in `cost`.
+    pub(super) fn layer_cost(
+        &self,
+        (model, components): (&str, &Components),
+        layer: Layer,
+        config: &QuantConfig,
+    ) -> Result<(f64, f64), String> {
+        let cost = self.cost_over((model, components), config, |place| place == Some(layer))?;
+        let bits = cost.bits.ok_or_else(|| format!("{config} does not fit a matrix"))?;
+        Ok((cost.weights, bits))
     }
 
     /// The table `matrices`.

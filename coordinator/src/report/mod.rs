@@ -17,6 +17,7 @@ mod matrices;
 mod matrix;
 mod number;
 mod protection;
+mod recipe;
 mod replication;
 mod sensitivity;
 mod shares;
@@ -28,6 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
+
+pub(crate) use recipe::{recipe, recipe_losses};
 
 use block::Block;
 use number::fixed;

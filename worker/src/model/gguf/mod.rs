@@ -105,7 +105,8 @@ impl Gguf {
             roles.filter(|(known, _)| *known == role).map(|(_, rows)| rows).sum::<usize>()
         };
         let name = |stem: &str| architecture.gguf_name(layer, &format!("{stem}.{}", part.name()));
-        let (own, (fused, roles)) = (name(names::role(architecture, role)), names::FUSED);
+        let (own, (fused, roles)) =
+            (name(role.gguf_name(architecture.encoder.is_some())), names::FUSED);
         let fused = name(fused);
         match roles.iter().position(|&known| known == role) {
             Some(place) if self.header.tensors.contains_key(&fused) => {

@@ -39,24 +39,6 @@ pub(super) fn cuts_vocabulary(family: Family) -> bool {
     family == Family::Gemma3
 }
 
-/// The matrix of a role, without its layer.
-pub(super) fn role(architecture: &Architecture, role: Role) -> &'static str {
-    match role {
-        Role::AttnQ => "attn_q",
-        Role::AttnK => "attn_k",
-        Role::AttnV => "attn_v",
-        Role::AttnO if architecture.encoder.is_some() => "attn_o",
-        Role::AttnO => "attn_output",
-        Role::CrossQ => "cross_attn_q",
-        Role::CrossK => "cross_attn_k",
-        Role::CrossV => "cross_attn_v",
-        Role::CrossO => "cross_attn_o",
-        Role::MlpGate => "ffn_gate",
-        Role::MlpUp => "ffn_up",
-        Role::MlpDown => "ffn_down",
-    }
-}
-
 /// Queries, keys and values one after the other in one matrix, as some files have them.
 pub(super) const FUSED: (&str, [Role; 3]) = ("attn_qkv", [Role::AttnQ, Role::AttnK, Role::AttnV]);
 
