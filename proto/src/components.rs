@@ -118,6 +118,8 @@ pub enum Component {
     Embedding,
     /// A matrix of a layer.
     Matrix(Role),
+    /// The gains of a layer's norms, each a row: `norm`. Biases are no part of it, and no word for a group holds it.
+    Norm,
     /// The output projection, which stands outside the layers: `head`. Where it shares its weights with the lookup, it is
     /// quantized as if it had a copy of them.
     Head,
@@ -127,7 +129,7 @@ impl Component {
     /// Every component, in the order of the forward pass.
     pub fn all() -> impl Iterator<Item = Self> {
         let matrices = Role::ALL.into_iter().map(Self::Matrix);
-        [Self::Embedding].into_iter().chain(matrices).chain([Self::Head])
+        [Self::Embedding].into_iter().chain(matrices).chain([Self::Norm, Self::Head])
     }
 
     /// Its spelling, such as `attn.q`.
@@ -135,6 +137,7 @@ impl Component {
         match self {
             Self::Embedding => "embedding",
             Self::Matrix(role) => role.name(),
+            Self::Norm => "norm",
             Self::Head => "head",
         }
     }
@@ -142,7 +145,7 @@ impl Component {
     /// True for what stands in layers.
     pub fn in_layers(self) -> bool {
         match self {
-            Self::Matrix(_) => true,
+            Self::Matrix(_) | Self::Norm => true,
             Self::Embedding | Self::Head => false,
         }
     }
@@ -160,7 +163,7 @@ impl From<Role> for Component {
     }
 }
 
-/// A set of components: `mlp`, `attention`, `cross`, `linear` (all of them), or roles, `embedding` and `head` joined by `+`. Roles
+/// A set of components: `mlp`, `attention`, `cross`, `linear` (all of them), or roles, `norm`, `embedding` and `head` joined by `+`. Roles
 /// that a model lacks, such as the gate of an MLP without one, change nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Components(BTreeSet<Component>);
@@ -219,7 +222,7 @@ impl Components {
     pub fn roles(&self) -> impl Iterator<Item = Role> + '_ {
         self.0.iter().filter_map(|component| match component {
             Component::Matrix(role) => Some(*role),
-            Component::Embedding | Component::Head => None,
+            Component::Embedding | Component::Norm | Component::Head => None,
         })
     }
 
@@ -240,8 +243,12 @@ impl Components {
 
     /// True where all that is in layers belongs to cross-attention, which only a decoder with an encoder has.
     pub fn is_cross_alone(&self) -> bool {
-        let mut roles = self.roles().peekable();
-        roles.peek().is_some() && roles.all(|role| role.part() == Part::Cross)
+        let mut roles = self.in_layers().0.into_iter().peekable();
+        let is_cross = |component| match component {
+            Component::Matrix(role) => role.part() == Part::Cross,
+            Component::Embedding | Component::Norm | Component::Head => false,
+        };
+        roles.peek().is_some() && roles.all(is_cross)
     }
 
     /// Its matrices in one word where they have one, else by role.
@@ -251,9 +258,10 @@ impl Components {
         let Some((_, name)) = named else {
             return self.0.iter().map(|component| component.name()).collect();
         };
-        let outside = |component: Component| self.contains(component).then_some(component.name());
-        let words = [outside(Component::Embedding), Some(name), outside(Component::Head)];
-        words.into_iter().flatten().collect()
+        let word = |component: Component| self.contains(component).then_some(component.name());
+        let [embedding, norm, head] =
+            [Component::Embedding, Component::Norm, Component::Head].map(word);
+        [embedding, Some(name), norm, head].into_iter().flatten().collect()
     }
 }
 
@@ -280,7 +288,7 @@ impl FromStr for Components {
     }
 }
 
-const EXPECTED: &str = "mlp, attention, cross, linear, embedding, head, or roles, joined by '+': attn.q attn.k attn.v attn.o cross.q \
+const EXPECTED: &str = "mlp, attention, cross, linear, embedding, head, norm, or roles, joined by '+': attn.q attn.k attn.v attn.o cross.q \
                         cross.k cross.v cross.o mlp.gate mlp.up mlp.down";
 
 serde_by_spelling!(Components);
@@ -302,6 +310,8 @@ mod tests {
             ("head+mlp+embedding", "embedding+mlp+head"),
             ("linear+head", "linear+head"),
             ("head+mlp.up+embedding", "embedding+mlp.up+head"),
+            ("norm", "norm"),
+            ("head+norm+linear", "linear+norm+head"),
         ] {
             let components: Components = text.parse().unwrap();
             assert_eq!(components.to_string(), canonical);
@@ -320,5 +330,8 @@ mod tests {
         assert!(components.is_cross_alone() && !components.outside_layers().is_cross_alone());
         assert!(components.contains(Role::CrossK) && components.contains(Component::Head));
         assert!(Components::mlp().outside_layers().is_empty());
+        let gains: Components = "cross+norm".parse().unwrap();
+        assert!(!gains.is_cross_alone() && gains.in_layers() == gains);
+        assert!(!Components::linear().contains(Component::Norm));
     }
 }

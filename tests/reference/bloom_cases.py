@@ -61,11 +61,15 @@ CASES = [
             ("all", "attn.v", "int4-tensor"),
             ("all", "attn.k+mlp.up", "int3-asym-channel"),
             ("all", "linear", "int4-asym-channel"),
+            ("all", "norm", "int4-channel"),
+            ("only(0)", "norm", "int3-asym-channel"),
+            ("all-but(0)", "linear+norm", "int4-group4"),
         ],
     ),
     Case(
         "three_heads_bf16_post_layernorm", seed=303, hidden=24, heads=3, layers=3, dtype=torch.bfloat16,
         epsilon=1e-3, post_layernorm_residual=True, prefix="", older_config=True,
+        cells=[("all", "norm", "int4-channel"), ("only(1)", "mlp+norm", "int3-asym-group8")],
     ),
     Case(
         "one_layer_f16_stored_head", seed=404, hidden=32, heads=4, layers=1, dtype=torch.float16,

@@ -68,11 +68,24 @@ def layer_names(root, family):
     ]
 
 
+def place(family, layer):
+    """The stack of a layer and its number there."""
+    prefix, _, index = layer.rpartition(".")
+    return next(stack for stack in family.stacks if stack.layer_prefix == (prefix and prefix + ".")), index
+
+
+def norms(root, family, layer):
+    """The gains of a layer's norms: every vector of the layer that is no bias."""
+    stack, index = place(family, layer)
+    block = f"{stack.blocks}.{index}"
+    vectors = [name for name, values in root.get_submodule(block).named_parameters() if values.ndim == 1]
+    return [Matrix(f"{block}.{name}", None, False) for name in vectors if name.endswith("weight")]
+
+
 def matrices(family, layer, components):
     """Role and matrix of the components that the layer has."""
     roles = [role for part in components.split("+") for role in COMPONENTS.get(part, [part])]
-    prefix, _, index = layer.rpartition(".")
-    stack = next(stack for stack in family.stacks if stack.layer_prefix == (prefix and prefix + "."))
+    stack, index = place(family, layer)
     return [
         (role, Matrix(f"{stack.blocks}.{index}.{stack.roles[role]}.weight", family.shared, family.turned))
         for role in roles

@@ -69,6 +69,15 @@ def table_cells(scope, group=8):
     ]
 
 
+def norm_cells(scope, group=4):
+    """Cells of the gains of norms, alone and beside matrices."""
+    return [
+        ("all", "norm", "int4-channel"),
+        ("only(0)", "norm", "int3-asym-channel"),
+        (scope, "linear+norm", f"int4-group{group}"),
+    ]
+
+
 SET_CELLS = [
     ("only(prefix(2))", "mlp", "int3-channel"),
     ("only(suffix(2))", "linear", "int4-channel"),
@@ -78,6 +87,8 @@ SET_CELLS = [
     ("only(top(1,kurtosis))", "mlp", "int3-channel"),
     ("all-but(top(2,kurtosis))", "linear", "int4-channel"),
 ]
+XGLM_CELLS = table_cells("all-but(first+last)") + SET_CELLS + norm_cells("all-but(0)")
+MT5_CELLS = table_cells("all-but(suffix(2))") + SET_CELLS + norm_cells("only(enc.1,1)", group=2)
 
 
 def llama_like(model_type, architecture, sizes, **rest):
@@ -266,17 +277,17 @@ def default_rope(theta, **rest):
 
 CASES = [
     Case(
-        "xglm", 11, XGLM, cells(3, "attn.k") + table_cells("all-but(first+last)") + SET_CELLS, dtype=F16, prefix=2, newline=2, extras="xglm",
+        "xglm", 11, XGLM, cells(3, "attn.k") + XGLM_CELLS, dtype=F16, prefix=2, newline=2, extras="xglm",
         intended={"scale_embedding": True, "hidden_size": 24},
     ),
-    Case("gpt2", 21, GPT2, cells(3, "attn.k"), prefix=1, stored_root=False, extras="gpt2"),
+    Case("gpt2", 21, GPT2, cells(3, "attn.k") + norm_cells("all-but(1)"), prefix=1, stored_root=False, extras="gpt2"),
     Case(
         "gpt2_prefixed", 22, GPT2 | {"n_inner": 40, "n_layer": 2, "n_positions": 32, "layer_norm_epsilon": 1e-03},
         cells(2, "attn.q"), prefix=1,
     ),
     Case("opt", 31, OPT, cells(3, "mlp.up"), dtype=F16, prefix=2, extras="opt"),
     Case(
-        "gpt_neox", 41, GPT_NEOX, cells(2, "attn.k"), dtype=F16, prefix=1, extras="gpt_neox",
+        "gpt_neox", 41, GPT_NEOX, cells(2, "attn.k") + norm_cells("only(1)"), dtype=F16, prefix=1, extras="gpt_neox",
         intended=default_rope(10000, partial_rotary_factor=0.25) | {"gpt_neox.layers.0.attention/rotary_ndims": 4},
     ),
     Case(
@@ -302,7 +313,7 @@ CASES = [
             ).items()
             if key not in ("num_key_value_heads", "rope_theta", "attention_dropout", "max_position_embeddings")
         },
-        cells(3, "mlp.gate"), dtype=F16, prefix=1, extras="llama1",
+        cells(3, "mlp.gate") + norm_cells("all-but(1)"), dtype=F16, prefix=1, extras="llama1",
         intended=default_rope(10000.0) | {"num_key_value_heads": 3, "head_dim": 8},
     ),
     Case(
@@ -370,11 +381,11 @@ CASES = [
             "qwen3", "Qwen3ForCausalLM", (32, 40, 3, 6, 3), attention_bias=False, head_dim=8, rms_norm_eps=1e-06,
             rope_scaling=None, torch_dtype="bfloat16", **QWEN2,
         ),
-        cells(3, "attn.k"), dtype=BF16,
+        cells(3, "attn.k") + norm_cells("all-but(2)"), dtype=BF16,
         intended=default_rope(100.0) | {"head_dim": 8, "layer_types": ["full_attention"] * 3},
     ),
     Case(
-        "gemma2", 1091, GEMMA2, cells(3, "attn.k") + table_cells("all-but(2)"), dtype=BF16, prefix=1,
+        "gemma2", 1091, GEMMA2, cells(3, "attn.k") + table_cells("all-but(2)") + norm_cells("all-but(0)"), dtype=BF16, prefix=1,
         intended={
             "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
             "tie_word_embeddings": True, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 3.0,
@@ -398,10 +409,10 @@ CASES = [
             ).items()
             if key != "bos_token_id"
         },
-        cells(3, "attn.q", group=4), intended=default_rope(100.0) | {"bos_token_id": None},
+        cells(3, "attn.q", group=4) + norm_cells("only(0,2)"), intended=default_rope(100.0) | {"bos_token_id": None},
     ),
     Case(
-        "mt5", 1121, t5((24, 40, 6, 3, 2, 3)), t5_cells(6) + table_cells("all-but(suffix(2))") + SET_CELLS, dtype=F16,
+        "mt5", 1121, t5((24, 40, 6, 3, 2, 3)), t5_cells(6) + MT5_CELLS, dtype=F16,
         intended={"num_layers": 2, "num_decoder_layers": 3, "relative_attention_max_distance": 128},
     ),
     # Its vocabulary is larger than its tokenizer, as the published one is, and its farthest buckets are near.

@@ -10,7 +10,7 @@ import scipy.stats
 import torch
 import transformers
 
-from families import layer_names, matrices
+from families import layer_names, matrices, norms
 from quantizers import Config, quantize
 
 WINDOW, STRIDE = 24, 12
@@ -112,7 +112,9 @@ def stored_matrix(root, matrix):
 
 
 def quantized_weights(model, family, layers, components, spelling):
-    """New values of the layers' matrices: the stored matrix is quantized whole, rows out of scope keep their bits."""
+    """New values of the layers' matrices and gains: a stored matrix is quantized whole, rows out of scope keep their bits, and
+    a gain is a row.
+    """
     root = family.root_of(model)
     replaced = {}
     for layer in layers:
@@ -121,6 +123,9 @@ def quantized_weights(model, family, layers, components, spelling):
             rows = role_rows(matrix, role, stored.shape, model.config.num_attention_heads)
             values = replaced.setdefault(matrix, stored.copy())
             values[rows] = quantize(stored, Config.parse(spelling)).values[rows]
+        for gain in norms(root, family, layer) if "norm" in components.split("+") else []:
+            row = stored_matrix(root, gain)[None]
+            replaced[gain] = quantize(row, Config.parse(spelling)).values[0]
     return replaced
 
 

@@ -130,7 +130,8 @@ impl Loaded {
         let architecture = self.transformer.architecture();
         let touched = |layer: &Layer| {
             let mut roles = scope.components.roles();
-            layers.contains(layer) && roles.any(|role| architecture.has_role(layer.stack, role))
+            let has_role = roles.any(|role| architecture.has_role(layer.stack, role));
+            layers.contains(layer) && (has_role || scope.components.contains(Component::Norm))
         };
         match architecture.shape.stacked_layers().find(touched) {
             Some(layer) => Ok(Start::Layer(layer)),

@@ -11,6 +11,7 @@ mod find;
 mod head;
 mod loaded;
 mod memory;
+mod norms;
 mod others;
 mod pass;
 mod position;

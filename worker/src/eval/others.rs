@@ -59,6 +59,18 @@ impl Others {
         Ok(Lent { values: [&values, rest].concat(), bits_per_weight })
     }
 
+    /// The gain of the norm `name` of a layer as the checkpoint of this name has it; `tensor` in the model's own checkpoint.
+    pub(super) fn gain(
+        &mut self,
+        architecture: &Architecture,
+        (layer, name, tensor): (Layer, &'static str, &str),
+        other: &CheckpointName,
+    ) -> Result<Lent, EvalError> {
+        let refused = |source| EvalError::Quant { layer, tensor: name, source };
+        let found = self.find(architecture, other)?.ok_or_else(|| refused(absent(other)))?;
+        finite(found.rows(architecture, tensor, usize::MAX)?).map_err(refused)
+    }
+
     fn find(
         &mut self,
         architecture: &Architecture,
@@ -167,7 +179,7 @@ impl fmt::Display for Remainder {
         write!(
             f,
             "{differing} of {compared} tensors outside the layers' matrices are not the model's, {farthest} the least \
-             (relative distance {distance:.2e}): what is in scope is taken from a checkpoint, and never norms and biases, so one \
+             (relative distance {distance:.2e}): what is in scope is taken from a checkpoint, norms where a scope names them, and never biases, so one \
              that keeps a part of its quantization there, as AWQ and SmoothQuant do, is not measured as a whole"
         )
     }

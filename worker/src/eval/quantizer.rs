@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use babelquant_proto::quant::{Applied, QuantConfig, Rule, WeightConfig};
-use babelquant_proto::{Components, Layer, Role, Spec};
+use babelquant_proto::{Component, Components, Layer, Role, Spec};
 use candle_core::Tensor;
 
 use super::calibration::{Calibrator, MomentStore};
@@ -83,12 +83,15 @@ impl Quantizer {
         for (matrix, roles) in matrices {
             let quantized = self.matrix_on(on.model, (layer, matrix), applied, &moments)?;
             for role in roles {
-                replacements.push(Replacement {
+                replacements.push(Replacement::Matrix {
                     role,
                     weight: weight(on.model, matrix, role, &quantized)?,
                     reading: reading(on.model, applied, &quantized)?,
                 });
             }
+        }
+        if components.contains(Component::Norm) {
+            replacements.extend(self.gains(on.model, layer, applied)?);
         }
         Ok(on.model.replaced(layer, replacements)?)
     }
@@ -181,7 +184,7 @@ impl Quantizer {
     }
 
     /// The layer group's excess kurtosis, for the rules that ask for it.
-    fn group_kurtosis(
+    pub(super) fn group_kurtosis(
         &mut self,
         model: &Transformer,
         layer: Layer,
@@ -229,4 +232,16 @@ pub(super) fn reading(
             .map_or(Rounding::None, |bits| Rounding::PerToken { top: (1 << (bits.get() - 1)) - 1 }),
     };
     Ok(Reading { divisor: divisor.transpose()?, rounding })
+}
+
+/// Refuses a rule that needs the moments of inputs where none are known.
+pub(super) fn uncalibrated(applied: Applied<'_>) -> Result<(), QuantError> {
+    let reason = "the inputs of embedding, head and norms are not calibrated: use a rule without calibration, or leave the component \
+                  out";
+    match applied {
+        Applied::Weights(config) if config.calibration.is_some() => {
+            Err(QuantError::Unsupported { reason: reason.to_owned() })
+        }
+        Applied::Identity | Applied::Weights(_) | Applied::Checkpoint(_) => Ok(()),
+    }
 }

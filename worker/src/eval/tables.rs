@@ -6,10 +6,10 @@ use babelquant_proto::{Component, Components};
 use candle_core::Tensor;
 
 use super::error::EvalError;
-use super::quantizer::{Known, Quantizer, UNQUANTIZED_BITS, reading};
+use super::quantizer::{Known, Quantizer, UNQUANTIZED_BITS, reading, uncalibrated};
 use super::weights::kurtosis;
 use crate::model::{Architecture, Lent, ModelError, Reading, StoredTensor, Tables, Transformer};
-use crate::quant::{self, MatrixShape, QuantError};
+use crate::quant::{self, MatrixShape};
 
 impl Quantizer {
     /// The model's tables, those of `components` quantized and dequantized. A head that shares the lookup's weights is quantized
@@ -99,7 +99,7 @@ fn tensor(architecture: &Architecture, component: Component) -> &'static str {
     let embedding = architecture.names.embedding;
     match component {
         Component::Head => architecture.head.name.unwrap_or(embedding),
-        Component::Embedding | Component::Matrix(_) => embedding,
+        Component::Embedding | Component::Matrix(_) | Component::Norm => embedding,
     }
 }
 
@@ -114,16 +114,5 @@ fn group_kurtosis(stored: &StoredTensor<'_>, applied: Applied<'_>) -> Option<f64
     match applied {
         Applied::Weights(WeightConfig { rule: Rule::Named(_), .. }) => kurtosis(stored),
         Applied::Identity | Applied::Weights(_) | Applied::Checkpoint(_) => None,
-    }
-}
-
-/// Refuses a rule that needs the moments of a table's inputs.
-fn uncalibrated(applied: Applied<'_>) -> Result<(), QuantError> {
-    let reason = "the inputs of embedding and head are not calibrated: use a rule without calibration, or leave the component out";
-    match applied {
-        Applied::Weights(config) if config.calibration.is_some() => {
-            Err(QuantError::Unsupported { reason: reason.to_owned() })
-        }
-        Applied::Identity | Applied::Weights(_) | Applied::Checkpoint(_) => Ok(()),
     }
 }

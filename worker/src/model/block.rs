@@ -11,7 +11,7 @@ use super::input::Input;
 use super::kernels::{self, Sight};
 use super::linear::{Linear, Reading};
 use super::mlp::Mlp;
-use super::norm::Norm;
+use super::norm::{Norm, NormPlace};
 use super::tap::{Site, Tap};
 
 /// A block with its weights.
@@ -51,15 +51,25 @@ pub struct Memory<'a> {
     pub states: Option<&'a Tensor>,
 }
 
-/// Another weight for one role of a layer.
+/// Another weight for one part of a layer.
 #[derive(Debug)]
-pub struct Replacement {
-    /// Which matrix.
-    pub role: Role,
-    /// Its weight [out, in] on the model's device, in the model's dtype.
-    pub weight: Tensor,
-    /// How it reads its inputs.
-    pub reading: Reading,
+pub enum Replacement {
+    /// A matrix.
+    Matrix {
+        /// Which.
+        role: Role,
+        /// Its weight [out, in] on the model's device, in the model's dtype.
+        weight: Tensor,
+        /// How it reads its inputs.
+        reading: Reading,
+    },
+    /// The gain of a norm.
+    Gain {
+        /// Which.
+        place: NormPlace,
+        /// What the norm multiplies by, from `Transformer::factor`.
+        factor: Tensor,
+    },
 }
 
 impl Block {
@@ -156,15 +166,37 @@ impl Block {
         Ok(block_out)
     }
 
-    /// The same block with other weights for some roles; a role that it lacks is left alone.
+    /// The same block with other weights for some parts; one that it lacks is left alone.
     pub(super) fn with(mut self, replacements: Vec<Replacement>) -> Self {
-        for Replacement { role, weight, reading } in replacements {
-            if let Some(linear) = self.linear_mut(role) {
-                linear.weight = weight;
-                linear.reading = reading;
+        for replacement in replacements {
+            match replacement {
+                Replacement::Matrix { role, weight, reading } => {
+                    if let Some(linear) = self.linear_mut(role) {
+                        linear.weight = weight;
+                        linear.reading = reading;
+                    }
+                }
+                Replacement::Gain { place, factor } => {
+                    if let Some(norm) = self.norm_mut(place) {
+                        norm.set_factor(factor);
+                    }
+                }
             }
         }
         self
+    }
+
+    fn norm_mut(&mut self, place: NormPlace) -> Option<&mut Norm> {
+        let across = self.attention.norms.as_mut();
+        match place {
+            NormPlace::Attention => self.attention_norms.before.as_mut(),
+            NormPlace::AfterAttention => self.attention_norms.after.as_mut(),
+            NormPlace::Query => across.map(|norms| &mut norms.query),
+            NormPlace::Key => across.map(|norms| &mut norms.key),
+            NormPlace::Cross => self.cross.as_mut().and_then(|cross| cross.norm.as_mut()),
+            NormPlace::Mlp => self.mlp_norms.before.as_mut(),
+            NormPlace::AfterMlp => self.mlp_norms.after.as_mut(),
+        }
     }
 
     fn linear_mut(&mut self, role: Role) -> Option<&mut Linear> {

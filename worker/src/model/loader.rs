@@ -4,7 +4,7 @@
 use babelquant_proto::{Layer, Role, Stack};
 use candle_core::{DType, Device, Tensor};
 
-use super::architecture::{Architecture, NormKind, ScoreBias};
+use super::architecture::{Architecture, Norm as NormParts, ScoreBias};
 use super::attention::{Attention, PositionShift, QueryKeyNorms};
 use super::block::{Block, BranchNorms, Cross};
 use super::checkpoint::Checkpoint;
@@ -31,17 +31,14 @@ impl Loader<'_> {
 
     /// A norm by its name without `.weight`.
     pub(super) fn norm(&self, name: &str) -> Result<Norm, ModelError> {
-        let weight = format!("{name}.weight");
-        let rms = || self.checkpoint.require(&weight)?.load(self.device, DType::F32);
-        let gain = match self.architecture.norm.kind {
-            NormKind::Layer => Gain::Layer {
-                gain: self.tensor(&weight)?,
-                bias: self.tensor(&format!("{name}.bias"))?,
-            },
-            NormKind::Rms => Gain::Rms(rms()?),
-            NormKind::RmsPlusOne => Gain::Rms((rms()? + 1.0)?),
+        let NormParts { kind, epsilon } = self.architecture.norm;
+        let stored = self.checkpoint.require(&format!("{name}.weight"))?;
+        let factor = kind.factor(stored.load(self.device, DType::F32)?, self.dtype)?;
+        let gain = match kind.has_bias() {
+            true => Gain::Layer { gain: factor, bias: self.tensor(&format!("{name}.bias"))? },
+            false => Gain::Rms(factor),
         };
-        Ok(Norm { gain, epsilon: self.architecture.norm.epsilon })
+        Ok(Norm { gain, epsilon })
     }
 
     /// The norm of a layer, where the family has one there.

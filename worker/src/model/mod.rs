@@ -35,6 +35,7 @@ pub use input::Input;
 pub(crate) use kernels::simd;
 pub use linear::{Reading, Rounding};
 pub use matrix::{Layout, Matrix, gather_rows};
+pub use norm::NormPlace;
 pub use open::open;
 pub use other_checkpoint::{Lent, OtherCheckpoint};
 pub use table::Tables;

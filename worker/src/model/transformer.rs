@@ -178,7 +178,17 @@ impl Transformer {
         loader.block(layer).map(Arc::new)
     }
 
-    /// A layer with other weights for some roles.
+    /// What a norm multiplies by, [width], from its stored gain: in the dtype of the model for a layer norm, in f32 for others.
+    ///
+    /// # Errors
+    /// The device refuses.
+    pub fn factor(&self, stored: Vec<f32>) -> Result<Tensor, ModelError> {
+        let width = stored.len();
+        let stored = Tensor::from_vec(stored, width, &self.device)?;
+        self.architecture.norm.kind.factor(stored, self.dtype)
+    }
+
+    /// A layer with other weights for some parts.
     ///
     /// # Errors
     /// As `block`.
