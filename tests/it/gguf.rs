@@ -91,6 +91,16 @@ fn scores_equal_transformers_with_the_dequantized_weights() {
 }
 
 #[test]
+fn gains_are_lent_as_the_model_stores_them() {
+    for (case, model, file) in cases() {
+        let rows = rows(&model, &file, &[("all", "norm", "checkpoint:other")]).remove(0);
+        for (row, base) in rows.iter().zip(numbers(&case["base_nll"])) {
+            close(row.nll_sum.unwrap(), base, NLL, 0.0);
+        }
+    }
+}
+
+#[test]
 fn a_file_says_what_its_weights_cost() {
     for (case, model, file) in cases() {
         let cells = [("all", "linear", "checkpoint:other")];

@@ -17,6 +17,7 @@ mod hub_fixture;
 mod hub_http;
 mod hub_python;
 mod hub_server;
+mod norms;
 mod other_checkpoints;
 mod planted;
 mod process;

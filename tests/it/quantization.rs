@@ -12,7 +12,7 @@ use crate::cases::{cases, cell, spec};
 use crate::golden::{close, json};
 
 /// The spec of a golden case with these (layers, components, config) cells.
-fn with_cells(case: &Path, cells: &[(&str, &str, &str)]) -> Spec {
+pub(crate) fn with_cells(case: &Path, cells: &[(&str, &str, &str)]) -> Spec {
     let (mut spec, _) = spec(case, &json(&case.join("expected.json")));
     let cells = cells.iter().map(|(layers, components, config)| cell(layers, components, config));
     spec.models[0].cells = cells.collect();

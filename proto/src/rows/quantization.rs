@@ -9,9 +9,9 @@ crate::table! {
         stack: Option<String> ["key"],
         /// Layer number from 0; null outside the layers.
         layer: Option<u32> ["key"],
-        /// The matrix's name in the checkpoint without its layer prefix.
+        /// The matrix's name in the checkpoint without its layer prefix; the gain of a norm is a matrix of one row.
         tensor: String ["key"],
-        /// The roles of its rows, joined by `+`.
+        /// The roles of its rows, joined by `+`; `norm` for the gain of one.
         components: String ["key"],
         /// How it is quantized; of a mixed map the config that it has for this layer.
         config: String ["key"],

@@ -60,7 +60,7 @@ fn inert(applied: Applied<'_>) -> Result<(), QuantError> {
         Applied::Weights(config)
             if config.input_bits.is_some() || matches!(config.rule, Rule::LlmInt8 { .. }) =>
         {
-            let reason = "the inputs of norms are not rounded: use a config without activations, or leave norm out";
+            let reason = "the inputs of norms are not rounded: use a config that rounds weights alone, or leave norm out";
             Err(QuantError::Unsupported { reason: reason.to_owned() })
         }
         Applied::Identity | Applied::Weights(_) | Applied::Checkpoint(_) => Ok(()),

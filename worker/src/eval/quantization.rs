@@ -19,8 +19,8 @@ struct Place {
     components: Vec<Component>,
 }
 
-/// The rows of a layer, or (`None`) of the tables outside the layers: matrix by matrix in the order of the model's table, each under every
-/// config that cells apply to it.
+/// The rows of a layer, or (`None`) of the tables outside the layers: matrix by matrix in the order of the model's table, then the norms,
+/// each under every config that cells apply to it.
 pub(super) fn rows(
     spec: &Spec,
     loaded: &mut Loaded,
@@ -45,6 +45,11 @@ pub(super) fn rows(
         let components = matrix.roles.iter().map(|&(role, _)| role.into()).collect();
         let place = Place { layer, tensor: matrix.name.to_owned(), components };
         let apply = |applied: Applied<'_>| quantizer.matrix(on, (in_layer, matrix), applied);
+        rows.extend(of_matrix(part, &place, apply)?);
+    }
+    for (_, norm) in architecture.stack(in_layer.stack).names.norms() {
+        let place = Place { layer, tensor: norm.to_owned(), components: vec![Component::Norm] };
+        let apply = |applied: Applied<'_>| quantizer.gain(on.model, (in_layer, norm), applied);
         rows.extend(of_matrix(part, &place, apply)?);
     }
     Ok(rows)

@@ -77,9 +77,13 @@ impl Quantizer {
         let matrices = matrices.map(|matrix| (matrix, in_scope(matrix)));
         let matrices: Vec<_> = matrices.filter(|(_, roles)| !roles.is_empty()).collect();
         let applied = config.at(Some(layer));
+        // First, because they refuse what the matrices would be calibrated for.
+        let mut replacements = match components.contains(Component::Norm) {
+            true => self.gains(on.model, layer, applied)?,
+            false => Vec::new(),
+        };
         let inputs = matrices.iter().flat_map(|(_, roles)| roles).map(|&role| Input::of(role));
         let moments = self.moments(on, (layer, inputs.collect()), applied)?;
-        let mut replacements = Vec::new();
         for (matrix, roles) in matrices {
             let quantized = self.matrix_on(on.model, (layer, matrix), applied, &moments)?;
             for role in roles {
@@ -89,9 +93,6 @@ impl Quantizer {
                     reading: reading(on.model, applied, &quantized)?,
                 });
             }
-        }
-        if components.contains(Component::Norm) {
-            replacements.extend(self.gains(on.model, layer, applied)?);
         }
         Ok(on.model.replaced(layer, replacements)?)
     }
