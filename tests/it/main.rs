@@ -9,6 +9,7 @@ mod clipping;
 mod cluster;
 mod drift;
 mod dtypes;
+mod evidence;
 mod families;
 mod gguf;
 mod golden;
