@@ -29,6 +29,7 @@ pub mod verify;
 
 pub mod statistics;
 
+pub mod correlate;
 pub mod reduce;
 pub mod report;
 

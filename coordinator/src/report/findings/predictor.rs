@@ -1,0 +1,171 @@
+//! One predictor and the outcome: correlations, intervals and what each claims, what leaving rows out does, what to be careful of.
+
+use super::super::block::Block;
+use super::super::number::{UNDEFINED, count, fixed, or_undefined, significant};
+use super::{advice, ends, p, partials, r};
+use crate::correlate::{
+    Claimed, Clustered, Correlation, Finding, Findings, LeaveOut, Permutation, SampleFindings,
+};
+
+/// The blocks, under a heading.
+pub(super) fn blocks(
+    findings: &Findings,
+    sample: &SampleFindings,
+    finding: &Finding,
+) -> Vec<Block> {
+    let heading =
+        Block::Heading(format!("{} with {}, n = {}", finding.x, findings.question.y, sample.n));
+    let Some(correlation) = &finding.correlation else {
+        let reason = finding.undefined.as_deref().unwrap_or(UNDEFINED);
+        return vec![heading, Block::Text(format!("Undefined: {reason}."))];
+    };
+    let mut lines = main_lines(sample.n, correlation);
+    lines.push(format!(
+        "line      {} = {} {} {}·{} (standard error of the slope {})",
+        findings.question.y,
+        significant(correlation.intercept, 4),
+        if correlation.slope < 0.0 { "−" } else { "+" },
+        significant(correlation.slope.abs(), 4),
+        finding.x,
+        significant(correlation.slope_error, 3),
+    ));
+    lines.push(power(finding));
+    let mut blocks =
+        vec![heading, Block::Lines(lines), Block::Lines(intervals(findings, correlation))];
+    blocks.push(Block::Lines(left_out("row", correlation.pearson_r, &correlation.leave_one_out)));
+    blocks.extend(
+        correlation
+            .clusters
+            .as_ref()
+            .map(|found| Block::Lines(clusters(correlation.pearson_r, found))),
+    );
+    blocks.extend(partials::blocks(&finding.partials));
+    blocks.extend(
+        finding
+            .warnings
+            .iter()
+            .map(|warning| Block::Text(format!("⚠ {}.", advice::words(warning)))),
+    );
+    blocks
+}
+
+/// The three correlations with their p.
+fn main_lines(n: usize, found: &Correlation) -> Vec<String> {
+    let t = or_undefined(found.pearson_t, |t| fixed(t, 4));
+    let mut lines = vec![
+        format!(
+            "pearson   r = {}, t({}) = {t}, p = {}",
+            r(found.pearson_r),
+            n - 2,
+            p(found.pearson_p)
+        ),
+        format!("          {}", permutation(&found.permutation)),
+    ];
+    lines.extend(found.corrected.map(|corrected| {
+        format!(
+            "          corrected p: Holm {}, Benjamini–Hochberg {}, max-T {}",
+            p(corrected.holm_p),
+            p(corrected.benjamini_hochberg_p),
+            p(corrected.max_t_p)
+        )
+    }));
+    lines.push(format!(
+        "spearman  ρ = {}{}, p = {}",
+        r(found.spearman_rho),
+        found
+            .spearman_interval
+            .map_or(String::new(), |interval| format!(" {} (Bonett–Wright)", ends(interval))),
+        p(found.spearman_p)
+    ));
+    lines.push(format!("          {}", permutation(&found.spearman_permutation)));
+    lines.push(format!("kendall   τ = {}, p = {}", r(found.kendall_tau), p(found.kendall_p)));
+    lines
+}
+
+fn permutation(found: &Permutation) -> String {
+    let (strong, all) = (count(found.as_strong), count(found.orders));
+    match found.exact {
+        true => {
+            format!("permutation p = {}: {strong} of all {all} orders are as strong", p(found.p))
+        }
+        false => format!(
+            "permutation p = {}: {strong} of {all} orders, all but the observed one random, are as strong",
+            p(found.p)
+        ),
+    }
+}
+
+fn power(finding: &Finding) -> String {
+    let needed = match finding.rows_needed {
+        Some(rows) => format!("{} rows", count(rows.ceil() as u64)),
+        None => "more rows than there can be".to_owned(),
+    };
+    format!(
+        "power     |r| ≥ {} is visible in so many rows; the r observed needs {needed} (80 % power, two-sided 5 %)",
+        or_undefined(finding.detectable_r, |r| fixed(r, 2)),
+    )
+}
+
+fn intervals(findings: &Findings, found: &Correlation) -> Vec<String> {
+    let heading = format!(
+        "Intervals of r, {} %, and what each claims:",
+        fixed(100.0 * findings.question.confidence, 0)
+    );
+    let names = found.intervals.iter().map(|claimed| claimed.method.name().chars().count());
+    let width = names.max().unwrap_or(0);
+    let line = |claimed: &Claimed| {
+        let (name, claim) = (claimed.method.name(), claimed.method.claim());
+        format!("    {name:width$}  {:24}  {claim}", ends(claimed.interval))
+    };
+    [heading].into_iter().chain(found.intervals.iter().map(line)).collect()
+}
+
+fn left_out(what: &str, all: f64, found: &LeaveOut) -> Vec<String> {
+    let defined =
+        || found.each.iter().filter_map(|left| Some((left.label.as_str(), left.r?, left.p)));
+    let lowest = defined().min_by(|a, b| a.1.total_cmp(&b.1));
+    let highest = defined().max_by(|a, b| a.1.total_cmp(&b.1));
+    let (Some(lowest), Some(highest)) = (lowest, highest) else {
+        return vec![format!("Without one {what}: r is undefined")];
+    };
+    let mut lines = vec![format!(
+        "Without one {what}: r from {} (without {}) to {} (without {})",
+        r(lowest.1),
+        lowest.0,
+        r(highest.1),
+        highest.0
+    )];
+    let most = found.most_influential.as_deref();
+    let influential = defined().find(|(label, ..)| Some(*label) == most);
+    lines.extend(influential.map(|(label, left, p_left)| {
+        let p_left = or_undefined(p_left, p);
+        format!(
+            "    most influential: {label}, which moves r by {}; without it p = {p_left}",
+            r(all - left)
+        )
+    }));
+    lines
+}
+
+fn clusters(all: f64, found: &Clustered) -> Vec<String> {
+    let mut lines = vec![format!("By {}, {} of them:", found.cluster, found.clusters)];
+    lines.push(match (&found.undefined, found.means_r) {
+        (Some(reason), _) => format!("    {reason}"),
+        (None, means_r) => format!(
+            "    means of each: r = {}, p = {}",
+            or_undefined(means_r, r),
+            or_undefined(found.means_p, p)
+        ),
+    });
+    lines.extend(
+        found.other_sign.map(|share| {
+            format!("    resampled: r has the other sign with probability {}", p(share))
+        }),
+    );
+    lines.extend(
+        left_out(&found.cluster, all, &found.leave_one_out)
+            .into_iter()
+            .map(|line| format!("    {line}")),
+    );
+    lines
+}
