@@ -161,11 +161,11 @@ pub(super) fn positions(
     Ok((0..header.len()).filter(|&at| wanted.contains(&header[at].as_str())).collect())
 }
 
-/// The nearest known name, or all of them.
+/// The nearest known name where it is near, or else all of them.
 pub(super) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
     match known.clone().min_by_key(distance) {
-        Some(nearest) if distance(&nearest) <= 2 + name.len() / 3 => {
+        Some(nearest) if 3 * distance(&nearest) <= name.len() + 1 => {
             format!("did you mean `{nearest}`?")
         }
         _ => format!("it has {}", known.collect::<Vec<_>>().join(", ")),

@@ -2,6 +2,13 @@
 
 mod phase1;
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+
 use super::{CorrelateError, Finding, Findings, Question, Warning, correlate};
 use crate::report;
 
@@ -158,4 +165,31 @@ fn mistakes_are_refused_with_what_to_do() {
     let unlabelled = Question { x: vec!["x".to_owned()], y: "y".to_owned(), ..question() };
     let error = on("x,y\n1,2\n", unlabelled).unwrap_err().to_string();
     assert!(error.contains("say which column names them with --label COLUMN"), "{error}");
+}
+
+/// The printed table written as Parquet, numbers as numbers, gives the same findings to the last bit.
+#[test]
+fn parquet_says_what_csv_says() {
+    let path = phase1::printed();
+    let mut rows = csv::Reader::from_path(&path).unwrap();
+    let rows: Vec<(String, f64, f64)> = rows.deserialize().map(Result::unwrap).collect();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("degradation", Arc::new(rows.iter().map(|row| Some(row.2)).collect::<Float64Array>())),
+        ("language", Arc::new(rows.iter().map(|row| Some(&row.0)).collect::<StringArray>())),
+        (
+            "weighted_kurtosis",
+            Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Float64Array>()),
+        ),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let columnar = folder.path().join("phase1.parquet");
+    let snappy = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+    let file = std::fs::File::create(&columnar).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(snappy)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let mut found = correlate(&columnar, question()).unwrap();
+    found.table = path.display().to_string();
+    assert_eq!(found, correlate(&path, question()).unwrap());
 }
