@@ -1,6 +1,6 @@
 //! Which warnings a finding deserves. Their words stand in `report`.
 
-use super::findings::{Correlation, Finding, LeaveOut, Method};
+use super::findings::{Correlation, Finding, LeaveOut, Left, Method};
 use super::question::Question;
 use super::sample::Sample;
 use super::warning::{ROWS_PER_COVARIATE, Warning};
@@ -43,15 +43,15 @@ fn removed(correlation: &Correlation, finding: &Finding) -> Option<Warning> {
     removes.filter(|_| correlation.pearson_p <= LEVEL)
 }
 
-/// The row or cluster whose absence changes the verdict; of several the one that changes p most.
+/// The row or cluster whose absence changes the verdict; of several the one that changes p most. Where the others have no correlation, the
+/// row is all of it.
 fn carried(p: f64, leave_out: &LeaveOut) -> Option<Warning> {
-    let changes = leave_out.each.iter().filter_map(|left| {
-        let (r, p_without) = left.r.zip(left.p)?;
-        ((p <= LEVEL) != (p_without <= LEVEL)).then_some((&left.label, r, p_without))
-    });
-    let (label, r_without, p_without) =
-        changes.max_by(|a, b| (a.2 - p).abs().total_cmp(&(b.2 - p).abs()))?;
-    Some(Warning::OneCarries { label: label.clone(), p, r_without, p_without })
+    let without = |left: &Left| left.p.unwrap_or(1.0);
+    let changes = leave_out.each.iter().filter(|left| (p <= LEVEL) != (without(left) <= LEVEL));
+    let far = |left: &Left| (without(left) - p).abs();
+    let left = changes.max_by(|a, b| far(a).total_cmp(&far(b)))?;
+    let label = left.label.clone();
+    Some(Warning::OneCarries { label, p, r_without: left.r, p_without: left.p })
 }
 
 /// Clusters that leave no significant correlation of a significant one.

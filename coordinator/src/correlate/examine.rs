@@ -8,8 +8,8 @@ use super::findings::{
 use super::question::Question;
 use super::sample::Sample;
 use crate::statistics::{
-    AIM, Bootstrap, Clusters, Jackknife, Pairs, Resamples, Shuffles, Triple, Undefined,
-    bonett_wright, bootstrap, jackknife, kendall, line, orders, partial, pearson, spearman,
+    AIM, Bootstrap, Clusters, Pairs, Resamples, Shuffles, Triple, Undefined, bonett_wright,
+    bootstrap, jackknife, kendall, line, orders, partial, pearson, spearman,
 };
 
 /// A sample under examination.
@@ -89,28 +89,19 @@ impl<'a> Examined<'a> {
     }
 
     fn correlation(&self, pairs: &Pairs) -> Correlation {
-        let Question { confidence, .. } = *self.question;
+        let confidence = self.question.confidence;
         let (pearson, spearman) = (pearson(pairs, confidence), spearman(pairs));
         let (kendall, line) = (kendall(pairs), line(pairs));
         let single = Clusters::single(&self.sample.labels);
-        let clustered = self.clusters.as_ref();
-        let clustered_bootstrap = clustered.and_then(|clusters| self.bootstrap(pairs, clusters));
+        let clusters = self.clusters.as_ref().map(|clusters| self.clustered(pairs, clusters));
         let mut intervals: Vec<Claimed> = pearson
             .interval
             .map(|interval| Claimed { method: Method::Fisher, interval })
             .into_iter()
             .collect();
         intervals.extend(self.bootstrap(pairs, &single).iter().flat_map(of_rows));
-        intervals.extend(clustered_bootstrap.map(|found| Claimed {
-            method: Method::ClusterPercentile,
-            interval: found.percentile,
-        }));
-        let clusters =
-            clustered.map(|clusters| self.clustered(pairs, clusters, clustered_bootstrap));
-        intervals.extend(clustered.and_then(|clusters| {
-            let interval = self::pearson(&clusters.means(pairs).ok()?, confidence).interval?;
-            Some(Claimed { method: Method::ClusterMeans, interval })
-        }));
+        let (clusters, of_clusters) = clusters.unzip();
+        intervals.extend(of_clusters.into_iter().flatten());
         Correlation {
             pearson_r: pearson.r,
             pearson_t: pearson.t,
@@ -149,41 +140,54 @@ impl<'a> Examined<'a> {
     }
 
     fn leave_out(&self, pairs: &Pairs, clusters: &Clusters) -> LeaveOut {
-        let Jackknife { left_out, summary } = jackknife(pairs, clusters);
-        let r = pearson(pairs, self.question.confidence).r;
-        let change = |r_left: &Option<f64>| r_left.map_or(0.0, |left| (left - r).abs());
-        let most = (0..left_out.len())
-            .max_by(|&a, &b| change(&left_out[a]).total_cmp(&change(&left_out[b])));
-        let left = |(at, r): (usize, &Option<f64>)| {
-            let without = pairs.without(&clusters.members()[at]).ok();
-            let p = without.map(|pairs| pearson(&pairs, self.question.confidence).p);
-            Left { label: clusters.names()[at].clone(), r: *r, p }
+        let confidence = self.question.confidence;
+        let left = |(label, rows): (&String, &Vec<usize>)| {
+            let others = pairs.without(rows).ok().map(|pairs| pearson(&pairs, confidence));
+            Left {
+                label: label.clone(),
+                r: others.map(|found| found.r),
+                p: others.map(|found| found.p),
+            }
         };
+        let each: Vec<Left> = clusters.names().iter().zip(clusters.members()).map(left).collect();
+        let r = pearson(pairs, confidence).r;
+        let change = |left: &Left| left.r.map_or(f64::INFINITY, |left| (left - r).abs());
+        let most = each.iter().max_by(|a, b| change(a).total_cmp(&change(b)));
+        let summary = jackknife(pairs, clusters).summary;
         LeaveOut {
-            most_influential: most.map(|at| clusters.names()[at].clone()),
-            each: left_out.iter().enumerate().map(left).collect(),
+            most_influential: most.map(|left| left.label.clone()),
             bias: summary.map(|summary| summary.bias),
             error: summary.map(|summary| summary.error),
+            each,
         }
     }
 
-    fn clustered(&self, pairs: &Pairs, clusters: &Clusters, found: Option<Bootstrap>) -> Clustered {
-        let means = clusters.means(pairs);
-        let of_means = means.as_ref().ok().map(|means| pearson(means, self.question.confidence));
-        let positive = pearson(pairs, self.question.confidence).r > 0.0;
+    /// What clusters say, and their intervals of r.
+    fn clustered(&self, pairs: &Pairs, clusters: &Clusters) -> (Clustered, Vec<Claimed>) {
+        let confidence = self.question.confidence;
+        let resampled = self.bootstrap(pairs, clusters);
+        let means = clusters.means(pairs).map(|means| pearson(&means, confidence));
+        let of_means = means.as_ref().ok();
+        let positive = pearson(pairs, confidence).r > 0.0;
         let other_sign = |found: Bootstrap| match positive {
             true => 1.0 - found.at_least_zero,
             false => found.at_least_zero,
         };
-        Clustered {
+        let intervals = [
+            (Method::ClusterPercentile, resampled.map(|found| found.percentile)),
+            (Method::ClusterMeans, of_means.and_then(|means| means.interval)),
+        ];
+        let claimed = |(method, interval)| Some(Claimed { method, interval: interval? });
+        let found = Clustered {
             cluster: self.question.cluster.clone().unwrap_or_default(),
             clusters: clusters.count(),
-            other_sign: found.map(other_sign),
+            other_sign: resampled.map(other_sign),
             means_r: of_means.map(|means| means.r),
             means_p: of_means.map(|means| means.p),
             undefined: means.err().map(in_means),
             leave_one_out: self.leave_out(pairs, clusters),
-        }
+        };
+        (found, intervals.into_iter().filter_map(claimed).collect())
     }
 
     /// Each covariate alone, then all together where there are several.

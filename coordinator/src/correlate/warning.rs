@@ -21,10 +21,10 @@ pub enum Warning {
         label: String,
         /// p of all rows.
         p: f64,
-        /// r without it.
-        r_without: f64,
+        /// r without it; `None` where the others have none.
+        r_without: Option<f64>,
         /// p without it.
-        p_without: f64,
+        p_without: Option<f64>,
     },
     /// A significant correlation is not significant with covariates held fixed.
     CovariateRemoves {

@@ -9,7 +9,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
-use super::{CorrelateError, Finding, Findings, Question, Warning, correlate};
+use super::{CorrelateError, Finding, Findings, Method, Question, Warning, correlate};
 use crate::report;
 
 fn question() -> Question {
@@ -192,4 +192,33 @@ fn parquet_says_what_csv_says() {
     let mut found = correlate(&columnar, question()).unwrap();
     found.table = path.display().to_string();
     assert_eq!(found, correlate(&path, question()).unwrap());
+}
+
+/// Beyond what can be counted, draws by a seed: the same twice, and near the parametric answers.
+#[test]
+fn many_rows_are_sampled_by_a_seed() {
+    let row = |at: u32| format!("{},{}\n", at * 7 % 40, at * 7 % 40 + at * at % 31);
+    let text = "x,y\n".to_owned() + &(0..40).map(row).collect::<String>();
+    let question = |seed| Question {
+        x: vec!["x".to_owned()],
+        y: "y".to_owned(),
+        covariates: Vec::new(),
+        cluster: None,
+        draws: 2000,
+        seed,
+        ..question()
+    };
+    let found = on(&text, question(1)).unwrap();
+    let again = on(&text, question(1)).unwrap();
+    assert_eq!(only(&found), only(&again));
+    assert_ne!(only(&found), only(&on(&text, question(2)).unwrap()));
+    let correlation = only(&found).correlation.as_ref().unwrap();
+    assert!(!correlation.permutation.exact && correlation.permutation.orders == 2001);
+    let methods: Vec<Method> = correlation.intervals.iter().map(|claimed| claimed.method).collect();
+    assert_eq!(methods, [Method::Fisher, Method::PercentileSampled, Method::BcaSampled]);
+    let [fisher, percentile, bca] = [0, 1, 2].map(|at| correlation.intervals[at].interval);
+    for sampled in [percentile, bca] {
+        assert!((sampled.low - fisher.low).abs() < 0.1 && (sampled.high - fisher.high).abs() < 0.1);
+    }
+    assert!(report::findings(&found).contains("of 2,001 orders, all but the observed one random"));
 }

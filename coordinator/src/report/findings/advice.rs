@@ -1,6 +1,6 @@
 //! Warnings in words: what is the matter, and what to do about it. When one is due is not decided here.
 
-use super::super::number::{count, fixed, p};
+use super::super::number::{count, fixed, or_undefined, p};
 use crate::correlate::{ROWS_PER_COVARIATE, Warning};
 
 /// The warning as a sentence without its full stop.
@@ -24,8 +24,8 @@ pub(super) fn words(warning: &Warning) -> String {
         Warning::OneCarries { label, p: all, r_without, p_without } => format!(
             "{label} carries it: p is {} with it, {} without it (r = {}); check its numbers, and report both",
             p(*all),
-            p(*p_without),
-            fixed(*r_without, 2)
+            or_undefined(*p_without, p),
+            or_undefined(*r_without, |r| fixed(r, 2))
         ),
         Warning::CovariateRemoves { controls, r, p: left } => format!(
             "with {} held fixed r is {} (p = {}), no longer significant: the correlation may be theirs; add rows that differ in \

@@ -4,7 +4,7 @@ use super::super::block::Block;
 use super::super::number::{UNDEFINED, count, fixed, or_undefined, significant};
 use super::{advice, ends, p, partials, r};
 use crate::correlate::{
-    Claimed, Clustered, Correlation, Finding, Findings, LeaveOut, Permutation, SampleFindings,
+    Claimed, Clustered, Correlation, Finding, Findings, LeaveOut, Left, Permutation, SampleFindings,
 };
 
 /// The blocks, under a heading.
@@ -20,33 +20,30 @@ pub(super) fn blocks(
         return vec![heading, Block::Text(format!("Undefined: {reason}."))];
     };
     let mut lines = main_lines(sample.n, correlation);
-    lines.push(format!(
+    lines.extend([line(findings, finding, correlation), power(finding)]);
+    let all = correlation.pearson_r;
+    let mut paragraphs = vec![lines, intervals(findings, correlation)];
+    paragraphs.push(left_out("row", all, &correlation.leave_one_out));
+    paragraphs.extend(correlation.clusters.as_ref().map(|found| clusters(all, found)));
+    let warning = |warning| Block::Text(format!("⚠ {}.", advice::words(warning)));
+    let mut blocks = vec![heading];
+    blocks.extend(paragraphs.into_iter().map(Block::Lines));
+    blocks.extend(partials::blocks(&finding.partials));
+    blocks.extend(finding.warnings.iter().map(warning));
+    blocks
+}
+
+/// The least-squares line, in the columns' names.
+fn line(findings: &Findings, finding: &Finding, found: &Correlation) -> String {
+    format!(
         "line      {} = {} {} {}·{} (standard error of the slope {})",
         findings.question.y,
-        significant(correlation.intercept, 4),
-        if correlation.slope < 0.0 { "−" } else { "+" },
-        significant(correlation.slope.abs(), 4),
+        significant(found.intercept, 4),
+        if found.slope < 0.0 { "−" } else { "+" },
+        significant(found.slope.abs(), 4),
         finding.x,
-        significant(correlation.slope_error, 3),
-    ));
-    lines.push(power(finding));
-    let mut blocks =
-        vec![heading, Block::Lines(lines), Block::Lines(intervals(findings, correlation))];
-    blocks.push(Block::Lines(left_out("row", correlation.pearson_r, &correlation.leave_one_out)));
-    blocks.extend(
-        correlation
-            .clusters
-            .as_ref()
-            .map(|found| Block::Lines(clusters(correlation.pearson_r, found))),
-    );
-    blocks.extend(partials::blocks(&finding.partials));
-    blocks.extend(
-        finding
-            .warnings
-            .iter()
-            .map(|warning| Block::Text(format!("⚠ {}.", advice::words(warning)))),
-    );
-    blocks
+        significant(found.slope_error, 3),
+    )
 }
 
 /// The three correlations with their p.
@@ -121,8 +118,7 @@ fn intervals(findings: &Findings, found: &Correlation) -> Vec<String> {
 }
 
 fn left_out(what: &str, all: f64, found: &LeaveOut) -> Vec<String> {
-    let defined =
-        || found.each.iter().filter_map(|left| Some((left.label.as_str(), left.r?, left.p)));
+    let defined = || found.each.iter().filter_map(|left| Some((left.label.as_str(), left.r?)));
     let lowest = defined().min_by(|a, b| a.1.total_cmp(&b.1));
     let highest = defined().max_by(|a, b| a.1.total_cmp(&b.1));
     let (Some(lowest), Some(highest)) = (lowest, highest) else {
@@ -135,16 +131,20 @@ fn left_out(what: &str, all: f64, found: &LeaveOut) -> Vec<String> {
         r(highest.1),
         highest.0
     )];
-    let most = found.most_influential.as_deref();
-    let influential = defined().find(|(label, ..)| Some(*label) == most);
-    lines.extend(influential.map(|(label, left, p_left)| {
-        let p_left = or_undefined(p_left, p);
-        format!(
-            "    most influential: {label}, which moves r by {}; without it p = {p_left}",
-            r(all - left)
-        )
-    }));
+    let most = found.each.iter().find(|left| Some(&left.label) == found.most_influential.as_ref());
+    lines.extend(most.map(|left| influential(all, left)));
     lines
+}
+
+fn influential(all: f64, Left { label, r: left, p: p_left }: &Left) -> String {
+    match left {
+        Some(left) => format!(
+            "    most influential: {label}, which moves r by {}; without it p = {}",
+            r(all - left),
+            or_undefined(*p_left, p)
+        ),
+        None => format!("    most influential: {label}, without which there is no correlation"),
+    }
 }
 
 fn clusters(all: f64, found: &Clustered) -> Vec<String> {
