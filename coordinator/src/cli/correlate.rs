@@ -20,8 +20,8 @@ pub(super) const HELP: &str = "Examples:
 
 Several predictors are corrected for each other and compared with each other. Bundled for 39 languages, where the table has no
 such column: latin, in_bloom, log_roots, in_xglm, log_xglm, log_cc100, log_mc4 (covariates); family, genus, script (clusters).
-Up to 18 rows every order is counted for the permutation test (14 rows take less than a second, 18 minutes), and up to 14 rows
-or clusters every resample; beyond, random ones are drawn.";
+Up to 18 rows every order is counted for the permutation test (a second at 14 rows, many minutes at 18), and up to 14 rows or
+clusters every resample; beyond, random ones are drawn.";
 
 #[derive(Debug, Args)]
 pub(super) struct Correlate {

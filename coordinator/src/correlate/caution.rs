@@ -20,9 +20,9 @@ pub(super) fn cautions(sample: &Sample, question: &Question, finding: &Finding) 
     let clusters = correlation.clusters.as_ref();
     warnings
         .extend(clusters.and_then(|found| carried(correlation.pearson_p, &found.leave_one_out)));
-    warnings.extend(related(correlation, sample.y.len()));
+    warnings.extend(related(correlation, sample.count()));
     warnings.extend(inflated(finding));
-    let (covariates, n) = (question.covariates.len(), sample.y.len());
+    let (covariates, n) = (question.covariates.len(), sample.count());
     if covariates * ROWS_PER_COVARIATE > n {
         warnings.push(Warning::ManyCovariates { covariates, n });
     }

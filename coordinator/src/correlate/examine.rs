@@ -36,7 +36,7 @@ impl<'a> Examined<'a> {
     pub(super) fn findings(&self) -> SampleFindings {
         SampleFindings {
             group: self.sample.group.clone(),
-            n: self.sample.y.len(),
+            n: self.sample.count(),
             dropped: self.sample.dropped.clone(),
             predictors: (0..self.question.x.len())
                 .map(|predictor| self.finding(predictor))
@@ -52,7 +52,7 @@ impl<'a> Examined<'a> {
     }
 
     fn finding(&self, predictor: usize) -> Finding {
-        let (x, n) = (self.question.x[predictor].clone(), self.sample.y.len());
+        let (x, n) = (self.question.x[predictor].clone(), self.sample.count());
         let pairs = self.pairs(predictor);
         let mut finding = Finding {
             x,
@@ -208,7 +208,7 @@ impl<'a> Examined<'a> {
             let fixed = fixed.collect::<Option<Vec<f64>>>()?;
             Some(((sample.x[predictor][row], sample.y[row]), fixed))
         };
-        let rows: Vec<_> = (0..sample.y.len()).filter_map(row).collect();
+        let rows: Vec<_> = (0..sample.count()).filter_map(row).collect();
         let (pairs, fixed): (Vec<(f64, f64)>, Vec<Vec<f64>>) = rows.into_iter().unzip();
         let columns: Vec<Vec<f64>> =
             (0..set.len()).map(|column| fixed.iter().map(|row| row[column]).collect()).collect();

@@ -30,12 +30,16 @@ pub(crate) use warning::ROWS_PER_COVARIATE;
 pub use warning::Warning;
 
 use examine::Examined;
+use sample::Sample;
 use table::Table;
 
-use crate::statistics::{Shuffled, Shuffles, benjamini_hochberg, holm};
+use crate::statistics::{ORDERS_MAX, Shuffled, Shuffles, benjamini_hochberg, holm};
 
 /// The column that names rows where the question does not say which.
 const LABEL: &str = "language";
+
+/// Rows from which on counting all orders takes so long that it is said beforehand.
+const SLOW: usize = 16;
 
 /// Reads a table and answers a question about it.
 ///
@@ -46,6 +50,10 @@ pub fn correlate(path: &Path, mut question: Question) -> Result<Findings, Correl
     let table = Table::read(path, &question.columns().chain([LABEL]).collect::<Vec<_>>())?;
     question.label = question.label.or_else(|| table.has(LABEL).then(|| LABEL.to_owned()));
     let (samples, facts) = sample::samples(&table, &question)?;
+    let slow = samples.iter().map(Sample::count).find(|rows| (SLOW..=ORDERS_MAX).contains(rows));
+    if let Some(rows) = slow {
+        tracing::warn!(rows, "all orders of so many rows are counted: that takes minutes");
+    }
     let examined: Vec<Examined<'_>> =
         samples.iter().map(|sample| Examined::new(&question, sample)).collect();
     let mut found: Vec<SampleFindings> = examined.iter().map(Examined::findings).collect();

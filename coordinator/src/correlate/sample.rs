@@ -28,6 +28,13 @@ pub(super) struct Sample {
     pub(super) dropped: Vec<Dropped>,
 }
 
+impl Sample {
+    /// How many rows.
+    pub(super) fn count(&self) -> usize {
+        self.y.len()
+    }
+}
+
 /// A row that is not in a sample.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dropped {
