@@ -63,11 +63,9 @@ pub enum CorrelateError {
         rows_max: usize,
     },
     /// A value that its column cannot have.
-    #[error("{path}, {place}, column `{column}`: {value:?} is {reason}")]
+    #[error("{place}, column `{column}`: {value:?} is {reason}")]
     Value {
-        /// The file.
-        path: String,
-        /// The line or row.
+        /// The file, and the line or row.
         place: String,
         /// The column.
         column: String,
@@ -78,16 +76,12 @@ pub enum CorrelateError {
     },
     /// Two rows of one group are about the same thing.
     #[error(
-        "{path}, {first} and {second}, column `{column}`: {value:?} stands twice{group}: correlate independent rows; \
-         split them by another column with --by, or aggregate them"
+        "{places}, column `{column}`: {value:?} stands twice{group}: correlate independent rows; split them by another column \
+         with --by, or aggregate them"
     )]
     Twice {
-        /// The file.
-        path: String,
-        /// The first line or row.
-        first: String,
-        /// The second.
-        second: String,
+        /// The file, and both lines or rows.
+        places: String,
         /// The column of labels.
         column: String,
         /// The label.

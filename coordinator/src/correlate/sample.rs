@@ -137,9 +137,12 @@ impl Columns {
         for &row in rows {
             let Some(earlier) = first.insert(&self.labels[row], row) else { continue };
             return Err(CorrelateError::Twice {
-                path: table.path.clone(),
-                first: table.place(earlier),
-                second: table.place(row),
+                places: format!(
+                    "{}, {} and {}",
+                    table.path,
+                    table.place(earlier),
+                    table.place(row)
+                ),
                 column: column.clone(),
                 value: self.labels[row].clone(),
                 group,

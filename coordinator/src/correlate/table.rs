@@ -135,8 +135,7 @@ impl Table {
 
     fn wrong(&self, column: &str, row: usize, value: &str, reason: &str) -> CorrelateError {
         CorrelateError::Value {
-            path: self.path.clone(),
-            place: self.place(row),
+            place: format!("{}, {}", self.path, self.place(row)),
             column: column.to_owned(),
             value: value.to_owned(),
             reason: reason.to_owned(),
