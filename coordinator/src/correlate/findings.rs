@@ -185,18 +185,18 @@ impl Method {
         }
     }
 
-    /// What it claims to hold, and where it does not.
+    /// What it claims to hold, and where it does not (`tests/calibration.rs` simulates it).
     pub fn claim(self) -> &'static str {
         match self {
-            Self::Fisher => "holds at any n for independent rows and normal columns",
+            Self::Fisher => "independent rows, normal columns; far too narrow for skewed ones",
             Self::PercentileExact | Self::PercentileSampled => {
-                "independent rows, any shape; too narrow in small samples"
+                "independent rows; too narrow for skewed columns"
             }
             Self::BcaExact | Self::BcaSampled => {
-                "the same, moved for skewness; too narrow in small samples"
+                "the same, moved for bias and skewness; no better in few rows"
             }
             Self::ClusterPercentile => "related rows; too narrow with few clusters",
-            Self::ClusterMeans => "related rows, independent clusters; nothing within them",
+            Self::ClusterMeans => "related rows, normal means of independent clusters",
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{advice, ends, p, partials, r};
 use crate::correlate::{
     Claimed, Clustered, Correlation, Finding, Findings, LeaveOut, Left, Permutation, SampleFindings,
 };
+use crate::statistics::Interval;
 
 /// The blocks, under a heading.
 pub(super) fn blocks(
@@ -66,14 +67,7 @@ fn main_lines(n: usize, found: &Correlation) -> Vec<String> {
             p(corrected.max_t_p)
         )
     }));
-    lines.push(format!(
-        "spearman  ρ = {}{}, p = {}",
-        r(found.spearman_rho),
-        found
-            .spearman_interval
-            .map_or(String::new(), |interval| format!(" {} (Bonett–Wright)", ends(interval))),
-        p(found.spearman_p)
-    ));
+    lines.push(format!("spearman  ρ = {}, p = {}", r(found.spearman_rho), p(found.spearman_p)));
     lines.push(format!("          {}", permutation(&found.spearman_permutation)));
     lines.push(format!("kendall   τ = {}, p = {}", r(found.kendall_tau), p(found.kendall_p)));
     lines
@@ -103,18 +97,21 @@ fn power(finding: &Finding) -> String {
     )
 }
 
+/// The interval of ρ, which any increasing function of the columns leaves as it is.
+const RANKS: (&str, &str) =
+    ("Bonett–Wright, of ρ", "independent rows; skewed columns do not matter");
+
 fn intervals(findings: &Findings, found: &Correlation) -> Vec<String> {
-    let heading = format!(
-        "Intervals of r, {} %, and what each claims:",
-        fixed(100.0 * findings.question.confidence, 0)
-    );
-    let names = found.intervals.iter().map(|claimed| claimed.method.name().chars().count());
-    let width = names.max().unwrap_or(0);
-    let line = |claimed: &Claimed| {
-        let (name, claim) = (claimed.method.name(), claimed.method.claim());
-        format!("    {name:width$}  {:24}  {claim}", ends(claimed.interval))
-    };
-    [heading].into_iter().chain(found.intervals.iter().map(line)).collect()
+    let percent = (1000.0 * findings.question.confidence).round() / 10.0;
+    let heading = format!("Intervals of r, {percent} %, and what each claims to hold for:");
+    let of_r =
+        |claimed: &Claimed| (claimed.method.name(), claimed.interval, claimed.method.claim());
+    let mut rows: Vec<(&str, Interval, &str)> = found.intervals.iter().map(of_r).collect();
+    rows.extend(found.spearman_interval.map(|interval| (RANKS.0, interval, RANKS.1)));
+    let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+    let line =
+        |(name, interval, claim)| format!("    {name:width$}  {:24}  {claim}", ends(interval));
+    [heading].into_iter().chain(rows.into_iter().map(line)).collect()
 }
 
 fn left_out(what: &str, all: f64, found: &LeaveOut) -> Vec<String> {
