@@ -30,6 +30,7 @@ pub mod verify;
 pub mod recipe;
 pub mod statistics;
 
+pub mod correlate;
 pub mod reduce;
 pub mod report;
 

@@ -7,6 +7,7 @@ mod cases;
 mod checkpoints;
 mod clipping;
 mod cluster;
+mod correlate;
 mod drift;
 mod dtypes;
 mod evidence;

@@ -1,4 +1,4 @@
-"""Writes correlations.json: exact and classical statistics of the earlier study's 14 languages, from their definitions and from peers.
+"""Writes correlations.json and phase1.csv: exact and classical statistics of the earlier study's 14 languages, from their definitions and from peers.
 
     python make_correlations.py [OUT]      OUT is ../golden beside this script unless given
 
@@ -23,7 +23,7 @@ from statsmodels.stats.multitest import multipletests
 from phase1_vectors import OUTCOME_BY_LANGUAGE, PHASE1_VECTORS, PREDICTORS, PRINTED_KURTOSIS_BY_LANGUAGE
 
 HERE = Path(__file__).resolve().parent
-COVARIATES = HERE / "covariates.csv"
+COVARIATES = HERE.parent.parent / "coordinator" / "src" / "correlate" / "covariates.csv"
 LANGUAGES = list(OUTCOME_BY_LANGUAGE)
 KURTOSIS, OUTLIER = PREDICTORS["phase1_block_out_kurtosis"], PREDICTORS["phase1_outlier_share"]
 OUTCOME = list(OUTCOME_BY_LANGUAGE.values())
@@ -268,11 +268,20 @@ def samples():
     return goldens
 
 
+def write_printed(path):
+    """The table as the study printed it."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["language", "weighted_kurtosis", "degradation"])
+        writer.writerows([name, x, OUTCOME_BY_LANGUAGE[name]] for name, x in PRINTED_KURTOSIS_BY_LANGUAGE.items())
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Writes correlations.json.")
+    parser = argparse.ArgumentParser(description="Writes correlations.json and phase1.csv.")
     parser.add_argument("out", nargs="?", type=Path, default=HERE.parent / "golden")
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
+    write_printed(out / "phase1.csv")
     sections = {"samples": samples(), "partials": partials(), "families": families(), "corrected": corrected(), "power": power()}
     lines = []
     for name, section in sections.items():

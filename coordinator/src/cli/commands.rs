@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 
 use super::models;
 use super::stop::Stop;
-use super::{Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, recipe, weights};
+use super::{
+    Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, correlate, recipe, weights,
+};
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
@@ -29,6 +31,7 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Run(Run { what, out, inside }) => run_local(what.study()?, &out, inside).await,
         Command::Plan(plan) => print_plan(plan).await,
         Command::Weights(weights) => weights::execute(weights).await,
+        Command::Correlate(flags) => correlate::execute(flags).await,
         Command::Serve(serve) => run_service(serve).await,
         Command::Report(report) => rebuild_report(report).await,
         Command::Recipe(recipe) => recipe::execute(recipe).await,

@@ -1,6 +1,7 @@
 //! The command line of `babelquant`: flags, environment, logs and exit codes. The work is in `commands` and the library.
 
 mod commands;
+mod correlate;
 mod models;
 mod recipe;
 mod stop;
@@ -90,6 +91,9 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
   babelquant weights models/bloom-560m --bits 4 --granularity channel
   babelquant weights google/mt5-small --shape-only")]
     Weights(Weights),
+    /// Correlate columns of any table: the statistics alone
+    #[command(after_help = correlate::HELP)]
+    Correlate(correlate::Correlate),
     /// Serve a study to workers on other machines
     #[command(after_help = "Examples:
   babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure

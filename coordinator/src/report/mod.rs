@@ -10,6 +10,7 @@ mod columns;
 mod configs;
 mod correlations;
 mod degradation;
+mod findings;
 mod floor;
 mod languages;
 mod markdown;
@@ -35,6 +36,7 @@ pub(crate) use recipe::{recipe, recipe_losses};
 use block::Block;
 use number::fixed;
 
+use crate::correlate::Findings;
 use crate::reduce::{SensitivityRow, Summary, comparisons};
 use crate::study::Analysis;
 
@@ -66,6 +68,19 @@ pub fn json(summary: &Summary, provenance: &impl Serialize) -> Result<String, se
         summary: &'a Summary,
     }
     serde_json::to_string_pretty(&Document { provenance, summary })
+}
+
+/// What a table says about a question, for a terminal.
+pub fn findings(findings: &Findings) -> String {
+    terminal::write(&findings::blocks(findings))
+}
+
+/// The same as JSON, with its version; every number with all its digits, an undefined one null.
+///
+/// # Errors
+/// The findings do not serialize.
+pub fn findings_json(findings: &Findings) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(findings).map(|text| text + "\n")
 }
 
 /// Where a report is read.

@@ -142,7 +142,7 @@ impl Sample {
 
     fn of_some(&self, drawn: &[Option<f64>]) -> Option<Bootstrap> {
         let mut sorted: Vec<f64> = drawn.iter().copied().flatten().collect();
-        sorted.sort_by(f64::total_cmp);
+        sorted.sort_unstable_by(f64::total_cmp);
         let at = |level: f64| quantile(&sorted, level);
         let percentile = Interval::of_sorted(&sorted, self.confidence)?;
         let count = sorted.len() as f64;
@@ -190,7 +190,7 @@ fn draw(samples: &[Sample], seed: u64, draws: u32) -> Vec<Vec<Option<f64>>> {
         let varies = |sum: f64, square: f64| n * square - sum * sum > CONSTANT * n * square;
         (varies(x, xx) && varies(y, yy)).then(|| correlation(sums).clamp(-1.0, 1.0))
     };
-    let samples = totals.as_chunks::<6>().0.iter();
+    let samples = totals.as_chunks::<6>().0.par_iter();
     samples.map(|totals| (0..totals[0].len()).map(|draw| of(totals, draw)).collect()).collect()
 }
 

@@ -3,7 +3,7 @@
 use super::quantile::quantile;
 
 /// An interval of the study's confidence.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,

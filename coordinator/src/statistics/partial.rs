@@ -30,11 +30,10 @@ pub struct Partial {
     pub inflation: Vec<f64>,
 }
 
-/// Why there is no partial correlation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why there is no partial correlation; covariates by their position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPartial {
     /// Too few rows for so many covariates.
-    #[error("{rows} rows are too few to hold {covariates} covariates fixed: {} are needed", .covariates + 3)]
     TooFew {
         /// Rows.
         rows: usize,
@@ -42,17 +41,34 @@ pub enum NoPartial {
         covariates: usize,
     },
     /// Every value of the covariate is the same.
-    #[error("covariate {} is constant", .0 + 1)]
     Constant(usize),
     /// The covariate follows from those before it.
-    #[error("covariate {} is a combination of those before it", .0 + 1)]
     Dependent(usize),
     /// The covariates determine x.
-    #[error("the covariates determine the predictor")]
     DeterminesX,
     /// The covariates determine y.
-    #[error("the covariates determine the outcome")]
     DeterminesY,
+}
+
+impl NoPartial {
+    /// The reason in words, with the covariates' names.
+    pub fn about(self, names: &[String]) -> String {
+        let name = |at: usize| names.get(at).map_or("a covariate", String::as_str);
+        match self {
+            Self::TooFew { rows, covariates } => {
+                format!(
+                    "{rows} rows are too few to hold {covariates} covariates fixed: {} are needed",
+                    covariates + 3
+                )
+            }
+            Self::Constant(at) => format!("{} is constant", name(at)),
+            Self::Dependent(at) => {
+                format!("{} is a combination of the covariates before it", name(at))
+            }
+            Self::DeterminesX => "the covariates determine the predictor".to_owned(),
+            Self::DeterminesY => "the covariates determine the outcome".to_owned(),
+        }
+    }
 }
 
 /// Residuals on [1, covariates] by Householder QR, then Pearson's r (science §E.6). Each covariate has a value for every pair.
@@ -142,13 +158,14 @@ mod tests {
         let pairs = Pairs::new(&pairs).unwrap();
         let check = |columns: &[&[f64]], text: &str| {
             let columns: Vec<Vec<f64>> = columns.iter().map(|column| column.to_vec()).collect();
-            assert_eq!(partial(&pairs, &columns, 0.95).unwrap_err().to_string(), text);
+            let names = ["a", "b", "c"].map(str::to_owned);
+            assert_eq!(partial(&pairs, &columns, 0.95).unwrap_err().about(&names), text);
         };
         let (a, b): (&[f64], &[f64]) =
             (&[1.0, 0.0, 0.0, 1.0, 0.0, 1.0], &[0.1, 0.2, 0.1, 0.5, 0.9, 0.3]);
         let sum: Vec<f64> = a.iter().zip(b).map(|(a, b)| 3.0 * a - b + 5.0).collect();
-        check(&[a, &[2.0; 6]], "covariate 2 is constant");
-        check(&[a, b, &sum], "covariate 3 is a combination of those before it");
+        check(&[a, &[2.0; 6]], "b is constant");
+        check(&[a, b, &sum], "c is a combination of the covariates before it");
         check(&[a, pairs.x()], "the covariates determine the predictor");
         check(&[pairs.y(), b], "the covariates determine the outcome");
         check(&[a, b, a, b], "6 rows are too few to hold 4 covariates fixed: 7 are needed");

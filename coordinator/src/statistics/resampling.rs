@@ -38,7 +38,8 @@ impl Resampling {
             })
             .collect();
         let draws_of = |column: usize| blocks.iter().flat_map(move |block| block[column]);
-        (0..columns.len()).map(|column| draws_of(column).take(self.draws).collect()).collect()
+        let columns = (0..columns.len()).into_par_iter();
+        columns.map(|column| draws_of(column).take(self.draws).collect()).collect()
     }
 
     /// How often each group is taken by each of the block's draws: `[group][lane]`.
