@@ -86,3 +86,6 @@ fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
