@@ -89,8 +89,8 @@ fn through(shown: &Shown<'_>, config: Config<'_>) -> Option<Markup> {
         b.mean_delta_nll.partial_cmp(&a.mean_delta_nll).unwrap_or(std::cmp::Ordering::Equal)
     });
     let text = |row: &&DepthRow| {
-        let [value, low, high] = thousandths(row)
-            .map(|value| value.map_or("–".to_owned(), |value| significant_percent(value)));
+        let [value, low, high] =
+            thousandths(row).map(|value| value.map_or("–".to_owned(), significant_percent));
         html! { b { "layer " (layer_label(&row.stack, row.layer)) } " (" (value) " [" (low) ", " (high) "])" }
     };
     let named: Vec<Markup> = rows.iter().take(NAMED).map(text).collect();

@@ -54,9 +54,7 @@ fn percent(row: &SensitivityRow) -> [Option<f64>; 3] {
 }
 
 fn panel(shown: &Shown<'_>, config: Config<'_>, order: &[String]) -> Option<Panel> {
-    let rows = shown.view.all_cells().filter(|row| (&*row.components, &*row.config) == config);
-    let rows: Vec<&SensitivityRow> =
-        rows.filter(|row| row.scope == "all" && row.delta_nll.is_some()).collect();
+    let rows = shown.all_layers(config);
     let all = rows.iter().flat_map(|row| percent(row)).flatten();
     let texts = estimates(&rows.iter().map(|row| percent(row)).collect::<Vec<_>>(), 3);
     let (mut sure, mut unsure, mut plots) = (Vec::new(), Vec::new(), Vec::new());

@@ -8,6 +8,7 @@ use kuva::plot::heatmap::{ColorMap, Heatmap};
 use kuva::plot::scatter::ScatterPlot;
 use kuva::render::plots::Plot;
 
+use super::super::block::Table;
 use super::super::layer_label;
 use super::language::full;
 use super::panel::{Axis, Frame, Panel};
@@ -145,17 +146,20 @@ impl Map {
         (!centres.is_empty()).then_some(Plot::Scatter(dots))
     }
 
-    /// Rows of the map for a table: language, its own name, then the layers.
-    pub(super) fn rows(&self, first: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    /// Adds the numbers to a table: language, `second` (whose head is said by the table's owner), then the layers.
+    pub(super) fn add_to(&self, table: &mut Table, head: &str, second: &str) {
         let places = self.places();
-        let head = ["language".to_owned(), first.to_owned()];
-        let header = head.into_iter().chain(places.iter().map(place_label)).collect();
-        let row = |language: &String, second: String| {
-            let texts = places.iter().map(|place| {
+        let labels = ["language", head].map(str::to_owned).into_iter();
+        let header: Vec<String> = labels.chain(places.iter().map(place_label)).collect();
+        if header.len() > table.header.len() {
+            table.header = header;
+        }
+        for language in self.0.keys() {
+            let text = |place| {
                 self.entry(language, place).map_or(String::new(), |entry| entry.text.clone())
-            });
-            [language.clone(), second].into_iter().chain(texts).collect()
-        };
-        (header, self.0.keys().map(|language| row(language, String::new())).collect())
+            };
+            let labels = [language.clone(), second.to_owned()].into_iter();
+            table.rows.push(labels.chain(places.iter().map(text)).collect());
+        }
     }
 }

@@ -45,17 +45,15 @@ pub(super) fn asked(shown: &Shown<'_>) -> Option<(Predictor, Outcome)> {
     analysis.predictors.first().copied().zip(analysis.outcomes.first().copied())
 }
 
-/// A name of a predictor or an outcome as words.
+/// A name of a predictor or an outcome as words: `weighted kurtosis (block_out)`.
 pub(super) fn words(name: &str) -> String {
-    match name {
-        "delta_nll" => "ΔNLL".to_owned(),
-        "kl" => "KL".to_owned(),
-        other => other
-            .replace("_block_out", " (block_out)")
-            .replace("_mlp_out", " (mlp_out)")
-            .replace('_', " ")
-            .replace("block out", "block_out")
-            .replace("mlp out", "mlp_out"),
+    let spaced = |name: &str| name.replace('_', " ");
+    let point = ["block_out", "mlp_out"].into_iter().find(|point| name.ends_with(point));
+    match (name, point) {
+        ("delta_nll", _) => "ΔNLL".to_owned(),
+        ("kl", _) => "KL".to_owned(),
+        (_, Some(point)) => format!("{}({point})", spaced(name.trim_end_matches(point))),
+        (_, None) => spaced(name),
     }
 }
 

@@ -103,7 +103,7 @@ fn decimal(digit: f64, power: i32) -> f64 {
 
 fn short(value: f64) -> String {
     match value {
-        whole if whole >= 1.0 && whole < 1e6 => fixed(whole, 0),
+        whole if (1.0..1e6).contains(&whole) => fixed(whole, 0),
         other => significant(other, 1),
     }
 }

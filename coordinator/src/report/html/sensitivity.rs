@@ -69,15 +69,6 @@ fn entry(row: &SensitivityRow, floors: &Floors<'_>) -> Entry {
 /// A row for each config and language.
 fn table(maps: &[(Config<'_>, Map)]) -> Table {
     let mut table = Table { header: Vec::new(), rows: Vec::new() };
-    for (config, map) in maps {
-        let (header, rows) = map.rows("config");
-        if header.len() > table.header.len() {
-            table.header = header;
-        }
-        table.rows.extend(rows.into_iter().map(|mut row| {
-            row[1] = name(*config);
-            row
-        }));
-    }
+    maps.iter().for_each(|(config, map)| map.add_to(&mut table, "config", &name(*config)));
     table
 }

@@ -31,14 +31,7 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     });
     let panels: Vec<_> = panels.collect();
     let mut table = Table { header: Vec::new(), rows: Vec::new() };
-    for (point, map) in &maps {
-        let (header, rows) = map.rows("point");
-        table.header = header;
-        table.rows.extend(rows.into_iter().map(|mut row| {
-            row[1] = (*point).to_owned();
-            row
-        }));
-    }
+    maps.iter().for_each(|(point, map)| map.add_to(&mut table, "point", point));
     (!panels.is_empty()).then(|| Chart {
         id: "activation",
         title: "Which layers a language activates".to_owned(),
