@@ -44,7 +44,7 @@ fn asked_words(shown: &Shown<'_>) -> String {
 
 /// `+238 % [204, 282]`
 fn raise(row: &SensitivityRow) -> Option<Markup> {
-    let percent = |share: f64| significant_percent(100.0 * share);
+    let percent = |share: f64| three_digits(100.0 * share);
     let value = row.relative_perplexity?;
     let ends = row.relative_perplexity_low.zip(row.relative_perplexity_high);
     Some(html! {
@@ -53,7 +53,7 @@ fn raise(row: &SensitivityRow) -> Option<Markup> {
     })
 }
 
-fn significant_percent(value: f64) -> String {
+fn three_digits(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => fixed(value, 0),
         middle if middle >= 10.0 => fixed(value, 1),
@@ -90,14 +90,17 @@ fn through(shown: &Shown<'_>, config: Config<'_>) -> Option<Markup> {
     });
     let text = |row: &&DepthRow| {
         let [value, low, high] =
-            thousandths(row).map(|value| value.map_or("–".to_owned(), significant_percent));
+            thousandths(row).map(|value| value.map_or("–".to_owned(), three_digits));
         html! { b { "layer " (layer_label(&row.stack, row.layer)) } " (" (value) " [" (low) ", " (high) "])" }
     };
     let named: Vec<Markup> = rows.iter().take(NAMED).map(text).collect();
     (!rows.is_empty()).then(|| html! {
         @for (index, layer) in named.iter().enumerate() { @if index > 0 { ", then " } (layer) }
-        ": ΔNLL in 10⁻³ nat per token with that layer alone under " (name(config)) ", mean over languages. "
-        (sure) " of " (rows.len()) " layers measured have an interval above 0."
+        ": mean over languages of ΔNLL in 10⁻³ nat per token, that layer alone under " (name(config)) ". "
+        @match rows.len() {
+            1 => "No other layer was quantized alone: add only(each) to scopes to compare.",
+            of => { (sure) " of " (of) " layers have an interval above 0." }
+        }
     })
 }
 
@@ -126,7 +129,7 @@ fn predicts(shown: &Shown<'_>, question: &Question<'_>) -> Markup {
     let count = asked.iter().filter(excludes).count();
     html! {
         (verdict) " " strong { (answer(row)) } " under " (name(question.config)) ". "
-        @if asked.len() > 1 { "Over all " (asked.len()) " configs the interval excludes 0 in " (count) "." }
+        @if asked.len() > 1 { "Over all " (asked.len()) " configs the interval excludes 0 in " @if count == 0 { "none" } @else { (count) } "." }
     }
 }
 

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::block::Table;
+use super::marks::colour;
 use super::panel::Panel;
 
 /// A chart.
@@ -34,6 +35,20 @@ impl Chart {
                 details {
                     summary { "Numbers" }
                     div.scroll { (table(&self.table)) }
+                }
+            }
+        }
+    }
+}
+
+/// Which colour is whose, where there are several.
+pub(super) fn key(names: &[&str]) -> Markup {
+    html! {
+        @if names.len() > 1 {
+            div.key {
+                @for (index, name) in names.iter().enumerate() {
+                    i.swatch style=(format!("background:{}", colour(index))) { }
+                    bdi { (name) }
                 }
             }
         }

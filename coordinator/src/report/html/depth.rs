@@ -5,14 +5,14 @@ use kuva::plot::annotations::Orientation;
 use super::super::block::Table;
 use super::super::layer_label;
 use super::super::number::{estimates, fixed};
-use super::chart::Chart;
-use super::layers::{HEIGHT, across, numbers};
+use super::chart::{Chart, key};
+use super::layers::{HEIGHT, across, numbers, stacks};
 use super::marks::{Dot, band, colour, dots, line, range, reference};
 use super::panel::{Frame, Panel};
 use super::shown::{Config, Shown, name};
 use crate::reduce::DepthRow;
 
-/// The chart; `None` where no layer was quantized alone.
+/// The chart; `None` where no two layers were quantized alone: a point has no shape.
 pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     let panels: Vec<Panel> =
         shown.configs.iter().filter_map(|&config| panel(shown, config)).collect();
@@ -25,7 +25,7 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
         id: "depth",
         title: "Sensitivity by depth".to_owned(),
         words,
-        key: maud::html! {},
+        key: key(&stacks(shown.view.summary.depth.iter().map(|row| row.stack.as_str()))),
         panels,
         table: table(shown),
     })
@@ -46,6 +46,9 @@ pub(super) fn thousandths(row: &DepthRow) -> [Option<f64>; 3] {
 
 fn panel(shown: &Shown<'_>, config: Config<'_>) -> Option<Panel> {
     let rows = profile(shown, config);
+    if rows.len() < 2 {
+        return None;
+    }
     let all = rows.iter().flat_map(|row| thousandths(row)).flatten().chain([0.0]);
     let frame = Frame {
         x: across(rows.iter().map(|row| row.layer)),

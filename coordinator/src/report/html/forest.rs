@@ -8,7 +8,7 @@ use kuva::plot::annotations::Orientation;
 use super::super::block::Table;
 use super::super::number::{fixed, or_undefined, p};
 use super::super::{Medium, View, models};
-use super::chart::Chart;
+use super::chart::{Chart, key};
 use super::degradation::{BELOW, ROW};
 use super::marks::{Dot, colour, dots, line, reference};
 use super::panel::{Axis, Frame, Panel};
@@ -51,20 +51,6 @@ fn forest(summary: &Summary, models: &[&str], configs: &[Config<'_>]) -> Option<
     })
 }
 
-/// Which colour is which model.
-fn key(models: &[&str]) -> maud::Markup {
-    maud::html! {
-        @if models.len() > 1 {
-            div.key {
-                @for (index, model) in models.iter().enumerate() {
-                    i.swatch style=(format!("background:{}", colour(index))) { }
-                    bdi { (model) }
-                }
-            }
-        }
-    }
-}
-
 /// The rows of a config at scope `all` for the first outcome, in the order of the predictors.
 fn rows<'a>(summary: &'a Summary, model: &str, config: Config<'_>) -> Vec<&'a CorrelationRow> {
     let outcome = summary.analysis.outcomes.first().map_or("", |outcome| outcome.name());
@@ -96,7 +82,7 @@ fn panel(summary: &Summary, models: &[&str], config: Config<'_>) -> Option<Panel
         return None;
     }
     let frame = Frame {
-        x: Axis::Numbers { range: (-1.0, 1.0), unit: "r".to_owned(), log: false },
+        x: Axis::Numbers { range: (-1.05, 1.05), unit: "r".to_owned(), log: false },
         y: Axis::Names {
             names: predictors.iter().map(|name| words(name)).collect(),
             unit: String::new(),

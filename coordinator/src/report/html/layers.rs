@@ -1,11 +1,11 @@
-//! The charts of the weights: kurtosis and outliers of each layer's MLP.
+//! The chart of the weights: kurtosis and outliers of each layer's MLP.
 
 use kuva::plot::annotations::Orientation;
 
 use super::super::block::Table;
 use super::super::layer_label;
 use super::super::number::{fixed, or_undefined, significant};
-use super::chart::Chart;
+use super::chart::{Chart, key};
 use super::marks::{Dot, colour, dots, line, range, reference};
 use super::panel::{Axis, Frame, Panel};
 use super::shown::Shown;
@@ -16,60 +16,72 @@ pub(super) const HEIGHT: f64 = 210.0;
 
 /// A number of a layer that is drawn.
 struct Measure {
+    title: &'static str,
     value: fn(&LayerRow) -> Option<f64>,
     unit: &'static str,
-    /// Values with a name.
+    /// What a Gaussian has.
+    gaussian: f64,
+    /// Other values with a name.
     marks: &'static [(f64, &'static str)],
 }
 
-/// The chart of kurtosis; `None` without weights.
-pub(super) fn kurtosis(shown: &Shown<'_>) -> Option<Chart> {
-    let measure = Measure {
+const MEASURES: [Measure; 2] = [
+    Measure {
+        title: "kurtosis",
         value: |row| row.kurtosis,
         unit: "excess kurtosis",
-        marks: &[
-            (0.0, "Gaussian"),
-            (3.0, "moderate from here"),
-            (30.0, "high"),
-            (100.0, "extreme"),
-        ],
-    };
-    let words = "Excess kurtosis κ of each layer's MLP weights, all its matrices together: 0 is a Gaussian, and the larger, the more of the \
-                 variance sits in few weights.";
-    chart(shown, &measure, ("kurtosis", "Weights: kurtosis by layer", words))
-}
-
-/// The chart of outliers; `None` without weights.
-pub(super) fn outliers(shown: &Shown<'_>) -> Option<Chart> {
-    let measure = Measure {
+        gaussian: 0.0,
+        marks: &[(3.0, "moderate from here"), (30.0, "high"), (100.0, "extreme")],
+    },
+    Measure {
+        title: "outliers",
         value: |row| row.outliers_3std_percent,
         unit: "% of weights beyond 3σ",
-        marks: &[(0.27, "Gaussian")],
-    };
-    let words = "Share of each layer's MLP weights with |w| > 3σ; 0.27 % for a Gaussian.";
-    chart(shown, &measure, ("outliers", "Weights: outliers by layer", words))
-}
+        gaussian: 0.27,
+        marks: &[],
+    },
+];
 
-fn chart(
-    shown: &Shown<'_>,
-    measure: &Measure,
-    (id, title, words): (&'static str, &str, &str),
-) -> Option<Chart> {
+/// The chart; `None` without weights.
+pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     let rows = shown.view.summary.layers.iter().filter(|row| row.model == shown.view.model);
     let rows: Vec<&LayerRow> = rows.collect();
+    let panels: Vec<Panel> = MEASURES.iter().filter_map(|measure| panel(&rows, measure)).collect();
+    let words = "Of each layer's MLP weights, all its matrices together: excess kurtosis κ, which is larger the more of the variance sits \
+                 in few weights, and the share with |w| > 3σ.";
+    (!panels.is_empty()).then(|| Chart {
+        id: "weights",
+        title: "What the weights are like, by layer".to_owned(),
+        words: words.to_owned(),
+        key: key(&stacks(rows.iter().map(|row| row.stack.as_str()))),
+        panels,
+        table: table(&rows),
+    })
+}
+
+/// The stacks in their order, as keys name them.
+pub(super) fn stacks<'a>(stacks: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut named: Vec<&str> = Vec::new();
+    stacks.for_each(|stack| {
+        if !named.contains(&stack) {
+            named.push(stack)
+        }
+    });
+    named
+}
+
+fn panel(rows: &[&LayerRow], measure: &Measure) -> Option<Panel> {
     let values: Vec<f64> = rows.iter().filter_map(|row| (measure.value)(row)).collect();
-    if values.is_empty() {
-        return None;
-    }
-    let up = range(values.iter().copied());
+    let up = range(values.iter().copied().chain([measure.gaussian]));
     let frame = Frame {
         x: across(rows.iter().map(|row| row.layer)),
         y: numbers(up, measure.unit),
         height: HEIGHT,
     };
-    let inside = measure.marks.iter().filter(|(value, _)| (up.0..=up.1).contains(value));
-    let layout = inside.fold(frame.layout(), |layout, (value, label)| {
-        layout.with_reference_line(reference(*value, Orientation::Horizontal, label))
+    let marks = measure.marks.iter().filter(|(value, _)| (up.0..=up.1).contains(value));
+    let marks = [(measure.gaussian, "Gaussian")].into_iter().chain(marks.copied());
+    let layout = marks.fold(frame.layout(), |layout, (value, label)| {
+        layout.with_reference_line(reference(value, Orientation::Horizontal, label))
     });
     let mut plots = Vec::new();
     for (index, stack) in rows.chunk_by(|a, b| a.stack == b.stack).enumerate() {
@@ -87,23 +99,8 @@ fn chart(
         let path: Vec<(f64, f64)> = points.iter().map(|dot| (dot.x, dot.y)).collect();
         plots.extend([line(&path, &colour(index), 1.5), dots(&points, &colour(index), 3.0)]);
     }
-    let panel = Panel::new(String::new(), stacks(&rows), layout, plots);
-    Some(Chart {
-        id,
-        title: title.to_owned(),
-        words: words.to_owned(),
-        key: maud::html! {},
-        panels: vec![panel],
-        table: table(&rows),
-    })
-}
-
-/// Which colour is which stack, where there are two.
-fn stacks(rows: &[&LayerRow]) -> String {
-    match rows.chunk_by(|a, b| a.stack == b.stack).count() {
-        0 | 1 => String::new(),
-        _ => "blue: the first stack in the table; orange: the second".to_owned(),
-    }
+    let panel = Panel::new(measure.title.to_owned(), String::new(), layout, plots);
+    (!values.is_empty()).then_some(panel)
 }
 
 /// The axis of layers.

@@ -79,7 +79,7 @@ pub(super) fn range(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
     });
     match ends {
         (low, high) if low < high => {
-            let room = 0.06 * (high - low);
+            let room = 0.08 * (high - low);
             (low - room, high + room)
         }
         (low, _) if low.is_finite() => (low - 0.5, low + 0.5),

@@ -63,8 +63,7 @@ fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
         scatter::chart(shown),
         forest::chart(shown),
         shares::chart(shown),
-        layers::kurtosis(shown),
-        layers::outliers(shown),
+        layers::chart(shown),
     ]
     .into_iter()
     .flatten()

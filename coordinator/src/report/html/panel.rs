@@ -21,6 +21,8 @@ pub(super) struct Panel {
     pub(super) title: String,
     /// What it comes to, in a few words.
     pub(super) words: String,
+    /// Names of what stands numbered in it; may be empty.
+    pub(super) list: Vec<String>,
     svg: String,
     height: f64,
 }
@@ -74,6 +76,7 @@ impl Frame {
             .with_label_size(11)
             .with_tick_size(11)
             .with_body_size(11)
+            .with_ticks(4)
             .with_tick_length(3.0)
             .with_x_label_overlap(AxisLabelOverlap::Thin);
         self.y.up(self.x.across(layout))
@@ -172,7 +175,8 @@ impl Panel {
         scene.has_tooltips = false;
         scene.background_color = None;
         scene.font_family = None;
-        Self { title, words, height: scene.height, svg: SvgBackend::new().render_scene(&scene) }
+        let svg = SvgBackend::new().render_scene(&scene);
+        Self { title, words, list: Vec::new(), height: scene.height, svg }
     }
 
     /// The panel for the page. The library escapes what it writes into the SVG.
@@ -186,6 +190,7 @@ impl Panel {
                 svg.plot viewBox=(box_of) role="img" aria-label=(format!("{} {}", self.title, self.words)) {
                     (PreEscaped(&self.svg))
                 }
+                @if !self.list.is_empty() { ol { @for name in &self.list { li { (name) } } } }
             }
         }
     }

@@ -45,9 +45,9 @@ impl Diverging {
         html! {
             div.key {
                 span { "better" }
-                @for edge in self.edges.iter().rev() { (swatch(&self.colour(-edge), &format!("≤ −{}", text(*edge)))) }
+                @for edge in self.edges.iter().rev() { (swatch(&self.colour(-edge), &format!("−{}", text(*edge)))) }
                 (swatch("var(--zero)", &format!("< {}", text(smallest))))
-                @for edge in &self.edges { (swatch(&self.colour(*edge), &format!("≥ {}", text(*edge)))) }
+                @for edge in &self.edges { (swatch(&self.colour(*edge), &text(*edge))) }
                 span { "worse, in " (unit) }
             }
         }

@@ -41,12 +41,12 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     })
 }
 
-/// `r = −0.20 [−0.66, 0.37], p = 0.49, n = 14`
+/// `r = −0.20 [−0.66, 0.37], p = 0.49, n = 14`, broken over lines at its commas only.
 pub(super) fn answer(row: &CorrelationRow) -> String {
     let two = |value| or_undefined(value, |value| fixed(value, 2));
     match (row.pearson_r, row.pearson_p) {
         (Some(_), Some(probability)) => format!(
-            "r = {} [{}, {}], p = {}, n = {}",
+            "r\u{a0}=\u{a0}{}\u{a0}[{},\u{a0}{}], p\u{a0}=\u{a0}{}, n\u{a0}=\u{a0}{}",
             two(row.pearson_r),
             two(row.pearson_low),
             two(row.pearson_high),

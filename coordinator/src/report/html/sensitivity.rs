@@ -28,7 +28,7 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     });
     let panels: Vec<_> = panels.collect();
     let words = format!(
-        "ΔNLL with one layer alone quantized, in 10⁻³ nat per token. One scale for the whole page, its steps 1–2–5 apart. A dot marks an \
+        "ΔNLL with one layer alone quantized, in 10⁻³ nat per token. One scale for the whole page: a class begins at its number, in steps of 1–2–5. A dot marks an \
          interval that excludes 0 ({}).",
         shown.view.interval_in_words()
     );

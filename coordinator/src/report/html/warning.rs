@@ -210,7 +210,7 @@ impl Warning {
                 "Only |r| ≥ {} would be seen; read smaller ones as unknown, not as absent, and add languages to corpus.languages.",
                 fixed(*detectable, 2)
             ),
-            Self::FewGroups { .. } => "Intervals over so few are too short; add documents, or check that corpus.groups does not put \
+            Self::FewGroups { .. } => "Intervals over so few tend to be too short; add documents, or check that corpus.groups does not put \
                                        unrelated ones together."
                 .to_owned(),
             Self::IncludesZero { .. } => "Their change of sign or size is not shown; do not rank them against each other, or raise \
