@@ -14,6 +14,9 @@ use super::super::number::{fixed, significant};
 /// Width of every panel in its own units: that of a phone, so that text keeps its size there.
 pub(super) const WIDTH: f64 = 360.0;
 
+/// Width of a letter of a label, or a little more.
+const LETTER: f64 = 5.9;
+
 /// A finished panel.
 #[derive(Debug)]
 pub(super) struct Panel {
@@ -50,7 +53,7 @@ pub(super) enum Axis {
     Names {
         /// The names; an empty one has no label.
         names: Vec<String>,
-        /// Unit, written at the axis.
+        /// What they are, written at the axis if it runs across.
         unit: String,
     },
 }
@@ -119,11 +122,10 @@ impl Axis {
             Self::Whole { unit, .. } => {
                 layout.with_y_label(unit).with_y_tick_step(self.step()).with_y_tick_format(ticks())
             }
-            Self::Names { names, unit } if unit.is_empty() => {
-                layout.with_y_categories(names.clone())
-            }
-            Self::Names { names, unit } => {
-                layout.with_y_label(unit).with_y_categories(names.clone())
+            Self::Names { names, .. } => {
+                let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+                let left = (LETTER * longest as f64 + 14.0).min(WIDTH / 2.0);
+                layout.with_y_categories(names.clone()).with_force_margins(left, 10.0)
             }
         }
     }
