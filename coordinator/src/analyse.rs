@@ -1,12 +1,10 @@
 //! From the rows of an output to its analysis: reduce, render, write `analysis/`. Needs no model, no corpus and no worker.
 
-use babelquant_proto::{Digest, EngineClass};
-use serde::Serialize;
 use thiserror::Error;
 
 use crate::reduce::{Effects, Reducer, Summary};
-use crate::report;
-use crate::store::{AnalysisFile, Output, StoreError};
+use crate::report::{self, Provenance};
+use crate::store::{AnalysisFile, Output, QuarantinedUnit, StoreError};
 use crate::study::Analysis;
 
 /// Why there is no analysis.
@@ -20,14 +18,6 @@ pub enum AnalyseError {
     Json(#[from] serde_json::Error),
 }
 
-/// Where the numbers of a summary come from; no time, host or path.
-#[derive(Serialize)]
-struct Provenance {
-    study: String,
-    spec_digest: Digest,
-    engine_class: EngineClass,
-}
-
 /// Reduces the rows of `output`, writes `analysis/` and returns the report for the terminal.
 ///
 /// # Errors
@@ -37,10 +27,13 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     let run = run.ok_or_else(|| StoreError::NoRun { location: output.location().to_owned() })?;
     let mut reducer = reducer(output, analysis).await?;
     output.read(|rows| reducer.push_activations(rows)).await?;
+    let given_up = output.manifest().await?.map(|manifest| manifest.quarantined);
+    let in_words = |unit: QuarantinedUnit| format!("{} ({})", unit.description, unit.fault);
     let provenance = Provenance {
         study: run.study,
         spec_digest: run.spec_digest,
         engine_class: run.engine_class,
+        quarantined: given_up.unwrap_or_default().into_iter().map(in_words).collect(),
     };
     let derived = tokio::task::spawn_blocking(move || derive(reducer, &provenance)).await;
     let (files, text) = derived.map_err(StoreError::from)??;
@@ -84,6 +77,7 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         AnalysisFile::table(&summary.matrices)?,
         AnalysisFile::table(&summary.configs)?,
         AnalysisFile::table(&summary.sensitivity)?,
+        AnalysisFile::table(&summary.depth)?,
         AnalysisFile::table(&summary.additivity)?,
         AnalysisFile::table(&summary.protection)?,
         AnalysisFile::table(&summary.floor)?,
@@ -91,5 +85,6 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         AnalysisFile::table(&summary.replication)?,
         AnalysisFile::text("summary.json", report::json(summary, provenance)?),
         AnalysisFile::text("report.md", report::markdown(summary)),
+        AnalysisFile::text("report.html", report::html(summary, provenance)),
     ])
 }

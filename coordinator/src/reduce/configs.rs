@@ -7,13 +7,14 @@ use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::WeightRow;
 use babelquant_proto::{Components, Layers};
 
-use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
+use super::documents::{Cell, LanguageScores};
+use super::losses::{self, Losses};
 use super::names::ByLanguage;
 use super::quantized::Quantized;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
 use super::tables::ConfigRow;
-use crate::statistics::{Estimate, Interval, estimate, ratio};
+use crate::statistics::ratio;
 use crate::study::Analysis;
 
 /// Bits of a weight that is not quantized.
@@ -48,16 +49,6 @@ pub(super) struct Sources<'a> {
 /// A config of a model: its components and itself.
 type Key<'a> = (&'a str, &'a str, &'a Spelled<QuantConfig>);
 
-/// ΔNLL of a config in the languages, in their order.
-#[derive(Debug, Default)]
-struct Losses<'a> {
-    languages: Vec<(&'a str, Estimate)>,
-    /// Σ over languages of the ΔNLL of each draw.
-    draws: Vec<Option<f64>>,
-    unsupported: Option<&'a str>,
-    obstacle: Option<&'static str>,
-}
-
 /// The table: the configs of each model and components that quantize every layer.
 pub(super) fn rows(sources: &Sources<'_>) -> Vec<ConfigRow> {
     let losses = sources.losses();
@@ -88,21 +79,10 @@ fn front(points: &[Option<(f64, f64)>]) -> Vec<bool> {
 
 impl<'a> Sources<'a> {
     fn losses(&self) -> BTreeMap<Key<'a>, Losses<'a>> {
-        let mut losses: BTreeMap<Key<'a>, Losses<'a>> = BTreeMap::new();
-        for ((model, language), scores) in self.scores {
-            let cells: Vec<&Cell> = scores.cells.iter().filter(|cell| is_of_table(cell)).collect();
-            for cells in cells.chunks(CELLS_TOGETHER) {
-                let columns: Vec<Vec<f64>> =
-                    cells.iter().flat_map(|cell| columns(scores, cell)).collect();
-                let draws = scores.groups.resampling(self.analysis).totals(&columns);
-                for (cell, draws) in cells.iter().zip(draws.as_chunks::<2>().0) {
-                    let key = (model.as_str(), cell.components.as_str(), &cell.config);
-                    let losses = losses.entry(key).or_default();
-                    losses.add(language, (scores, cell), draws, self.analysis);
-                }
-            }
-        }
-        losses
+        let key = |model: &'a str, cell: &'a Cell| {
+            is_of_table(cell).then_some((model, cell.components.as_str(), &cell.config))
+        };
+        losses::by(self.scores, self.analysis, key)
     }
 
     fn row(&self, (model, components, config): Key<'a>, losses: &Losses<'a>) -> ConfigRow {
@@ -157,61 +137,6 @@ impl<'a> Sources<'a> {
 fn is_of_table(cell: &Cell) -> bool {
     let identity = cell.config.value.as_ref().is_some_and(QuantConfig::is_identity);
     cell.scope.value == Some(Layers::All) && !identity
-}
-
-/// Sums by group: NLL − baseline NLL, and tokens.
-fn columns(scores: &LanguageScores, cell: &Cell) -> [Vec<f64>; 2] {
-    [
-        scores.column(cell, |score, _| score.delta().unwrap_or(0.0)),
-        scores.column(cell, |_, document| document.size.tokens as f64),
-    ]
-}
-
-impl<'a> Losses<'a> {
-    fn add(
-        &mut self,
-        language: &'a str,
-        (scores, cell): (&'a LanguageScores, &'a Cell),
-        [deltas, tokens]: &[Vec<f64>; 2],
-        analysis: &Analysis,
-    ) {
-        let sum: Option<f64> = cell.scores.iter().map(Score::delta).sum();
-        let value = sum.and_then(|sum| ratio(sum, scores.size(cell).tokens as f64));
-        let loss = estimate(value, (deltas, tokens), analysis.confidence);
-        let drawn = deltas.iter().zip(tokens).map(|(&delta, &tokens)| ratio(delta, tokens));
-        match self.languages.is_empty() {
-            true => self.draws = drawn.collect(),
-            // Languages without draws leave none to the mean.
-            false => {
-                self.draws = self.draws.iter().zip(drawn).map(|(a, b)| Some((*a)? + b?)).collect()
-            }
-        }
-        self.languages.push((language, loss));
-        self.unsupported = self.unsupported.or(cell.unsupported.as_deref());
-        self.obstacle = self.obstacle.or(scores.groups.obstacle(analysis));
-    }
-
-    /// The mean over languages; absent where one is undefined.
-    fn mean(&self, analysis: &Analysis) -> Estimate {
-        let count = self.languages.len() as f64;
-        let sum: Option<f64> = self.languages.iter().map(|(_, loss)| loss.value).sum();
-        let value = sum.and_then(|sum| ratio(sum, count));
-        let draws = self.draws.iter().map(|sum| ratio((*sum)?, count));
-        let interval = value.and_then(|_| Interval::percentile(draws, analysis.confidence));
-        Estimate { value, interval }
-    }
-
-    /// The language of the largest ΔNLL; `None` where one is undefined.
-    fn worst(&self) -> Option<(&'a str, Estimate)> {
-        let mut worst: Option<(&'a str, Estimate)> = None;
-        for &(language, loss) in &self.languages {
-            let value = loss.value?;
-            if worst.is_none_or(|(_, known)| known.value.is_none_or(|known| value > known)) {
-                worst = Some((language, loss));
-            }
-        }
-        worst
-    }
 }
 
 #[cfg(test)]

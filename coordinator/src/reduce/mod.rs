@@ -8,6 +8,7 @@ mod additivity;
 mod clipping;
 mod configs;
 mod correlations;
+mod depth;
 mod documents;
 mod drift;
 mod effects;
@@ -16,6 +17,7 @@ mod groups;
 mod held;
 mod languages;
 mod layers;
+mod losses;
 mod names;
 mod predictors;
 mod protection;
@@ -41,7 +43,7 @@ pub(crate) use effects::{Effect, Effects};
 pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    AdditivityRow, ConfigRow, CorrelationRow, EVERY_SET, FloorRow, LanguageRow, LayerRow,
+    AdditivityRow, ConfigRow, CorrelationRow, DepthRow, EVERY_SET, FloorRow, LanguageRow, LayerRow,
     MatrixRow, ModelRow, ProtectionRow, ReplicationRow, SensitivityRow, ShareRow,
 };
 
@@ -77,6 +79,8 @@ pub struct Summary {
     pub configs: Vec<ConfigRow>,
     /// What each config at each scope does to each language.
     pub sensitivity: Vec<SensitivityRow>,
+    /// What each config does to one layer alone, over the languages.
+    pub depth: Vec<DepthRow>,
     /// Whether the effects of single layers add up.
     pub additivity: Vec<AdditivityRow>,
     /// Sets of layers left as they are beside others of their size.
@@ -157,6 +161,7 @@ impl Reducer {
             languages,
             matrices: quantized.matrix_rows(),
             configs: configs::rows(&configs),
+            depth: depth::rows(&scores, &analysis),
             additivity: additivity::rows(&scores, &analysis),
             protection: protection::rows(&sensitivity),
             sensitivity,

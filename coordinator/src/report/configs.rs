@@ -8,7 +8,7 @@ use super::sensitivity::label;
 use super::{Medium, View};
 use crate::reduce::ConfigRow;
 
-/// Configs that the terminal shows in full; of more only those on a front.
+/// Configs that the terminal and the page show in full; of more only those on a front.
 const SHOWN_MAX: usize = 8;
 
 const HEADER: [&str; 8] = [
@@ -95,7 +95,8 @@ fn thousandths([value, low, high]: [Option<f64>; 3]) -> String {
     }
 }
 
-fn of_model(view: View<'_>) -> impl Iterator<Item = &ConfigRow> {
+/// The rows of the view's model.
+pub(super) fn of_model(view: View<'_>) -> impl Iterator<Item = &ConfigRow> {
     view.summary.configs.iter().filter(move |row| row.model == view.model)
 }
 
@@ -104,11 +105,11 @@ pub(super) fn hidden(view: View<'_>) -> BTreeSet<(&str, &str)> {
     let supported: Vec<&ConfigRow> =
         of_model(view).filter(|row| row.unsupported().is_none()).collect();
     match view.medium {
-        Medium::Terminal if supported.len() > SHOWN_MAX => supported
+        Medium::Terminal | Medium::Html if supported.len() > SHOWN_MAX => supported
             .into_iter()
             .filter(|row| !row.on_mean_front && !row.on_worst_front)
             .map(|row| (row.components.as_str(), row.config.as_str()))
             .collect(),
-        Medium::Terminal | Medium::Markdown => BTreeSet::new(),
+        Medium::Terminal | Medium::Html | Medium::Markdown => BTreeSet::new(),
     }
 }

@@ -63,7 +63,7 @@ fn words(rows: &[&CorrelationRow], shown: usize, choice: String, medium: Medium)
         Medium::Terminal => {
             format!("left out: {} more, all of them in report.md", rows.len() - shown)
         }
-        Medium::Markdown => format!("all {} follow", rows.len()),
+        Medium::Markdown | Medium::Html => format!("all {} follow", rows.len()),
     };
     format!(
         "Shown: {choice} ({shown} lines); {rest} and in correlations.parquet. In brackets: Fisher's interval. p is two-sided and not \

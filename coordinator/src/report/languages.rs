@@ -34,7 +34,7 @@ fn shown(medium: Medium) -> &'static [Predictor] {
             Predictor::WeightedKurtosisMlpOut,
             Predictor::OutlierShareBlockOut,
         ],
-        Medium::Markdown => &Predictor::ALL,
+        Medium::Markdown | Medium::Html => &Predictor::ALL,
     }
 }
 
@@ -53,7 +53,7 @@ fn column(predictor: Predictor, rows: &[&LanguageRow], medium: Medium) -> Column
         Medium::Terminal => {
             predictor.name().replace("_block_out", "\n_block_out").replace("_mlp_out", "\n_mlp_out")
         }
-        Medium::Markdown => predictor.to_string(),
+        Medium::Markdown | Medium::Html => predictor.to_string(),
     };
     let numbers: Vec<_> = rows.iter().map(|row| row.estimate(predictor)).collect();
     Column::new(head, estimates(&numbers, 4))

@@ -1,4 +1,4 @@
-//! Report: a Summary → text for the terminal, Markdown and JSON. Pure; computes no statistic and writes no file.
+//! Report: a Summary → text for the terminal, Markdown, HTML and JSON. Pure; computes no statistic and writes no file.
 //!
 //! Sections build blocks once; `terminal` and `markdown` differ in how blocks are written, how wide a table may be, and in how many of the
 //! correlations are shown.
@@ -12,12 +12,14 @@ mod correlations;
 mod degradation;
 mod findings;
 mod floor;
+mod html;
 mod languages;
 mod markdown;
 mod matrices;
 mod matrix;
 mod number;
 mod protection;
+mod provenance;
 mod recipe;
 mod replication;
 mod sensitivity;
@@ -31,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
 
+pub use provenance::Provenance;
 pub(crate) use recipe::{recipe, recipe_losses};
 
 use block::Block;
@@ -48,6 +51,11 @@ pub fn terminal(summary: &Summary) -> String {
 /// The whole report as Markdown.
 pub fn markdown(summary: &Summary) -> String {
     markdown::write(&blocks(summary, Medium::Markdown))
+}
+
+/// The report as one page with charts, readable without a network.
+pub fn html(summary: &Summary, provenance: &Provenance) -> String {
+    html::write(summary, provenance)
 }
 
 /// Clipping rules compared on the weights of one model, for a terminal; empty without rows.
@@ -90,6 +98,8 @@ enum Medium {
     Terminal,
     /// As wide and long as it gets.
     Markdown,
+    /// A page of charts.
+    Html,
 }
 
 impl Medium {
@@ -97,7 +107,7 @@ impl Medium {
     fn columns(self, label: usize, width: usize) -> usize {
         match self {
             Self::Terminal => (TERMINAL_WIDTH.saturating_sub(label) / (width + 1)).max(1),
-            Self::Markdown => usize::MAX,
+            Self::Markdown | Self::Html => usize::MAX,
         }
     }
 }

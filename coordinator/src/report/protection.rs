@@ -20,7 +20,7 @@ const HEADER: [&str; 7] = [
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let shown = |row: &&ProtectionRow| match view.medium {
         Medium::Terminal => row.language.is_none(),
-        Medium::Markdown => true,
+        Medium::Markdown | Medium::Html => true,
     };
     let rows = || view.summary.protection.iter().filter(|row| row.model == view.model);
     let mut table = Table::new(&HEADER);

@@ -21,7 +21,7 @@ pub(super) fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
     }
     let shown = match medium {
         Medium::Terminal => main(&questions, summary),
-        Medium::Markdown => questions.clone(),
+        Medium::Markdown | Medium::Html => questions.clone(),
     };
     let models: BTreeSet<&str> = summary.replication.iter().map(|row| row.model.as_str()).collect();
     let labels = Column::new("correlation", shown.iter().map(|question| label_of(&question[0])));

@@ -2,7 +2,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use statrs::function::beta::beta_reg;
+use statrs::function::beta::{beta_reg, inv_beta_reg};
 use statrs::function::erf::{erfc, erfc_inv};
 
 /// Two-sided p of a correlation `r` under independence and normality: I(1 − r²; degrees/2, 1/2), which equals 2·P(T > |t|) for
@@ -37,6 +37,16 @@ pub(super) fn normal_quantile_two_sided(confidence: f64) -> Option<f64> {
     (confidence > 0.0 && confidence < 1.0 && z.is_finite()).then_some(z)
 }
 
+/// t such that Student's t of `degrees` lies within ±t with probability `confidence`; `None` outside 0…1, both excluded.
+pub(super) fn student_quantile_two_sided(confidence: f64, degrees: f64) -> Option<f64> {
+    if !(confidence > 0.0 && confidence < 1.0) {
+        return None;
+    }
+    let share = inv_beta_reg(degrees / 2.0, 0.5, 1.0 - confidence);
+    let t = (degrees * (1.0 - share) / share).sqrt();
+    t.is_finite().then_some(t)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +65,8 @@ mod tests {
         close(student_p(1.408_385_993_923_693_1, 12.0), 0.184_395_168_984_906_66);
         close(normal_quantile_two_sided(0.95).unwrap(), 1.959_963_984_540_054_2);
         close(normal_p(1.959_963_984_540_054_2), 0.05);
+        close(student_quantile_two_sided(0.95, 3.0).unwrap(), 3.182_446_305_283_71);
+        close(student_quantile_two_sided(0.95, 12.0).unwrap(), 2.178_812_829_667_228);
         close(normal_cdf(-3.0), 0.001_349_898_031_630_094_5);
         close(normal_quantile(0.001_349_898_031_630_094_5), -3.0);
         assert_eq!(

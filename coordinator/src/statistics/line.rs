@@ -16,6 +16,13 @@ pub struct Line {
     pub intercept_error: f64,
 }
 
+impl Line {
+    /// The line's y at `x`.
+    pub fn at(&self, x: f64) -> f64 {
+        self.intercept + self.slope * x
+    }
+}
+
 /// The line of least squares: slope = Σ(x−x̄)(y−ȳ)/Σ(x−x̄)² (science §E.11).
 pub fn line(pairs: &Pairs) -> Line {
     let n = pairs.count() as f64;

@@ -1,6 +1,7 @@
 //! Statistics: functions on numbers. Pure, in f64, every sum in a fixed order; a seed is an argument. Not what is measured (`reduce`), nor
 //! how it is written (`report`).
 
+mod band;
 mod bootstrap;
 mod buckets;
 mod clusters;
@@ -30,6 +31,7 @@ pub(crate) mod goldens;
 #[cfg(test)]
 mod tests;
 
+pub use band::Band;
 pub use bootstrap::{Bca, Bootstrap, Resamples, bootstrap, bootstraps};
 pub use clusters::Clusters;
 pub use compositions::UNITS_MAX;

@@ -3,6 +3,7 @@
 mod additivity;
 mod configs;
 mod correlations;
+mod depth;
 mod floor;
 mod languages;
 mod layers;
@@ -16,6 +17,7 @@ mod shares;
 pub use additivity::AdditivityRow;
 pub use configs::ConfigRow;
 pub use correlations::CorrelationRow;
+pub use depth::DepthRow;
 pub use floor::FloorRow;
 pub use languages::LanguageRow;
 pub use layers::LayerRow;

@@ -1,0 +1,100 @@
+//! ΔNLL of a cell in each language, and over the languages. Which cells those are is said by who asks (`configs`, `depth`).
+
+use std::collections::BTreeMap;
+
+use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
+use super::names::ByLanguage;
+use crate::statistics::{Estimate, Interval, estimate, ratio};
+use crate::study::Analysis;
+
+/// ΔNLL of the cells of one key in the languages, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Losses<'a> {
+    /// The languages and their losses.
+    pub(super) languages: Vec<(&'a str, Estimate)>,
+    /// Σ over languages of the ΔNLL of each draw.
+    draws: Vec<Option<f64>>,
+    /// Why the config does not fit.
+    pub(super) unsupported: Option<&'a str>,
+    /// Why there are no intervals.
+    pub(super) obstacle: Option<&'static str>,
+}
+
+/// The losses by key; cells without a key are left out. Languages with the same groups are resampled together.
+pub(super) fn by<'a, K: Ord>(
+    scores: &'a ByLanguage<LanguageScores>,
+    analysis: &Analysis,
+    key: impl Fn(&'a str, &'a Cell) -> Option<K>,
+) -> BTreeMap<K, Losses<'a>> {
+    let mut losses: BTreeMap<K, Losses<'a>> = BTreeMap::new();
+    for ((model, language), scores) in scores {
+        let keyed = scores.cells.iter().filter_map(|cell| Some((key(model, cell)?, cell)));
+        let mut keyed: Vec<(K, &Cell)> = keyed.collect();
+        while !keyed.is_empty() {
+            let rest = keyed.split_off(keyed.len().min(CELLS_TOGETHER));
+            let columns: Vec<Vec<f64>> =
+                keyed.iter().flat_map(|(_, cell)| columns(scores, cell)).collect();
+            let draws = scores.groups.resampling(analysis).totals(&columns);
+            for ((key, cell), draws) in keyed.into_iter().zip(draws.as_chunks::<2>().0) {
+                losses.entry(key).or_default().add(language, (scores, cell), draws, analysis);
+            }
+            keyed = rest;
+        }
+    }
+    losses
+}
+
+/// Sums by group: NLL − baseline NLL, and tokens.
+fn columns(scores: &LanguageScores, cell: &Cell) -> [Vec<f64>; 2] {
+    [
+        scores.column(cell, |score, _| score.delta().unwrap_or(0.0)),
+        scores.column(cell, |_, document| document.size.tokens as f64),
+    ]
+}
+
+impl<'a> Losses<'a> {
+    fn add(
+        &mut self,
+        language: &'a str,
+        (scores, cell): (&'a LanguageScores, &'a Cell),
+        [deltas, tokens]: &[Vec<f64>; 2],
+        analysis: &Analysis,
+    ) {
+        let sum: Option<f64> = cell.scores.iter().map(Score::delta).sum();
+        let value = sum.and_then(|sum| ratio(sum, scores.size(cell).tokens as f64));
+        let loss = estimate(value, (deltas, tokens), analysis.confidence);
+        let drawn = deltas.iter().zip(tokens).map(|(&delta, &tokens)| ratio(delta, tokens));
+        match self.languages.is_empty() {
+            true => self.draws = drawn.collect(),
+            // Languages without draws leave none to the mean.
+            false => {
+                self.draws = self.draws.iter().zip(drawn).map(|(a, b)| Some((*a)? + b?)).collect()
+            }
+        }
+        self.languages.push((language, loss));
+        self.unsupported = self.unsupported.or(cell.unsupported.as_deref());
+        self.obstacle = self.obstacle.or(scores.groups.obstacle(analysis));
+    }
+
+    /// The mean over languages; absent where one is undefined.
+    pub(super) fn mean(&self, analysis: &Analysis) -> Estimate {
+        let count = self.languages.len() as f64;
+        let sum: Option<f64> = self.languages.iter().map(|(_, loss)| loss.value).sum();
+        let value = sum.and_then(|sum| ratio(sum, count));
+        let draws = self.draws.iter().map(|sum| ratio((*sum)?, count));
+        let interval = value.and_then(|_| Interval::percentile(draws, analysis.confidence));
+        Estimate { value, interval }
+    }
+
+    /// The language of the largest ΔNLL; `None` where one is undefined.
+    pub(super) fn worst(&self) -> Option<(&'a str, Estimate)> {
+        let mut worst: Option<(&'a str, Estimate)> = None;
+        for &(language, loss) in &self.languages {
+            let value = loss.value?;
+            if worst.is_none_or(|(_, known)| known.value.is_none_or(|known| value > known)) {
+                worst = Some((language, loss));
+            }
+        }
+        worst
+    }
+}

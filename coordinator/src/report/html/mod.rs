@@ -1,0 +1,90 @@
+//! The report as one HTML page: an answer in words, advice, and charts with their numbers. Self-contained: no address is loaded. Not the
+//! reduction; what is drawn stands in the Summary or comes from `statistics`.
+//!
+//! Invariant: the page is a function of the Summary and the provenance; names of models, studies and languages reach it only as escaped text.
+
+mod answer;
+mod chart;
+mod degradation;
+mod depth;
+mod forest;
+mod heat;
+mod language;
+mod layers;
+mod marks;
+mod page;
+mod panel;
+mod pareto;
+mod question;
+mod scale;
+mod scatter;
+mod sensitivity;
+mod shares;
+mod shown;
+mod warning;
+
+use maud::{Markup, html as markup};
+
+pub(super) use shown::Shown;
+
+use super::{Medium, Provenance, View, models};
+use crate::reduce::Summary;
+use chart::Chart;
+
+/// The page.
+pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
+    let models = models(summary);
+    let sections: Vec<Markup> = models
+        .iter()
+        .enumerate()
+        .map(|(index, model)| {
+            let view = View { summary, model, medium: Medium::Html };
+            section(&Shown::of(view), index, provenance)
+        })
+        .collect();
+    let across = forest::across(summary).map(|chart| markup! { (chart.markup("across")) });
+    let content = match sections.is_empty() {
+        true => markup! { p.lead { "Nothing has been measured yet: this output has no rows." } },
+        false => markup! {
+            @for section in &sections { (section) }
+            @if let Some(across) = across { section.model { h2 { "Across models" } (across) } }
+        },
+    };
+    page::page(&content, summary, provenance).into_string()
+}
+
+/// What is said and drawn of one model.
+fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
+    let charts: Vec<Chart> = [
+        degradation::chart(shown),
+        pareto::chart(shown),
+        sensitivity::chart(shown),
+        depth::chart(shown),
+        scatter::chart(shown),
+        forest::chart(shown),
+        shares::chart(shown),
+        layers::chart(shown),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let prefix = format!("m{}", index + 1);
+    markup! {
+        section.model id=(prefix) {
+            h2 { "Model " bdi { (shown.view.model) } }
+            (answer::markup(shown))
+            (warning::markup(shown, provenance))
+            @if shown.left_out > 0 {
+                p.note {
+                    "Charts show " (shown.configs.len()) " configs that no other beats in bits and loss and leave out "
+                    (shown.left_out) "; the ranking of all is in the table under “Bits against loss”, every number in "
+                    code { "report.md" } " and the Parquet files."
+                }
+            }
+            @for chart in &charts { (chart.markup(&prefix)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The heat maps of sensitivity: ΔNLL with one layer quantized, language × layer, a panel for each config on one scale.
+
+use super::super::block::Table;
+use super::super::floor::Floors;
+use super::super::number::fixed;
+use super::super::sensitivity::is_none;
+use super::chart::Chart;
+use super::heat::{Entry, Map, place};
+use super::scale::Diverging;
+use super::shown::{Config, Shown, name};
+use crate::reduce::SensitivityRow;
+
+/// The chart; `None` where no layer was quantized alone.
+pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
+    let floors = Floors::of(shown.view);
+    let maps: Vec<(Config<'_>, Map)> = shown
+        .configs
+        .iter()
+        .map(|&config| (config, map(shown, config, &floors)))
+        .filter(|(_, map)| !map.0.is_empty())
+        .collect();
+    let measured = shown.view.summary.sensitivity.iter();
+    let single = measured.filter(|row| row.layer.is_some() && !is_none(row));
+    let scale = Diverging::of(single.filter_map(|row| row.delta_nll));
+    let panels = maps.iter().map(|(config, map)| {
+        let scale = scale.clone();
+        map.panel(name(*config), String::new(), move |value| scale.colour(value))
+    });
+    let panels: Vec<_> = panels.collect();
+    let words = format!(
+        "ΔNLL with one layer alone quantized, in 10⁻³ nat per token. One scale for the whole page: a class begins at its number, in steps of 1–2–5. A dot marks an \
+         interval that excludes 0 ({}).",
+        shown.view.interval_in_words()
+    );
+    (!panels.is_empty()).then(|| Chart {
+        id: "sensitivity",
+        title: "Through which layers".to_owned(),
+        words,
+        key: scale.key("10⁻³ nat per token"),
+        panels,
+        table: table(&maps),
+    })
+}
+
+fn map<'a>(shown: &Shown<'a>, config: Config<'a>, floors: &Floors<'_>) -> Map {
+    let mut map = Map::default();
+    for row in shown.cells(config) {
+        if let Some((stack, layer)) = row.stack.as_deref().zip(row.layer) {
+            map.insert(&row.language, place(stack, layer), entry(row, floors));
+        }
+    }
+    map
+}
+
+fn entry(row: &SensitivityRow, floors: &Floors<'_>) -> Entry {
+    let text = |value: f64| fixed(1e3 * value, 2);
+    let interval = row.delta_nll_low.zip(row.delta_nll_high);
+    let words = match (row.delta_nll, interval) {
+        (None, _) => row.reason.clone().unwrap_or_else(|| "undefined".to_owned()),
+        (Some(value), Some((low, high))) => {
+            format!("{} [{}, {}]", text(value), text(low), text(high))
+        }
+        (Some(value), None) => text(value),
+    };
+    let excludes = interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0);
+    Entry { value: row.delta_nll, text: words, marked: excludes && !floors.hide(row) }
+}
+
+/// A row for each config and language.
+fn table(maps: &[(Config<'_>, Map)]) -> Table {
+    let mut table = Table { header: Vec::new(), rows: Vec::new() };
+    maps.iter().for_each(|(config, map)| map.add_to(&mut table, "config", &name(*config)));
+    table
+}

@@ -1,0 +1,219 @@
+//! The page of a made-up study: the same bytes, escaped names, marks and a table in every chart, and what is said of nothing.
+
+use babelquant_proto::Digest;
+
+use super::super::{Provenance, html};
+use crate::reduce::example::{LANGUAGES, Rows, summary};
+use crate::reduce::{ConfigRow, DepthRow, Reducer, SensitivityRow, Summary};
+use crate::study::Analysis;
+
+const CHARTS: [&str; 8] =
+    ["degradation", "pareto", "sensitivity", "depth", "scatter", "forest", "activation", "weights"];
+
+fn few_draws() -> Analysis {
+    Analysis { bootstrap_draws: 50, ..Analysis::default() }
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        study: "toy study".to_owned(),
+        spec_digest: Digest::of(b"spec"),
+        engine_class: "cpu-x86_64-v3-candle0.11.1".parse().unwrap(),
+        quarantined: Vec::new(),
+    }
+}
+
+fn page(summary: &Summary) -> String {
+    html(summary, &provenance())
+}
+
+/// The part of the page that is one chart.
+fn chart<'a>(page: &'a str, id: &str) -> &'a str {
+    let start = page
+        .find(&format!("<section class=\"chart\" id=\"{id}\">"))
+        .unwrap_or_else(|| panic!("{id}"));
+    let end = page[start..].find("</section>").unwrap();
+    &page[start..start + end]
+}
+
+/// Two models with these names, on the same rows.
+fn models(names: [&str; 2], languages: &[&str]) -> Summary {
+    let rows = Rows::new(languages);
+    let mut reducer = Reducer::new(few_draws());
+    for name in names {
+        let mut rows = rows.clone();
+        rows.weights.iter_mut().for_each(|row| row.model = name.to_owned());
+        rows.quantization.iter_mut().for_each(|row| row.model = name.to_owned());
+        rows.activations.iter_mut().for_each(|row| row.model = name.to_owned());
+        rows.documents.iter_mut().for_each(|row| row.model = name.to_owned());
+        reducer.push_weights(&rows.weights);
+        reducer.push_quantization(&rows.quantization);
+        reducer.push_activations(&rows.activations);
+        reducer.push_documents(&rows.documents);
+    }
+    reducer.finish()
+}
+
+#[test]
+fn the_same_summary_gives_the_same_bytes() {
+    assert!(page(&summary()) == page(&summary()));
+}
+
+#[test]
+fn every_chart_has_marks_and_a_table() {
+    let page = page(&summary());
+    for id in CHARTS {
+        let chart = chart(&page, &format!("m1-{id}"));
+        for part in ["<svg class=\"plot\"", "class=\"tt\"", "<title>", "<tbody><tr>"] {
+            assert!(chart.contains(part), "{id}: {part}");
+        }
+        assert_eq!(chart.matches("<figure").count(), chart.matches("viewBox").count());
+    }
+    assert_eq!(page.matches("class=\"chart\"").count(), CHARTS.len());
+    assert!(!page.contains("NaN") && !page.contains("inf\"") && !page.contains("clip-path"));
+}
+
+#[test]
+fn names_are_text_wherever_they_stand() {
+    let hostile = "<script>alert(1)</script>\"'&";
+    let summary = models([hostile, "b"], &["<img src=x>", "ara", "deu", "eng"]);
+    let mut from = provenance();
+    from.study = hostile.to_owned();
+    from.quarantined = vec!["<b>unit</b>".to_owned()];
+    let page = html(&summary, &from);
+    for part in ["<script>alert", "<img", "<b>unit"] {
+        assert!(!page.contains(part), "{part}");
+    }
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;")
+            && page.contains("&lt;img src=x&gt;")
+    );
+    assert_eq!(page.matches("<script>").count(), 1);
+}
+
+#[test]
+fn the_answer_comes_first_in_words() {
+    let page = page(&summary());
+    let answer =
+        page.split("<dl class=\"answers\">").nth(1).unwrap().split("</dl>").next().unwrap();
+    for part in [
+        "raises the perplexity of",
+        "layer",
+        "p\u{a0}=\u{a0}",
+        "n\u{a0}=\u{a0}14",
+        "|r| ≥ 0.68",
+        "29 to see |r| = 0.5",
+    ] {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+    for part in [
+        "Few languages: 14.",
+        "Few groups of documents: 6",
+        "correlations, ",
+        "analysis seed 1, 200 draws",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    for language in LANGUAGES {
+        assert!(page.contains(&format!("({language})")), "{language}");
+    }
+    assert!(page.contains("<td dir=\"auto\">עברית"));
+}
+
+#[test]
+fn warnings_say_what_to_do() {
+    let summary = Rows::new(&["eng", "hin"]).with_unsupported().reduce(few_draws());
+    let mut from = provenance();
+    from.quarantined = vec!["unit 7 (crashed)".to_owned()];
+    let page = html(&summary, &from);
+    for part in [
+        "Unsupported configs: candle-q4k: mlp.up",
+        "take a group size",
+        "Quarantined units: unit 7 (crashed).",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn models_stand_side_by_side() {
+    let page = page(&models(["one", "two"], &LANGUAGES[..5]));
+    for id in ["m1-forest", "m2-forest", "across-forest"] {
+        assert!(chart(&page, id).contains("class=\"tt\""));
+    }
+    assert!(chart(&page, "across-forest").contains("<bdi>two</bdi>"));
+}
+
+#[test]
+fn nothing_measured_is_said() {
+    let mut reducer = Reducer::new(few_draws());
+    assert!(page(&Reducer::new(few_draws()).finish()).contains("Nothing has been measured yet"));
+    reducer.push_weights(&Rows::new(&[]).weights);
+    let page = page(&reducer.finish());
+    assert!(
+        page.contains("No config of this study quantizes every layer")
+            && page.contains("m1-weights")
+    );
+    assert_eq!(page.matches("class=\"chart\"").count(), 1);
+}
+
+#[test]
+fn nothing_is_loaded() {
+    let page = page(&summary());
+    for part in ["src=", "href=", "url(", "@import", "http://", "https://"] {
+        let found = page.replace("http://www.w3.org/2000/svg", "").matches(part).count();
+        assert_eq!(found, 0, "{part}");
+    }
+}
+
+/// 50 languages × 48 layers × 40 configs, every config on a front: numbers of the example, spread out.
+fn large() -> Summary {
+    let mut large = summary();
+    let of = |scope: &str| {
+        let rows = large.sensitivity.iter();
+        let found = rows.filter(|row| row.scope == scope && row.config == "int4-channel");
+        found.clone().next().unwrap().clone()
+    };
+    let (all, one) = (of("all"), of("only(0)"));
+    let (config, depth) = (large.configs[0].clone(), large.depth[0].clone());
+    let configs: Vec<String> =
+        (0..40).map(|i| format!("int{}-group{}", 2 + i % 7, 8 * (1 + i / 7))).collect();
+    let languages: Vec<String> = (0..50).map(|i| format!("l{i:02}")).collect();
+    (large.sensitivity, large.configs, large.depth) = (Vec::new(), Vec::new(), Vec::new());
+    for config_name in &configs {
+        let named = config_name.clone();
+        large.configs.push(ConfigRow {
+            config: named,
+            on_mean_front: true,
+            worst_language: Some("l00".to_owned()),
+            ..config.clone()
+        });
+        for layer in 0..48 {
+            large.depth.push(DepthRow { config: config_name.clone(), layer, ..depth.clone() });
+        }
+        for language in &languages {
+            let (config, language) = (config_name.clone(), language.clone());
+            large.sensitivity.push(SensitivityRow {
+                config: config.clone(),
+                language: language.clone(),
+                ..all.clone()
+            });
+            large.sensitivity.extend((0..48).map(|layer| SensitivityRow {
+                config: config.clone(),
+                language: language.clone(),
+                scope: format!("only({layer})"),
+                layer: Some(layer),
+                ..one.clone()
+            }));
+        }
+    }
+    large
+}
+
+#[test]
+fn a_large_study_stays_usable() {
+    let page = page(&large());
+    assert!(page.contains("Charts show 12 configs") && page.contains("leave out 28"));
+    assert_eq!(chart(&page, "m1-sensitivity").matches("<figure").count(), 12);
+    assert!(page.len() < 12_000_000, "{} bytes", page.len());
+}
