@@ -188,7 +188,7 @@ impl Method {
     /// What it claims to hold, and where it does not (`tests/calibration.rs` simulates it).
     pub fn claim(self) -> &'static str {
         match self {
-            Self::Fisher => "independent rows, normal columns; far too narrow for skewed ones",
+            Self::Fisher => "independent rows, normal columns; too narrow for skewed ones",
             Self::PercentileExact | Self::PercentileSampled => {
                 "independent rows; too narrow for skewed columns"
             }
