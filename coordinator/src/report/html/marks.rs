@@ -30,18 +30,25 @@ pub(super) struct Dot {
     pub(super) label: String,
 }
 
-/// Dots of one colour.
+/// Dots of one colour, their labels where there is room.
 pub(super) fn dots(dots: &[Dot], colour: &str, size: f64) -> Plot {
+    labelled(dots, (colour, size), LabelStyle::Repel)
+}
+
+/// Dots of one colour, their labels above and to the right: where nothing of a falling line is.
+pub(super) fn dots_of_front(dots: &[Dot], colour: &str, size: f64) -> Plot {
+    labelled(dots, (colour, size), LabelStyle::Arrow { offset_x: 5.0, offset_y: 4.0 })
+}
+
+fn labelled(dots: &[Dot], (colour, size): (&str, f64), style: LabelStyle) -> Plot {
     let plot = ScatterPlot::new()
         .with_data(dots.iter().map(|dot| (dot.x, dot.y)))
         .with_color(colour)
         .with_size(size)
         .with_tooltip_labels(dots.iter().map(|dot| dot.tip.as_str()));
-    let labelled = dots.iter().any(|dot| !dot.label.is_empty());
-    Plot::Scatter(match labelled {
-        true => plot
-            .with_labels(dots.iter().map(|dot| shortened(&dot.label)))
-            .with_label_style(LabelStyle::Repel),
+    let labels = dots.iter().map(|dot| shortened(&dot.label));
+    Plot::Scatter(match dots.iter().any(|dot| !dot.label.is_empty()) {
+        true => plot.with_labels(labels).with_label_style(style),
         false => plot,
     })
 }

@@ -15,7 +15,7 @@ use super::super::number::{fixed, significant};
 pub(super) const WIDTH: f64 = 360.0;
 
 /// Width of a letter of a label, or a little more.
-const LETTER: f64 = 5.9;
+const LETTER: f64 = 5.4;
 
 /// A finished panel.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Panel {
     /// What it comes to, in a few words.
     pub(super) words: String,
     /// Names of what stands numbered in it; may be empty.
-    pub(super) list: Vec<String>,
+    pub(super) list: Vec<(usize, String)>,
     svg: String,
     height: f64,
 }
@@ -124,7 +124,7 @@ impl Axis {
             }
             Self::Names { names, .. } => {
                 let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-                let left = (LETTER * longest as f64 + 14.0).min(WIDTH / 2.0);
+                let left = (LETTER * longest as f64 + 14.0).min(0.58 * WIDTH);
                 layout.with_y_categories(names.clone()).with_force_margins(left, 10.0)
             }
         }
@@ -192,7 +192,7 @@ impl Panel {
                 svg.plot viewBox=(box_of) role="img" aria-label=(format!("{} {}", self.title, self.words)) {
                     (PreEscaped(&self.svg))
                 }
-                @if !self.list.is_empty() { ol { @for name in &self.list { li { (name) } } } }
+                @if !self.list.is_empty() { ol { @for (number, name) in &self.list { li value=(number) { (name) } } } }
             }
         }
     }

@@ -8,7 +8,7 @@ use super::super::sensitivity::label;
 use super::chart::Chart;
 use super::language::full;
 use super::layers::numbers;
-use super::marks::{ACCENT, Dot, QUIET, dots, line, range};
+use super::marks::{ACCENT, Dot, QUIET, dots, dots_of_front, line, range};
 use super::panel::{Axis, Frame, Panel};
 use super::shown::Shown;
 use crate::reduce::ConfigRow;
@@ -47,7 +47,7 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     let panels: Vec<Panel> = LOSSES.iter().filter_map(|loss| panel(&rows, loss)).collect();
     let words = format!(
         "ΔNLL in 10⁻³ nat per token against bits per weight of the whole model (16 for what is not quantized), with intervals ({}). Blue and \
-         joined: no other config has at most the bits and at most the loss. What a logarithmic axis cannot show stands on its lower edge.",
+         joined: no other config has at most the bits and at most the loss. What is too small for a logarithmic axis stands on its lower edge.",
         shown.view.interval_in_words()
     );
     (!panels.is_empty()).then(|| Chart {
@@ -71,20 +71,24 @@ struct Point {
     /// Value, lower and upper end.
     loss: [f64; 3],
     on_front: bool,
+    /// Its number among the configs on either front, the same in both panels.
+    number: usize,
 }
 
 /// The configs with bits and a loss in thousandths, in the order of the rows.
 fn points(rows: &[&ConfigRow], loss: &Loss) -> Vec<Point> {
-    let point = |row: &&ConfigRow| {
+    let on_either = |row: &&&ConfigRow| row.on_mean_front || row.on_worst_front;
+    let point = |(index, row): (usize, &&ConfigRow)| {
         let [value, low, high] = (loss.value)(row).map(|value| value.map(|value| 1e3 * value));
         Some(Point {
             name: label(&row.components, &row.config),
             bits: row.model_bits_per_weight?,
             loss: [value?, low.or(value)?, high.or(value)?],
             on_front: (loss.on_front)(row),
+            number: rows[..=index].iter().filter(on_either).count(),
         })
     };
-    rows.iter().filter_map(point).collect()
+    rows.iter().enumerate().filter_map(point).collect()
 }
 
 /// The loss from which on the axis is logarithmic: half the smallest above 0, where the largest is far above that.
@@ -100,11 +104,10 @@ fn panel(rows: &[&ConfigRow], loss: &Loss) -> Option<Panel> {
     let at = |value: f64| floor.map_or(value, |floor| value.max(floor));
     let front: Vec<&Point> = points.iter().filter(|point| point.on_front).collect();
     let numbered = front.len() > NAMED_MAX;
-    let place = |point: &Point| front.iter().position(|other| other.name == point.name);
-    let text = |point: &Point| match place(point) {
-        Some(place) if numbered => (place + 1).to_string(),
-        Some(_) => point.name.clone(),
-        None => String::new(),
+    let text = |point: &Point| match (point.on_front, numbered) {
+        (true, true) => point.number.to_string(),
+        (true, false) => point.name.clone(),
+        (false, _) => String::new(),
     };
     let dot = |point: &Point| {
         let [value, low, high] = point.loss.map(|value| fixed(value, 2));
@@ -122,26 +125,26 @@ fn panel(rows: &[&ConfigRow], loss: &Loss) -> Option<Panel> {
     };
     let path: Vec<(f64, f64)> = of(true).iter().map(|dot| (dot.x, dot.y)).collect();
     plots.extend((!path.is_empty()).then(|| line(&path, ACCENT, 1.2)));
-    let layers = [(of(false), QUIET, 3.0), (of(true), ACCENT, 4.0)];
-    let drawn = layers.iter().filter(|(some, _, _)| !some.is_empty());
-    plots.extend(drawn.map(|(some, colour, size)| dots(some, colour, *size)));
+    let [beaten, front_dots] = [of(false), of(true)];
+    plots.extend((!beaten.is_empty()).then(|| dots(&beaten, QUIET, 3.0)));
+    plots.extend((!front_dots.is_empty()).then(|| dots_of_front(&front_dots, ACCENT, 4.0)));
     let words = if floor.is_some() { "logarithmic" } else { "" };
-    let layout = frame(&points, floor).layout();
+    let layout = frame(&points, floor, if numbered { 0.1 } else { 0.45 }).layout();
     let mut panel = Panel::new(loss.title.to_owned(), words.to_owned(), layout, plots);
     if numbered {
-        panel.list = front.iter().map(|point| point.name.clone()).collect();
+        panel.list = front.iter().map(|point| (point.number, point.name.clone())).collect();
     }
     (!points.is_empty()).then_some(panel)
 }
 
-/// Axes with room for names beside the points.
-fn frame(points: &[Point], floor: Option<f64>) -> Frame {
+/// Axes with so much room, of the width of the points, for labels at their right.
+fn frame(points: &[Point], floor: Option<f64>, room: f64) -> Frame {
     let (low, high) = range(points.iter().map(|point| point.bits));
-    let room = 0.12 * (high - low);
+    let right = high + room * (high - low);
     let losses = range(points.iter().flat_map(|point| point.loss));
     let up = floor.map_or(losses, |floor| (floor, 1.5 * losses.1));
     Frame {
-        x: numbers((low - room, high + room), "bits per weight of the model"),
+        x: numbers((low, right), "bits per weight of the model"),
         y: Axis::Numbers { range: up, unit: "10⁻³ nat".to_owned(), log: floor.is_some() },
         height: 300.0,
     }
