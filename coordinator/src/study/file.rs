@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::{Batch, Dtype, Metrics};
-use toml::Table;
+use toml::{Table, Value};
 
 use super::checkpoints;
 use super::entries::models;
@@ -14,6 +14,7 @@ use super::{
     Analysis, CALIBRATION_BYTES, CalibrationSource, CorpusSource, SetChoice, Study, WindowsChoice,
     calibration,
 };
+use crate::covariates::{Covariates, CovariatesError};
 
 const TOP: Known = Known {
     name: "",
@@ -46,7 +47,17 @@ const WINDOWS: Known = Known { name: "windows", keys: &["tokens", "stride"] };
 const BATCH: Known = Known { name: "batch", keys: &["tokens", "head_rows", "head_columns"] };
 const ANALYSIS: Known = Known {
     name: "analysis",
-    keys: &["bootstrap_draws", "confidence", "seed", "predictors", "outcomes", "outlier_layers"],
+    keys: &[
+        "bootstrap_draws",
+        "confidence",
+        "seed",
+        "predictors",
+        "outcomes",
+        "outlier_layers",
+        "margin",
+        "covariates",
+        "resource",
+    ],
 };
 const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, ANALYSIS];
 
@@ -80,7 +91,7 @@ impl Study {
         study.calibration = calibration(&mut top, folder)?;
         study.windows = windows(&mut top.section(WINDOWS, ALL)?)?;
         study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
-        study.analysis = analysis(&mut top)?;
+        study.analysis = analysis(&mut top, folder)?;
         set(&mut study.name, top.take("name")?);
         set(&mut study.dtype, top.take::<Dtype>("dtype")?);
         set(&mut study.components, top.spellings("components")?);
@@ -94,12 +105,12 @@ impl Study {
         Ok(study)
     }
 
-    /// Reads only the analysis of a study file's text: the report needs no model and no corpus.
+    /// Reads only the analysis of a study file's text: the report needs no model and no corpus. A relative path in it is relative to `folder`.
     ///
     /// # Errors
     /// A key of the file or a value of its `[analysis]` is wrong.
-    pub fn parse_analysis(text: &str, file: &str) -> Result<Analysis, StudyError> {
-        analysis(&mut top(text, file)?)
+    pub fn parse_analysis(text: &str, file: &str, folder: &Path) -> Result<Analysis, StudyError> {
+        analysis(&mut top(text, file)?, folder)
     }
 }
 
@@ -182,7 +193,7 @@ fn metrics(top: &mut Section<'_>) -> Result<Option<Metrics>, StudyError> {
     }
 }
 
-fn analysis(top: &mut Section<'_>) -> Result<Analysis, StudyError> {
+fn analysis(top: &mut Section<'_>, folder: &Path) -> Result<Analysis, StudyError> {
     let mut section = top.section(ANALYSIS, ALL)?;
     let mut analysis = Analysis::default();
     set(&mut analysis.bootstrap_draws, section.positive("bootstrap_draws")?);
@@ -191,12 +202,38 @@ fn analysis(top: &mut Section<'_>) -> Result<Analysis, StudyError> {
     set(&mut analysis.predictors, section.take("predictors")?);
     set(&mut analysis.outcomes, section.take("outcomes")?);
     set(&mut analysis.outlier_layers, section.positive("outlier_layers")?);
-    match analysis.confidence > 0.0 && analysis.confidence < 1.0 {
-        true => Ok(analysis),
-        false => {
-            Err(section.wrong("confidence", &analysis.confidence, "it must lie between 0 and 1"))
+    set(&mut analysis.margin, section.take("margin")?);
+    for (key, share) in [("confidence", analysis.confidence), ("margin", analysis.margin)] {
+        if share <= 0.0 || share >= 1.0 {
+            return Err(section.wrong(key, &share, "it must lie between 0 and 1"));
         }
     }
+    set(&mut analysis.covariates, covariates(&mut section, folder)?);
+    set(&mut analysis.resource, section.take("resource")?);
+    let columns = analysis.covariates.volume_columns();
+    if !columns.contains(&analysis.resource.as_str()) {
+        let known = format!("known are {}", columns.join(", "));
+        return Err(section.wrong("resource", &analysis.resource, known));
+    }
+    Ok(analysis)
+}
+
+/// A file of covariates, or the table itself: the study that an output keeps needs no file.
+fn covariates(section: &mut Section<'_>, folder: &Path) -> Result<Option<Covariates>, StudyError> {
+    let path = match section.take::<Value>("covariates")? {
+        None => return Ok(None),
+        Some(Value::String(path)) => folder.join(path),
+        Some(value) => {
+            let table = value.clone().try_into().map(Some);
+            let wrong =
+                |error: toml::de::Error| section.wrong("covariates", &value, error.message());
+            return table.map_err(wrong);
+        }
+    };
+    let text = fs::read_to_string(&path);
+    let text = text.map_err(|source| StudyError::Read { path: path.clone(), source })?;
+    let wrong = |error: CovariatesError| section.wrong("covariates", &path.display(), error);
+    Covariates::parse(&text).map(Some).map_err(wrong)
 }
 
 #[cfg(test)]
@@ -229,7 +266,8 @@ mod tests {
              [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
              documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
              [calibration]\npath = 'h/{language}.txt'\nlanguages = ['en', 'each', 'mix']\n\
-             bytes = 999\n[batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\npredictors = ['fertility']\n";
+             bytes = 999\n[batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\nmargin = 0.01\npredictors = ['fertility']\n\
+             resource = 'mine'\n[analysis.covariates.xho]\nscript = 'Latn'\nvolumes.mine = 3.5\n";
         for text in [MINIMAL, full] {
             let study = parse(text).unwrap();
             assert_eq!(parse(&study.to_toml()).unwrap(), study, "{}", study.to_toml());
@@ -297,6 +335,10 @@ mod tests {
                 &["analysis.predictors", "unknown variant `x`"],
             ),
             ("MINIMAL analysis.confidence = 95", &["analysis.confidence = 95", "between 0 and 1"]),
+            ("MINIMAL analysis.covariates = 3", &["analysis.covariates = 3"]),
+            ("MINIMAL analysis.covariates = 'no.csv'", &["cannot read /base/no.csv"]),
+            ("MINIMAL analysis.resource = 'x'", &["analysis.resource = x", "roots_bytes"]),
+            ("MINIMAL analysis.margin = 0", &["analysis.margin = 0", "between 0 and 1"]),
         ] {
             check(text, parts);
         }

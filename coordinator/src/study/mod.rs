@@ -15,6 +15,7 @@ mod groups;
 mod models;
 mod pattern;
 pub mod plan;
+mod reach;
 mod reading;
 mod resolve;
 mod scopes;
