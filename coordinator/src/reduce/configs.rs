@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use babelquant_proto::Components;
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::WeightRow;
-use babelquant_proto::{Components, Layers};
 
 use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
 use super::names::ByLanguage;
@@ -90,7 +90,8 @@ impl<'a> Sources<'a> {
     fn losses(&self) -> BTreeMap<Key<'a>, Losses<'a>> {
         let mut losses: BTreeMap<Key<'a>, Losses<'a>> = BTreeMap::new();
         for ((model, language), scores) in self.scores {
-            let cells: Vec<&Cell> = scores.cells.iter().filter(|cell| is_of_table(cell)).collect();
+            let cells = scores.cells.iter().filter(|cell| cell.quantizes_all());
+            let cells: Vec<&Cell> = cells.collect();
             for cells in cells.chunks(CELLS_TOGETHER) {
                 let columns: Vec<Vec<f64>> =
                     cells.iter().flat_map(|cell| columns(scores, cell)).collect();
@@ -151,12 +152,6 @@ impl<'a> Sources<'a> {
             reason: reasons.column(),
         }
     }
-}
-
-/// True for a cell that quantizes every layer.
-fn is_of_table(cell: &Cell) -> bool {
-    let identity = cell.config.value.as_ref().is_some_and(QuantConfig::is_identity);
-    cell.scope.value == Some(Layers::All) && !identity
 }
 
 /// Sums by group: NLL − baseline NLL, and tokens.

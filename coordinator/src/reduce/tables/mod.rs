@@ -3,6 +3,8 @@
 mod additivity;
 mod configs;
 mod correlations;
+mod depth;
+mod disparity;
 mod floor;
 mod languages;
 mod layers;
@@ -16,6 +18,8 @@ mod shares;
 pub use additivity::AdditivityRow;
 pub use configs::ConfigRow;
 pub use correlations::CorrelationRow;
+pub use depth::DepthRow;
+pub use disparity::DisparityRow;
 pub use floor::FloorRow;
 pub use languages::LanguageRow;
 pub use layers::LayerRow;
