@@ -107,7 +107,7 @@ mod tests {
             found.iter().map(|row| of(row).unwrap()).collect()
         };
         let p = column(|row| row.pearson_p);
-        assert!(p.len() >= 16);
+        assert!(p.len() > 4, "{}", p.len());
         assert_eq!(column(|row| row.pearson_p_holm), holm(&p));
         assert_eq!(column(|row| row.pearson_p_bh), benjamini_hochberg(&p));
         for row in &found {

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::{Batch, Dtype, Metrics};
-use toml::{Table, Value};
+use toml::Table;
 
+use super::analysis_section;
 use super::checkpoints;
 use super::entries::models;
 use super::error::StudyError;
@@ -14,7 +15,6 @@ use super::{
     Analysis, CALIBRATION_BYTES, CalibrationSource, CorpusSource, SetChoice, Study, WindowsChoice,
     calibration,
 };
-use crate::covariates::{Covariates, CovariatesError};
 
 const TOP: Known = Known {
     name: "",
@@ -45,21 +45,7 @@ const CORPUS: Known =
 const CALIBRATION: Known = Known { name: "calibration", keys: &["path", "languages", "bytes"] };
 const WINDOWS: Known = Known { name: "windows", keys: &["tokens", "stride"] };
 const BATCH: Known = Known { name: "batch", keys: &["tokens", "head_rows", "head_columns"] };
-const ANALYSIS: Known = Known {
-    name: "analysis",
-    keys: &[
-        "bootstrap_draws",
-        "confidence",
-        "seed",
-        "predictors",
-        "outcomes",
-        "outlier_layers",
-        "margin",
-        "covariates",
-        "resource",
-    ],
-};
-const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, ANALYSIS];
+const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, analysis_section::KNOWN];
 
 impl Study {
     /// Reads the study file at `path`; relative paths in it are relative to its folder.
@@ -91,7 +77,7 @@ impl Study {
         study.calibration = calibration(&mut top, folder)?;
         study.windows = windows(&mut top.section(WINDOWS, ALL)?)?;
         study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
-        study.analysis = analysis(&mut top, folder)?;
+        study.analysis = analysis_section::read(&mut top, ALL, folder)?;
         set(&mut study.name, top.take("name")?);
         set(&mut study.dtype, top.take::<Dtype>("dtype")?);
         set(&mut study.components, top.spellings("components")?);
@@ -110,7 +96,7 @@ impl Study {
     /// # Errors
     /// A key of the file or a value of its `[analysis]` is wrong.
     pub fn parse_analysis(text: &str, file: &str, folder: &Path) -> Result<Analysis, StudyError> {
-        analysis(&mut top(text, file)?, folder)
+        analysis_section::read(&mut top(text, file)?, ALL, folder)
     }
 }
 
@@ -122,7 +108,8 @@ fn top<'a>(text: &str, file: &'a str) -> Result<Section<'a>, StudyError> {
     Section::new(file, TOP, table, ALL)
 }
 
-fn set<T>(target: &mut T, value: Option<T>) {
+/// Takes the place of a default where there is a value.
+pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
     }
@@ -191,49 +178,6 @@ fn metrics(top: &mut Section<'_>) -> Result<Option<Metrics>, StudyError> {
         Some(name) => Err(top.wrong("metrics", name, "known are nll, top1 and kl")),
         None => Ok(Some(Metrics { kl: names.iter().any(|name| name == "kl") })),
     }
-}
-
-fn analysis(top: &mut Section<'_>, folder: &Path) -> Result<Analysis, StudyError> {
-    let mut section = top.section(ANALYSIS, ALL)?;
-    let mut analysis = Analysis::default();
-    set(&mut analysis.bootstrap_draws, section.positive("bootstrap_draws")?);
-    set(&mut analysis.confidence, section.take("confidence")?);
-    set(&mut analysis.seed, section.take("seed")?);
-    set(&mut analysis.predictors, section.take("predictors")?);
-    set(&mut analysis.outcomes, section.take("outcomes")?);
-    set(&mut analysis.outlier_layers, section.positive("outlier_layers")?);
-    set(&mut analysis.margin, section.take("margin")?);
-    for (key, share) in [("confidence", analysis.confidence), ("margin", analysis.margin)] {
-        if share <= 0.0 || share >= 1.0 {
-            return Err(section.wrong(key, &share, "it must lie between 0 and 1"));
-        }
-    }
-    set(&mut analysis.covariates, covariates(&mut section, folder)?);
-    set(&mut analysis.resource, section.take("resource")?);
-    let columns = analysis.covariates.volume_columns();
-    if !columns.contains(&analysis.resource.as_str()) {
-        let known = format!("known are {}", columns.join(", "));
-        return Err(section.wrong("resource", &analysis.resource, known));
-    }
-    Ok(analysis)
-}
-
-/// A file of covariates, or the table itself: the study that an output keeps needs no file.
-fn covariates(section: &mut Section<'_>, folder: &Path) -> Result<Option<Covariates>, StudyError> {
-    let path = match section.take::<Value>("covariates")? {
-        None => return Ok(None),
-        Some(Value::String(path)) => folder.join(path),
-        Some(value) => {
-            let table = value.clone().try_into().map(Some);
-            let wrong =
-                |error: toml::de::Error| section.wrong("covariates", &value, error.message());
-            return table.map_err(wrong);
-        }
-    };
-    let text = fs::read_to_string(&path);
-    let text = text.map_err(|source| StudyError::Read { path: path.clone(), source })?;
-    let wrong = |error: CovariatesError| section.wrong("covariates", &path.display(), error);
-    Covariates::parse(&text).map(Some).map_err(wrong)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! here, so that everything after this room is well-typed. Nothing here measures anything or talks to a worker.
 
 mod analysis;
+mod analysis_section;
 mod calibration;
 mod cells;
 mod checkpoints;
