@@ -77,6 +77,8 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         AnalysisFile::table(&summary.matrices)?,
         AnalysisFile::table(&summary.configs)?,
         AnalysisFile::table(&summary.sensitivity)?,
+        AnalysisFile::table(&summary.disparity)?,
+        AnalysisFile::table(&summary.trends)?,
         AnalysisFile::table(&summary.depth)?,
         AnalysisFile::table(&summary.additivity)?,
         AnalysisFile::table(&summary.protection)?,

@@ -15,6 +15,8 @@ mod progress;
 
 mod analyse;
 
+pub mod covariates;
+
 mod serve;
 
 pub mod study;

@@ -23,7 +23,7 @@ from statsmodels.stats.multitest import multipletests
 from phase1_vectors import OUTCOME_BY_LANGUAGE, PHASE1_VECTORS, PREDICTORS, PRINTED_KURTOSIS_BY_LANGUAGE
 
 HERE = Path(__file__).resolve().parent
-COVARIATES = HERE.parent.parent / "coordinator" / "src" / "correlate" / "covariates.csv"
+COVARIATES = HERE.parent.parent / "coordinator" / "src" / "covariates.csv"
 LANGUAGES = list(OUTCOME_BY_LANGUAGE)
 KURTOSIS, OUTLIER = PREDICTORS["phase1_block_out_kurtosis"], PREDICTORS["phase1_outlier_share"]
 OUTCOME = list(OUTCOME_BY_LANGUAGE.values())

@@ -155,7 +155,9 @@ async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
     let analysis = match study {
         Some(path) => read_analysis(&path)?,
         None => match output.study().await? {
-            Some(text) => Study::parse_analysis(&text, &format!("{out}/study.toml"))?,
+            Some(text) => {
+                Study::parse_analysis(&text, &format!("{out}/study.toml"), Path::new(&out))?
+            }
             None => Analysis::default(),
         },
     };
@@ -166,7 +168,8 @@ async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
 fn read_analysis(path: &PathBuf) -> Result<Analysis, StudyError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| StudyError::Read { path: path.clone(), source })?;
-    Study::parse_analysis(&text, &path.display().to_string())
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Study::parse_analysis(&text, &path.display().to_string(), folder)
 }
 
 async fn print_status(url: &str) -> Result<u8, Stop> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::covariates::Fact;
+use super::facts::Fact;
 use super::question::Question;
 use super::sample::Dropped;
 use super::warning::Warning;

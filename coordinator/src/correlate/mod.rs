@@ -3,10 +3,10 @@
 
 mod caution;
 mod columnar;
-mod covariates;
 mod delimited;
 mod error;
 mod examine;
+mod facts;
 mod findings;
 mod question;
 mod sample;
@@ -18,8 +18,8 @@ mod tests;
 
 use std::path::Path;
 
-pub use covariates::Fact;
 pub use error::CorrelateError;
+pub use facts::Fact;
 pub use findings::{
     Claimed, Clustered, Comparison, Controlled, Corrected, Correlation, Finding, Findings,
     LeaveOut, Left, Method, PartialFinding, Permutation, SampleFindings,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::covariates::{Covariate, Fact, Grouping, Languages};
 use super::error::CorrelateError;
+use super::facts::{self, Covariate, Fact, Grouping};
 use super::question::Question;
 use super::table::{Table, hint};
 
@@ -98,7 +98,7 @@ struct Columns {
 
 impl Columns {
     fn of(table: &Table, question: &Question) -> Result<Self, CorrelateError> {
-        let (languages, mut facts) = (Languages::bundled(), Vec::new());
+        let mut facts = Vec::new();
         let named = match &question.label {
             Some(column) => Some(table.texts(column)?),
             None => None,
@@ -108,8 +108,7 @@ impl Columns {
             None => table.place(row),
         };
         let labels: Vec<String> = (0..table.count()).map(label).collect();
-        let bundle =
-            Bundle { table, labels: &labels, languages: &languages, labelled: named.is_some() };
+        let bundle = Bundle { table, labels: &labels, labelled: named.is_some() };
         let covariates = question.covariates.iter().map(|name| bundle.numbers(name, &mut facts));
         let covariates = covariates.collect::<Result<_, _>>()?;
         let clusters = question.cluster.iter().map(|name| bundle.groups(name, &mut facts)).next();
@@ -194,7 +193,6 @@ impl Columns {
 struct Bundle<'a> {
     table: &'a Table,
     labels: &'a [String],
-    languages: &'a Languages,
     labelled: bool,
 }
 
@@ -212,7 +210,7 @@ impl Bundle<'_> {
             known.ok_or_else(|| self.unknown(name, &Covariate::ALL.map(Covariate::name)))?;
         self.needs_labels(name)?;
         facts.push(known.fact());
-        Ok(self.labels.iter().map(|label| self.languages.number(label, known)).collect())
+        Ok(self.labels.iter().map(|label| facts::number(label, known)).collect())
     }
 
     fn groups(
@@ -227,7 +225,7 @@ impl Bundle<'_> {
         let known = known.ok_or_else(|| self.unknown(name, &Grouping::ALL.map(Grouping::name)))?;
         self.needs_labels(name)?;
         facts.push(known.fact());
-        let group = |label: &String| self.languages.group(label, known).map(str::to_owned);
+        let group = |label: &String| facts::group(label, known);
         Ok(self.labels.iter().map(group).collect())
     }
 

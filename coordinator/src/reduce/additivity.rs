@@ -86,10 +86,7 @@ impl Sum<'_> {
         let missing: BTreeSet<Layer> = self.wanted().into_iter().filter(|l| !has(l)).collect();
         let spelled = LayerSet::from(missing.clone());
         reasons.add_where(!missing.is_empty(), || format!("not measured alone: layers {spelled}"));
-        let slots =
-            |cell: &Cell| -> Vec<usize> { cell.scores.iter().map(|score| score.slot).collect() };
-        let expected = slots(self.all);
-        reasons.add_where(cells().any(|cell| slots(cell) != expected), || {
+        reasons.add_where(!LanguageScores::same_documents(cells().copied()), || {
             "the cells are not over the same documents".to_owned()
         });
         let undefined = |cell: &&&Cell| cell.scores.iter().any(|score| score.nll.is_none());

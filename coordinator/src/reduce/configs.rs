@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use babelquant_proto::Components;
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::WeightRow;
-use babelquant_proto::{Components, Layers};
 
 use super::documents::{Cell, LanguageScores};
 use super::losses::{self, Losses};
@@ -80,7 +80,7 @@ fn front(points: &[Option<(f64, f64)>]) -> Vec<bool> {
 impl<'a> Sources<'a> {
     fn losses(&self) -> BTreeMap<Key<'a>, Losses<'a>> {
         let key = |model: &'a str, cell: &'a Cell| {
-            is_of_table(cell).then_some((model, cell.components.as_str(), &cell.config))
+            cell.quantizes_all().then_some((model, cell.components.as_str(), &cell.config))
         };
         losses::by(self.scores, self.analysis, key)
     }
@@ -131,12 +131,6 @@ impl<'a> Sources<'a> {
             reason: reasons.column(),
         }
     }
-}
-
-/// True for a cell that quantizes every layer.
-fn is_of_table(cell: &Cell) -> bool {
-    let identity = cell.config.value.as_ref().is_some_and(QuantConfig::is_identity);
-    cell.scope.value == Some(Layers::All) && !identity
 }
 
 #[cfg(test)]

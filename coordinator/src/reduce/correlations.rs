@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 
+use super::questions::{Tested, correct};
 use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
 use crate::statistics::{AIM, Pairs, Undefined, kendall, pearson, spearman};
 use crate::study::{Analysis, Outcome, Predictor};
@@ -16,15 +17,20 @@ pub(super) fn rows(
 ) -> Vec<CorrelationRow> {
     let languages =
         languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
-    let mut rows = Vec::new();
+    let (mut rows, mut tested) = (Vec::new(), Vec::new());
     let mut detectable = Detectable::default();
     for cells in grouped(cells) {
         for (&predictor, outcome) in product(&analysis.predictors, &analysis.outcomes) {
             let question =
                 Question { predictor, outcome: *outcome, languages: &languages, cells: &cells };
-            rows.push(question.row(analysis.confidence, &mut detectable));
+            let points = question.points();
+            let pairs = Pairs::new(&points.iter().map(|(_, pair)| *pair).collect::<Vec<_>>());
+            rows.push(question.row(&pairs, points.len(), (analysis.confidence, &mut detectable)));
+            let languages = points.into_iter().map(|(language, _)| language).collect();
+            tested.push(Tested { languages, pairs: pairs.ok() });
         }
     }
+    correct(&mut rows, &tested, analysis);
     rows
 }
 
@@ -50,17 +56,21 @@ fn product<'a, A, B>(first: &'a [A], second: &'a [B]) -> impl Iterator<Item = (&
 
 /// Does this predictor go with this outcome over these cells?
 #[derive(Debug)]
-struct Question<'a> {
+struct Question<'q, 'a> {
     predictor: Predictor,
     outcome: Outcome,
-    languages: &'a BTreeMap<(&'a str, &'a str), &'a LanguageRow>,
-    cells: &'a [&'a SensitivityRow],
+    languages: &'q BTreeMap<(&'a str, &'a str), &'a LanguageRow>,
+    cells: &'q [&'a SensitivityRow],
 }
 
-impl Question<'_> {
-    fn row(&self, confidence: f64, detectable: &mut Detectable) -> CorrelationRow {
-        let points = self.pairs();
-        let pairs = Pairs::new(&points);
+impl<'a> Question<'_, 'a> {
+    /// The row of so many languages, without the corrections for families of them.
+    fn row(
+        &self,
+        pairs: &Result<Pairs, Undefined>,
+        n: usize,
+        (confidence, detectable): (f64, &mut Detectable),
+    ) -> CorrelationRow {
         let defined = pairs.as_ref().ok();
         let pearson = defined.map(|pairs| pearson(pairs, confidence));
         let interval = pearson.and_then(|pearson| pearson.interval);
@@ -74,7 +84,7 @@ impl Question<'_> {
             scope: cell.scope.clone(),
             components: cell.components.clone(),
             config: cell.config.clone(),
-            n: points.len() as u64,
+            n: n as u64,
             pearson_r: pearson.map(|pearson| pearson.r),
             pearson_p: pearson.map(|pearson| pearson.p),
             pearson_low: interval.map(|interval| interval.low),
@@ -83,16 +93,18 @@ impl Question<'_> {
             spearman_p: spearman.map(|spearman| spearman.p),
             kendall_tau: kendall.map(|kendall| kendall.tau),
             kendall_p: kendall.map(|kendall| kendall.p),
-            detectable_r: detectable.at(points.len()),
-            reason: self.reason(&pairs, points.len()),
+            detectable_r: detectable.at(n),
+            reason: self.reason(pairs, n),
+            ..CorrelationRow::default()
         }
     }
 
     /// (predictor, outcome) of each language where both are defined.
-    fn pairs(&self) -> Vec<(f64, f64)> {
-        let pair = |cell: &&SensitivityRow| {
+    fn points(&self) -> Vec<(&'a str, (f64, f64))> {
+        let pair = |cell: &&'a SensitivityRow| {
             let language = self.languages.get(&(cell.model.as_str(), cell.language.as_str()))?;
-            language.predictor(self.predictor).zip(cell.outcome(self.outcome))
+            let pair = language.predictor(self.predictor).zip(cell.outcome(self.outcome))?;
+            Some((cell.language.as_str(), pair))
         };
         self.cells.iter().filter_map(pair).collect()
     }

@@ -15,8 +15,10 @@ use crate::study::Analysis;
 type Key<'a> = (&'a str, &'a str, &'a Spelled<QuantConfig>, Layer);
 
 fn key<'a>(model: &'a str, cell: &'a Cell) -> Option<Key<'a>> {
-    let identity = cell.config.value.as_ref().is_some_and(QuantConfig::is_identity);
-    let layer = cell.scope.value.as_ref().and_then(Layers::single).filter(|_| !identity)?;
+    let layer = cell.scope.value.as_ref().and_then(Layers::single)?;
+    if cell.is_identity() {
+        return None;
+    }
     Some((model, &cell.components, &cell.config, layer))
 }
 

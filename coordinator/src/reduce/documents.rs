@@ -15,6 +15,7 @@ use super::held::{Held, HeldLayers};
 use super::layers::Weights;
 use super::names::{ByLanguage, Names};
 use super::spelled::Spelled;
+use crate::statistics::ratio;
 
 /// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
 pub(super) const CELLS_TOGETHER: usize = 32;
@@ -131,6 +132,18 @@ pub(super) struct Cell {
     pub(super) scores: Vec<Score>,
 }
 
+impl Cell {
+    /// True for a config that is known to change nothing.
+    pub(super) fn is_identity(&self) -> bool {
+        self.config.value.as_ref().is_some_and(QuantConfig::is_identity)
+    }
+
+    /// True for a cell that quantizes every layer.
+    pub(super) fn quantizes_all(&self) -> bool {
+        self.scope.value == Some(Layers::All) && !self.is_identity()
+    }
+}
+
 impl Documents {
     /// Takes a row.
     pub(super) fn push(&mut self, row: &DocumentRow) {
@@ -204,6 +217,15 @@ impl Pushed {
 }
 
 impl LanguageScores {
+    /// True where these cells are over the same documents.
+    pub(super) fn same_documents<'a>(cells: impl Iterator<Item = &'a Cell>) -> bool {
+        let slots =
+            |cell: &Cell| -> Vec<usize> { cell.scores.iter().map(|score| score.slot).collect() };
+        let mut cells = cells.map(slots);
+        let Some(first) = cells.next() else { return true };
+        cells.all(|other| other == first)
+    }
+
     /// The size of a cell's documents.
     pub(super) fn size(&self, cell: &Cell) -> Size {
         cell.scores.iter().map(|score| &self.documents[score.slot].size).sum()
@@ -221,6 +243,24 @@ impl LanguageScores {
             Some((self.groups.of(document.number)?, value(score, document)))
         });
         self.groups.column(values)
+    }
+
+    /// Sums over a cell's documents by group of NLL − baseline NLL; an undefined one counts as 0.
+    pub(super) fn deltas(&self, cell: &Cell) -> Vec<f64> {
+        self.column(cell, |score, _| score.delta().unwrap_or(0.0))
+    }
+
+    /// The same of scored tokens.
+    pub(super) fn tokens(&self, cell: &Cell) -> Vec<f64> {
+        self.column(cell, |_, document| document.size.tokens as f64)
+    }
+
+    /// ΔNLL of a cell, nat per token; `None` where a document's NLL is undefined, nothing was scored, or nobody knows which layers were
+    /// quantized.
+    pub(super) fn delta_nll(&self, cell: &Cell) -> Option<f64> {
+        let defined = cell.layers.is_ok() && cell.scores.iter().all(|score| score.nll.is_some());
+        let sum = || self.sum(cell, |score, _| score.delta().unwrap_or(0.0));
+        defined.then(sum).and_then(|sum| ratio(sum, self.size(cell).tokens as f64))
     }
 
     /// The scores of the model computed in f32, where the study's dtype is another.

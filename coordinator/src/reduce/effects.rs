@@ -166,10 +166,8 @@ fn sum(scores: &LanguageScores, cells: &[&Cell]) -> Option<Sum> {
     let Some(first) = cells.first() else {
         return Some(Sum { value: 0.0, columns: [vec![0.0; groups], vec![1.0; groups]] });
     };
-    let slots = |cell: &&Cell| -> Vec<usize> { cell.scores.iter().map(|s| s.slot).collect() };
-    let expected = slots(first);
     let defined = |cell: &&Cell| cell.scores.iter().all(|score| score.delta().is_some());
-    if !cells.iter().all(|cell| defined(cell) && slots(cell) == expected) {
+    if !cells.iter().all(defined) || !LanguageScores::same_documents(cells.iter().copied()) {
         return None;
     }
     let delta = |score: &Score, _: &Document| score.delta().unwrap_or(0.0);

@@ -82,7 +82,12 @@ mod tests {
         assert!((row.floor.unwrap() - squares.sqrt() / tokens).abs() < 1e-12);
         assert_eq!(row.kl, Some(3.0 * 0.125 / tokens));
         assert!(row.top1_agreement.unwrap() < 1.0);
-        assert_eq!(summary.sensitivity, without.sensitivity);
+        let mut cells = summary.sensitivity.clone();
+        for cell in &mut cells {
+            let floor = row.floor.filter(|_| cell.language == LANGUAGES[0]);
+            assert_eq!(cell.floor.take(), floor);
+        }
+        assert_eq!(cells, without.sensitivity);
         assert_eq!(summary.correlations, without.correlations);
         assert_eq!(summary.languages, without.languages);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::statistics::Resampling;
+use crate::statistics::{Resampling, Signs};
 use crate::study::Analysis;
 
 /// Groups by their labels in order, and the group of each document.
@@ -41,6 +41,11 @@ impl Groups {
     /// The resampling of these groups.
     pub(super) fn resampling(&self, analysis: &Analysis) -> Resampling {
         Resampling::new(analysis.seed, &self.labels, analysis.bootstrap_draws)
+    }
+
+    /// Random signs of these groups.
+    pub(super) fn signs(&self, analysis: &Analysis) -> Signs {
+        Signs::new(analysis.seed, &self.labels, analysis.bootstrap_draws)
     }
 
     /// Why there are no intervals; `None` where there are.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
+use super::documents::{CELLS_TOGETHER, Cell, LanguageScores};
 use super::names::ByLanguage;
 use crate::statistics::{Estimate, Interval, estimate, ratio};
 use crate::study::Analysis;
@@ -32,8 +32,10 @@ pub(super) fn by<'a, K: Ord>(
         let mut keyed: Vec<(K, &Cell)> = keyed.collect();
         while !keyed.is_empty() {
             let rest = keyed.split_off(keyed.len().min(CELLS_TOGETHER));
-            let columns: Vec<Vec<f64>> =
-                keyed.iter().flat_map(|(_, cell)| columns(scores, cell)).collect();
+            let columns: Vec<Vec<f64>> = keyed
+                .iter()
+                .flat_map(|(_, cell)| [scores.deltas(cell), scores.tokens(cell)])
+                .collect();
             let draws = scores.groups.resampling(analysis).totals(&columns);
             for ((key, cell), draws) in keyed.into_iter().zip(draws.as_chunks::<2>().0) {
                 losses.entry(key).or_default().add(language, (scores, cell), draws, analysis);
@@ -44,14 +46,6 @@ pub(super) fn by<'a, K: Ord>(
     losses
 }
 
-/// Sums by group: NLL − baseline NLL, and tokens.
-fn columns(scores: &LanguageScores, cell: &Cell) -> [Vec<f64>; 2] {
-    [
-        scores.column(cell, |score, _| score.delta().unwrap_or(0.0)),
-        scores.column(cell, |_, document| document.size.tokens as f64),
-    ]
-}
-
 impl<'a> Losses<'a> {
     fn add(
         &mut self,
@@ -60,9 +54,7 @@ impl<'a> Losses<'a> {
         [deltas, tokens]: &[Vec<f64>; 2],
         analysis: &Analysis,
     ) {
-        let sum: Option<f64> = cell.scores.iter().map(Score::delta).sum();
-        let value = sum.and_then(|sum| ratio(sum, scores.size(cell).tokens as f64));
-        let loss = estimate(value, (deltas, tokens), analysis.confidence);
+        let loss = estimate(scores.delta_nll(cell), (deltas, tokens), analysis.confidence);
         let drawn = deltas.iter().zip(tokens).map(|(&delta, &tokens)| ratio(delta, tokens));
         match self.languages.is_empty() {
             true => self.draws = drawn.collect(),

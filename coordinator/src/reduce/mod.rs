@@ -9,9 +9,12 @@ mod clipping;
 mod configs;
 mod correlations;
 mod depth;
+mod design;
+mod disparity;
 mod documents;
 mod drift;
 mod effects;
+mod families;
 mod floor;
 mod groups;
 mod held;
@@ -22,12 +25,15 @@ mod names;
 mod predictors;
 mod protection;
 mod quantized;
+mod questions;
 mod reasons;
 mod replication;
 mod sensitivity;
 mod shares;
 mod spelled;
 mod tables;
+mod trends;
+mod verdicts;
 
 #[cfg(test)]
 pub(crate) mod example;
@@ -39,12 +45,14 @@ use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, Weight
 #[cfg(test)]
 pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
+pub(crate) use design::Design;
 pub(crate) use effects::{Effect, Effects};
 pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    AdditivityRow, ConfigRow, CorrelationRow, DepthRow, EVERY_SET, FloorRow, LanguageRow, LayerRow,
-    MatrixRow, ModelRow, ProtectionRow, ReplicationRow, SensitivityRow, ShareRow,
+    AdditivityRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET, FloorRow,
+    LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow, ReplicationRow, SensitivityRow,
+    ShareRow, TrendRow,
 };
 
 use crate::study::Analysis;
@@ -79,6 +87,10 @@ pub struct Summary {
     pub configs: Vec<ConfigRow>,
     /// What each config at each scope does to each language.
     pub sensitivity: Vec<SensitivityRow>,
+    /// How unequally configs harm languages where every layer is quantized.
+    pub disparity: Vec<DisparityRow>,
+    /// How the effect of single layers changes with depth.
+    pub trends: Vec<TrendRow>,
     /// What each config does to one layer alone, over the languages.
     pub depth: Vec<DepthRow>,
     /// Whether the effects of single layers add up.
@@ -139,7 +151,9 @@ impl Reducer {
     pub fn finish(self) -> Summary {
         let Self { analysis, weights, parameters, quantized, activations, documents } = self;
         let (activations, scores) = (activations.finish(), documents.finish(&weights));
-        let sensitivity = sensitivity::rows(&scores, &analysis);
+        let floor = floor::rows(&scores);
+        let mut sensitivity = sensitivity::rows(&scores, &floor, &analysis);
+        families::correct(&mut sensitivity, &scores, &analysis);
         let sources = languages::Sources {
             weights: &weights,
             activations: &activations,
@@ -161,11 +175,13 @@ impl Reducer {
             languages,
             matrices: quantized.matrix_rows(),
             configs: configs::rows(&configs),
+            disparity: disparity::rows(&scores, &analysis),
+            trends: trends::rows(&scores, &analysis),
             depth: depth::rows(&scores, &analysis),
             additivity: additivity::rows(&scores, &analysis),
             protection: protection::rows(&sensitivity),
             sensitivity,
-            floor: floor::rows(&scores),
+            floor,
             replication: replication::rows(&correlations),
             correlations,
             analysis,

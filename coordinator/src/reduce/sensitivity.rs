@@ -8,22 +8,26 @@ use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
 use super::drift::{cosine, square_error};
 use super::names::ByLanguage;
 use super::reasons::Reasons;
-use super::tables::SensitivityRow;
+use super::tables::{FloorRow, SensitivityRow};
+use super::verdicts::Verdict;
 use crate::statistics::{Estimate, Resampling, estimate, ratio, standard_error};
 use crate::study::Analysis;
 
 /// Columns of a cell that are resampled.
 const COLUMNS: usize = 9;
 
-/// The table.
+/// The table, without the corrections for families of cells.
 pub(super) fn rows(
     languages: &ByLanguage<LanguageScores>,
+    floors: &[FloorRow],
     analysis: &Analysis,
 ) -> Vec<SensitivityRow> {
     let mut rows = Vec::new();
     for ((model, language), scores) in languages {
         let resampling = scores.groups.resampling(analysis);
-        let cells = Cells { model, language, scores, analysis, resampling };
+        let floor = floors.iter().find(|row| (&row.model, &row.language) == (model, language));
+        let floor = floor.and_then(|row| row.floor);
+        let cells = Cells { model, language, scores, floor, analysis, resampling };
         rows.extend(scores.cells.chunks(CELLS_TOGETHER).flat_map(|together| cells.rows(together)));
     }
     rows
@@ -35,6 +39,7 @@ struct Cells<'a> {
     model: &'a str,
     language: &'a str,
     scores: &'a LanguageScores,
+    floor: Option<f64>,
     analysis: &'a Analysis,
     resampling: Resampling,
 }
@@ -44,6 +49,7 @@ struct Cells<'a> {
 struct Estimates {
     delta_nll: Estimate,
     delta_nll_se: Option<f64>,
+    verdict: Verdict,
     delta_bits_per_byte: Estimate,
     relative_perplexity: Estimate,
     kl: Estimate,
@@ -92,10 +98,13 @@ impl Cells<'_> {
         let difference = self.defined_sum(cell, Score::delta);
         let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
         let delta_nll = of(per_token(difference), delta_draws, token_draws);
+        let delta_nll_se = standard_error(delta_nll.value, &columns[0], &columns[1]);
+        let tested = (delta_nll.value, delta_nll_se);
         let [next, last] = self.drifts(cell).map(|drift| square_error(drift?));
         Estimates {
             delta_nll,
-            delta_nll_se: standard_error(delta_nll.value, &columns[0], &columns[1]),
+            delta_nll_se,
+            verdict: Verdict::of(cell, tested, self.groups(cell), self.analysis),
             delta_bits_per_byte: of(per_byte, delta_draws, byte_draws).map(|nats| nats / LN_2),
             relative_perplexity: delta_nll.map(f64::exp_m1),
             kl: of(per_token(self.defined_sum(cell, |score| score.kl)), kl_draws, token_draws),
@@ -127,31 +136,12 @@ impl Cells<'_> {
             chars: size.chars,
             base_nll_per_token: ratio(base_nll, size.tokens as f64),
             nll_per_token: nll.and_then(|nll| ratio(nll, size.tokens as f64)),
-            delta_nll: estimates.delta_nll.value,
-            delta_nll_low: estimates.delta_nll.low(),
-            delta_nll_high: estimates.delta_nll.high(),
-            delta_nll_se: estimates.delta_nll_se,
-            delta_bits_per_byte: estimates.delta_bits_per_byte.value,
-            delta_bits_per_byte_low: estimates.delta_bits_per_byte.low(),
-            delta_bits_per_byte_high: estimates.delta_bits_per_byte.high(),
-            relative_perplexity: estimates.relative_perplexity.value,
-            relative_perplexity_low: estimates.relative_perplexity.low(),
-            relative_perplexity_high: estimates.relative_perplexity.high(),
-            kl: estimates.kl.value,
-            kl_low: estimates.kl.low(),
-            kl_high: estimates.kl.high(),
-            top1_agreement: estimates.top1_agreement.value,
-            top1_agreement_low: estimates.top1_agreement.low(),
-            top1_agreement_high: estimates.top1_agreement.high(),
-            next_relative_error: estimates.next_relative_error.value,
-            next_relative_error_low: estimates.next_relative_error.low(),
-            next_relative_error_high: estimates.next_relative_error.high(),
+            floor: self.floor,
+            margin: self.analysis.margin,
             next_cosine,
-            last_relative_error: estimates.last_relative_error.value,
-            last_relative_error_low: estimates.last_relative_error.low(),
-            last_relative_error_high: estimates.last_relative_error.high(),
             last_cosine,
             reason: self.reasons(cell, estimates).column(),
+            ..estimates.columns()
         }
     }
 
@@ -179,7 +169,9 @@ impl Cells<'_> {
         reasons.add_where(states > 0, || {
             format!("hidden states of {states} of {documents} documents are not finite")
         });
-        let Estimates { delta_nll, relative_perplexity, .. } = estimates;
+        let Estimates { delta_nll, relative_perplexity, verdict, .. } = estimates;
+        let undamaged = delta_nll.value.is_some() && verdict.worst_share.is_none();
+        reasons.add_where(undamaged, || "no document lost likelihood".to_owned());
         let overflow = relative_perplexity.interval.is_none() && delta_nll.interval.is_some();
         reasons.add_where(overflow, || "exp(ΔNLL) leaves the range of f64".to_owned());
         if let Some(obstacle) = self.scores.groups.obstacle(self.analysis) {
@@ -207,6 +199,42 @@ impl Cells<'_> {
     fn groups(&self, cell: &Cell) -> u64 {
         let members = self.scores.column(cell, |_, _| 1.0);
         members.iter().filter(|&&members| members > 0.0).count() as u64
+    }
+}
+
+impl Estimates {
+    /// The row's columns for these, the others empty.
+    fn columns(&self) -> SensitivityRow {
+        let Verdict { p, near_lossless_p, near_lossless, worst_share } = self.verdict;
+        SensitivityRow {
+            delta_nll: self.delta_nll.value,
+            delta_nll_low: self.delta_nll.low(),
+            delta_nll_high: self.delta_nll.high(),
+            delta_nll_se: self.delta_nll_se,
+            delta_nll_p: p,
+            near_lossless_p,
+            near_lossless,
+            worst_share,
+            delta_bits_per_byte: self.delta_bits_per_byte.value,
+            delta_bits_per_byte_low: self.delta_bits_per_byte.low(),
+            delta_bits_per_byte_high: self.delta_bits_per_byte.high(),
+            relative_perplexity: self.relative_perplexity.value,
+            relative_perplexity_low: self.relative_perplexity.low(),
+            relative_perplexity_high: self.relative_perplexity.high(),
+            kl: self.kl.value,
+            kl_low: self.kl.low(),
+            kl_high: self.kl.high(),
+            top1_agreement: self.top1_agreement.value,
+            top1_agreement_low: self.top1_agreement.low(),
+            top1_agreement_high: self.top1_agreement.high(),
+            next_relative_error: self.next_relative_error.value,
+            next_relative_error_low: self.next_relative_error.low(),
+            next_relative_error_high: self.next_relative_error.high(),
+            last_relative_error: self.last_relative_error.value,
+            last_relative_error_low: self.last_relative_error.low(),
+            last_relative_error_high: self.last_relative_error.high(),
+            ..SensitivityRow::default()
+        }
     }
 }
 

@@ -123,6 +123,33 @@ fn a_cell_by_hand() {
     assert_eq!((found.stack.as_deref(), found.layer, found.reason.as_deref()), (None, None, None));
 }
 
+/// A hundred and one documents: the worst two of them, Student's tests of the mean of equal documents, and the floor.
+#[test]
+fn verdicts_by_hand() {
+    let mut rows = cell(101);
+    for (document, row) in rows.iter_mut().enumerate() {
+        let delta = [0.03, -0.01, 0.0, 0.02][document % 4] + if document == 50 { 7.0 } else { 0.0 };
+        (row.group, row.tokens) = (document.to_string(), 10);
+        row.nll_sum = Some(row.base_nll_sum + delta);
+    }
+    let summary = of_documents(&rows);
+    let found = only(&summary);
+    // 26 documents of 0.03 and 25 of 0.02 beside the one of 7.
+    let share = 7.03 / (26.0 * 0.03 + 25.0 * 0.02 + 7.0);
+    assert!((found.worst_share.unwrap() - share).abs() < 1e-9, "{:?}", found.worst_share);
+    assert_eq!((found.margin, found.near_lossless, found.floor), (0.005, Some(false), None));
+    assert!(found.near_lossless_p > Some(0.5) && found.delta_nll_p > Some(0.05));
+    rows.retain(|row| row.document != 50);
+    let summary = of_documents(&rows);
+    let found = only(&summary);
+    assert!(found.near_lossless_p < Some(1e-9) && found.near_lossless == Some(true));
+    rows.iter_mut().for_each(|row| row.nll_sum = Some(row.base_nll_sum - 1.0));
+    let summary = of_documents(&rows);
+    let found = only(&summary);
+    assert_eq!((found.worst_share, found.near_lossless), (None, Some(false)));
+    assert_eq!(found.reason.as_deref(), Some("no document lost likelihood"));
+}
+
 /// The percentile interval of many independent groups is as wide as its standard error says.
 #[test]
 fn interval_and_standard_error_agree() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use babelquant_proto::quant::QuantConfig;
 
 use super::block::{Block, Table};
-use super::number::{fixed, or_undefined};
+use super::over_languages::OverLanguages;
 use super::sensitivity::label;
 use super::{View, reasons};
 use crate::reduce::{AdditivityRow, Spelled};
@@ -47,21 +47,14 @@ const HEADING: &str =
 
 /// A row of the languages in which the sum is defined.
 fn texts(config: String, rows: &[&AdditivityRow]) -> Vec<String> {
-    let defined: Vec<_> = rows.iter().filter(|row| row.difference.is_some()).collect();
-    let mean = |number: fn(&AdditivityRow) -> Option<f64>| {
-        let sum = defined.iter().map(|row| number(row)).sum::<Option<f64>>();
-        let mean = sum.filter(|_| !defined.is_empty()).map(|sum| 1e3 * sum / defined.len() as f64);
-        or_undefined(mean, |mean| fixed(mean, 2))
-    };
-    let count = |excludes: fn(&AdditivityRow) -> bool| {
-        format!("{} of {}", defined.iter().filter(|row| excludes(row)).count(), defined.len())
-    };
+    let defined = rows.iter().copied().filter(|row| row.difference.is_some());
+    let defined = OverLanguages(defined.collect());
     vec![
         config,
-        mean(|row| row.sum_delta_nll),
-        mean(|row| row.all_delta_nll),
-        mean(|row| row.difference),
-        count(|row| row.difference_high.is_some_and(|high| high < 0.0)),
-        count(|row| row.difference_low.is_some_and(|low| low > 0.0)),
+        defined.mean_in_thousandths(|row| row.sum_delta_nll),
+        defined.mean_in_thousandths(|row| row.all_delta_nll),
+        defined.mean_in_thousandths(|row| row.difference),
+        defined.count(|row| row.difference_high.is_some_and(|high| high < 0.0)),
+        defined.count(|row| row.difference_low.is_some_and(|low| low > 0.0)),
     ]
 }

@@ -66,8 +66,8 @@ fn words(rows: &[&CorrelationRow], shown: usize, choice: String, medium: Medium)
         Medium::Markdown | Medium::Html => format!("all {} follow", rows.len()),
     };
     format!(
-        "Shown: {choice} ({shown} lines); {rest} and in correlations.parquet. In brackets: Fisher's interval. p is two-sided and not \
-         corrected for the number of correlations looked at. visible |r|: the smallest that a test at 5 % sees with 80 % power at this n."
+        "Shown: {choice} ({shown} lines); {rest} and in correlations.parquet. In brackets: Fisher's interval. p is two-sided; Holm's \
+         and Benjamini and Hochberg's (BH) are corrected for every predictor and config of one outcome and scope, the others for nothing. visible |r|: the smallest that a test at 5 % sees with 80 % power at this n."
     )
 }
 
@@ -86,6 +86,12 @@ fn lines(row: &CorrelationRow) -> Vec<String> {
     let rank_p = |value| or_undefined(value, p);
     vec![
         format!("pearson{question} r = {}, p = {}, n = {}", pearson(row), p(pearson_p), row.n),
+        format!(
+            "    corrected for {} of these: Holm p = {}, BH p = {}",
+            row.family_tests.unwrap_or_default(),
+            rank_p(row.pearson_p_holm),
+            rank_p(row.pearson_p_bh),
+        ),
         format!(
             "    spearman ρ = {}, p = {}; kendall τ = {}, p = {}; visible |r| ≥ {}",
             two(row.spearman_rho),
@@ -108,7 +114,7 @@ fn pearson(row: &CorrelationRow) -> String {
     }
 }
 
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 15] = [
     "predictor",
     "outcome",
     "scope",
@@ -116,6 +122,9 @@ const HEADER: [&str; 12] = [
     "n",
     "pearson r",
     "p",
+    "Holm p",
+    "BH p",
+    "max-T p over layers",
     "spearman ρ",
     "p",
     "kendall τ",
@@ -135,6 +144,9 @@ fn table(rows: &[&CorrelationRow]) -> Table {
             row.n.to_string(),
             pearson(row),
             or_undefined(row.pearson_p, p),
+            or_undefined(row.pearson_p_holm, p),
+            or_undefined(row.pearson_p_bh, p),
+            or_undefined(row.pearson_p_max_t, p),
             two(row.spearman_rho),
             or_undefined(row.spearman_p, p),
             two(row.kendall_tau),

@@ -9,9 +9,10 @@ use super::View;
 use super::block::Block;
 use super::columns::{Column, tables};
 use super::floor::{self, Floors};
-use super::number::estimates;
+use super::number::{estimates, fixed, significant};
 use super::sensitivity::{is_none, label};
 use crate::reduce::{SensitivityRow, Spelled};
+use crate::study::Analysis;
 
 /// Value, low and high in percent.
 type Percent = [Option<f64>; 3];
@@ -26,7 +27,11 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let floors = Floors::of(view);
     for row in view.cells().filter(|row| row.scope == all && !is_none(row)) {
         let config = (row.components.clone(), Spelled::new(&row.config));
-        let mark = if floors.hide(row) { floor::MARK } else { "" };
+        let mark = match row.near_lossless {
+            _ if floors.hide(row) => floor::MARK,
+            Some(true) => NEAR_LOSSLESS,
+            Some(false) | None => "",
+        };
         configs.entry(config).or_default().insert(&row.language, (percent(row), mark));
     }
     let languages: BTreeSet<&str> =
@@ -42,12 +47,28 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
         )],
         _ => tables(&labels, &columns.collect::<Vec<_>>(), view.medium),
     };
-    let marked = configs.values().flat_map(BTreeMap::values).any(|(_, mark)| !mark.is_empty());
-    let legend = marked.then(|| Block::Text(floor::LEGEND.to_owned()));
-    [Block::Heading(HEADING.to_owned())].into_iter().chain(tables).chain(legend).collect()
+    let marked =
+        |wanted: &str| configs.values().flat_map(BTreeMap::values).any(|(_, mark)| *mark == wanted);
+    let near_lossless = marked(NEAR_LOSSLESS).then(|| near_lossless(&view.summary.analysis));
+    let floor = marked(floor::MARK).then(|| floor::LEGEND.to_owned());
+    let legends = near_lossless.into_iter().chain(floor).map(Block::Text);
+    [Block::Heading(HEADING.to_owned())].into_iter().chain(tables).chain(legends).collect()
 }
 
 const HEADING: &str = "Degradation: relative increase of perplexity, exp(ΔNLL) − 1, in %; every layer quantized (scope all)";
+
+/// The mark of a number that was shown to be small.
+const NEAR_LOSSLESS: &str = "=";
+
+/// What that mark says.
+fn near_lossless(analysis: &Analysis) -> String {
+    format!(
+        "= marks near-lossless: perplexity was shown to change by less than {} % either way (analysis.margin; two one-sided t tests at {}, \
+         each language by itself).",
+        significant(100.0 * analysis.margin, 2),
+        fixed(1.0 - analysis.confidence, 2)
+    )
+}
 
 /// A text for each language; empty where it was not measured.
 fn texts(languages: &BTreeSet<&str>, cells: &Cells<'_>) -> Vec<String> {

@@ -57,6 +57,11 @@ impl Scale {
         Self { exponent: -2, decimals }
     }
 
+    /// Numbers as they are, with so many decimals.
+    pub(super) fn plain(decimals: usize) -> Self {
+        Self { exponent: 0, decimals }
+    }
+
     /// `unit` in words: `10⁻³ nat`, or `nat`.
     pub(super) fn unit(self, unit: &str) -> String {
         match self.exponent {

@@ -8,29 +8,31 @@ use babelquant_proto::{LayerSet, Layers};
 use super::block::Block;
 use super::floor::{self, Floors};
 use super::matrix::{Entry, Matrix, Scale};
+use super::number::fixed;
 use super::{View, reasons};
-use crate::reduce::{SensitivityRow, Spelled};
+use crate::reduce::{Design, SensitivityRow, Spelled};
+use crate::study::Analysis;
 
 /// The matrices; empty without cells.
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let mut matrices: BTreeMap<Key, BTreeMap<Spelled<Layers>, BTreeMap<String, Entry>>> =
         BTreeMap::new();
     let floors = Floors::of(view);
+    let level = 1.0 - view.summary.analysis.confidence;
     for row in view.cells().filter(|row| !is_none(row)) {
         let scope = Spelled::new(&row.scope);
         let key = (row.components.clone(), Spelled::new(&row.config), Design::of(&scope));
         let entries = matrices.entry(key).or_default().entry(scope).or_default();
-        entries.insert(row.language.clone(), entry(row, &floors));
+        entries.insert(row.language.clone(), entry(row, &floors, level));
     }
     let mut blocks: Vec<Block> =
         matrices.into_iter().flat_map(|(key, rows)| matrix(&key, rows, view)).collect();
     if !blocks.is_empty() {
-        let text =
-            format!("* marks a ΔNLL whose interval excludes 0: {}.", view.interval_in_words());
-        blocks.push(Block::Text(text));
+        blocks.push(Block::Text(legend(&view.summary.analysis)));
         blocks.extend((!floors.is_empty()).then(|| Block::Text(floor::LEGEND.to_owned())));
     }
-    blocks.extend(reasons(view.cells().map(|row| &row.reason)));
+    let changing = view.cells().filter(|row| !is_none(row));
+    blocks.extend(reasons(changing.map(|row| &row.reason)));
     blocks.extend(none(view));
     blocks
 }
@@ -38,26 +40,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
 /// A matrix: components, config, design.
 type Key = (String, Spelled<QuantConfig>, Design);
 
-/// Scopes that stand in one matrix, because their numbers are of one size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Design {
-    /// One layer alone is quantized.
-    OneLayer,
-    /// Every layer but one.
-    AllButOne,
-    /// Any other set of layers.
-    Other,
-}
-
 impl Design {
-    fn of(scope: &Spelled<Layers>) -> Self {
-        match &scope.value {
-            Some(Layers::Only(set)) if set.single().is_some() => Self::OneLayer,
-            Some(Layers::AllBut(set)) if set.single().is_some() => Self::AllButOne,
-            Some(_) | None => Self::Other,
-        }
-    }
-
     fn in_words(self) -> &'static str {
         match self {
             Self::OneLayer => "one layer quantized, only(layer)",
@@ -90,14 +73,24 @@ fn matrix(
     [Block::Heading(heading)].into_iter().chain(matrix.blocks(scale, view.medium)).collect()
 }
 
-fn entry(row: &SensitivityRow, floors: &Floors<'_>) -> Entry {
-    let interval = row.delta_nll_low.zip(row.delta_nll_high);
-    let mark = match interval {
+fn entry(row: &SensitivityRow, floors: &Floors<'_>, level: f64) -> Entry {
+    let mark = match row.delta_nll_p_max_t {
         _ if floors.hide(row) => floor::MARK,
-        Some((low, high)) if low > 0.0 || high < 0.0 => "*",
+        Some(p) if p <= level => "*",
         Some(_) | None => "",
     };
     Entry { value: row.delta_nll, mark }
+}
+
+/// What the marks say.
+fn legend(analysis: &Analysis) -> String {
+    let Analysis { bootstrap_draws, confidence, .. } = analysis;
+    format!(
+        "* marks a ΔNLL other than 0 after the correction for its matrix, every row and language of it: max-T p at most {}, {bootstrap_draws} \
+         random signs of the groups of documents. Column family of sensitivity.parquet names the matrix; p of each cell alone, Holm's \
+         and Benjamini and Hochberg's stand there too.",
+        fixed(1.0 - confidence, 2)
+    )
 }
 
 /// True for the config that changes nothing.

@@ -16,6 +16,12 @@ pub(super) fn student_p(t: f64, degrees: f64) -> f64 {
     beta_reg(degrees / 2.0, 0.5, (degrees / (degrees + t * t)).clamp(0.0, 1.0))
 }
 
+/// P(T ≥ t) of Student's t.
+pub(super) fn student_upper(t: f64, degrees: f64) -> f64 {
+    let tail = student_p(t, degrees) / 2.0;
+    if t < 0.0 { 1.0 - tail } else { tail }
+}
+
 /// Two-sided p of a standard normal `z`: erfc(|z|/√2).
 pub(super) fn normal_p(z: f64) -> f64 {
     erfc(z.abs() / SQRT_2)

@@ -19,6 +19,13 @@ pub(crate) fn section(name: &str) -> Vec<Value> {
     golden[name].as_array().unwrap().clone()
 }
 
+/// The items of a section of `tests/golden/inference.json` (scipy, statsmodels and numpy; `tests/reference/make_inference.py`).
+pub(crate) fn inference(name: &str) -> Vec<Value> {
+    let text = include_str!("../../../tests/golden/inference.json");
+    let golden: Value = serde_json::from_str(text).unwrap();
+    golden[name].as_array().unwrap().clone()
+}
+
 /// The correlations.
 pub(crate) fn correlations() -> Vec<Golden> {
     let column = |values: &Value, name: &str| -> Vec<f64> {

@@ -1,4 +1,4 @@
-//! p values of a family of tests, corrected for its size. The corrections that need the data (max-T) stand in `shuffles`.
+//! p values of a family of tests, corrected for its size. Those of correlations by random orders stand in `shuffles`.
 
 /// Holm's step-down p: p̃₍ₖ₎ = max over j ≤ k of min(1, (m−j+1)·p₍ⱼ₎). It bounds the probability of any false positive (Holm 1979).
 pub fn holm(p: &[f64]) -> Vec<f64> {
@@ -25,6 +25,36 @@ pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     corrected
 }
 
+/// How far a statistic may fall below another and still count as equal: rounding, not chance.
+const EQUAL: f64 = 1e-12;
+
+/// The strongest statistic of each draw over the tests of a family, all under the same draws (max-T).
+#[derive(Debug, Clone)]
+pub struct Strongest(Vec<f64>);
+
+impl Strongest {
+    /// A family without tests under so many draws.
+    pub fn new(draws: usize) -> Self {
+        Self(vec![0.0; draws])
+    }
+
+    /// Takes a test's statistic under each draw.
+    pub fn push(&mut self, draws: Vec<f64>) {
+        self.0
+            .iter_mut()
+            .zip(draws)
+            .for_each(|(strongest, other)| *strongest = strongest.max(other));
+    }
+
+    /// p of a test of the family, corrected for all of them: (1 + #{strongest ≥ its statistic}) / (1 + draws) (Westfall & Young 1993, single
+    /// step).
+    pub fn p(&self, statistic: f64) -> f64 {
+        let threshold = statistic * (1.0 - EQUAL);
+        let as_strong = self.0.iter().filter(|strongest| **strongest >= threshold).count();
+        (1 + as_strong) as f64 / (1 + self.0.len()) as f64
+    }
+}
+
 /// Positions in the order of their p.
 fn ascending(p: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..p.len()).collect();
@@ -35,6 +65,14 @@ fn ascending(p: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_strongest_by_hand() {
+        let mut family = Strongest::new(3);
+        family.push(vec![1.0, 5.0, 2.0]);
+        family.push(vec![3.0, 0.0, 2.0]);
+        assert_eq!([5.0, 3.0, 2.5, 0.0, 9.0].map(|of| family.p(of)), [0.5, 0.75, 0.75, 1.0, 0.25]);
+    }
 
     /// Five predictors of the earlier study; statsmodels' `multipletests`.
     #[test]

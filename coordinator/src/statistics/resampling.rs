@@ -5,7 +5,7 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 /// Draws that are computed together: one pass over a column serves so many.
-const LANES: usize = 32;
+pub(super) const LANES: usize = 32;
 
 /// A fixed sequence of resamples of groups, with replacement.
 ///
@@ -30,16 +30,7 @@ impl Resampling {
     /// For each column (one number a group, f64) its sum over the groups of each draw: `[column][draw]`. Every sum runs over
     /// the groups in order, so threads do not change a bit of it.
     pub fn totals(&self, columns: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let blocks: Vec<Vec<[f64; LANES]>> = (0..self.draws.div_ceil(LANES))
-            .into_par_iter()
-            .map(|block| {
-                let taken = self.multiplicities(block);
-                columns.iter().map(|column| weighted_sums(column, &taken)).collect()
-            })
-            .collect();
-        let draws_of = |column: usize| blocks.iter().flat_map(move |block| block[column]);
-        let columns = (0..columns.len()).into_par_iter();
-        columns.map(|column| draws_of(column).take(self.draws).collect()).collect()
+        totals(self.draws, columns, |block| self.multiplicities(block))
     }
 
     /// How often each group is taken by each of the block's draws: `[group][lane]`.
@@ -56,6 +47,24 @@ impl Resampling {
         let (mut random, groups) = (stream(self.key, number), self.groups);
         (0..groups).map(move |_| below(groups, &mut random))
     }
+}
+
+/// For each column Σ weight·value over the groups under the weights of each draw, `[column][draw]`; `weights` gives those of a block of
+/// draws, `[group][lane]`.
+pub(super) fn totals(
+    draws: usize,
+    columns: &[Vec<f64>],
+    weights: impl Fn(usize) -> Vec<[f64; LANES]> + Sync,
+) -> Vec<Vec<f64>> {
+    let blocks: Vec<Vec<[f64; LANES]>> = (0..draws.div_ceil(LANES))
+        .into_par_iter()
+        .map(|block| {
+            let weights = weights(block);
+            columns.iter().map(|column| weighted_sums(column, &weights)).collect()
+        })
+        .collect();
+    let draws_of = |column: usize| blocks.iter().flat_map(move |block| block[column]);
+    (0..columns.len()).map(|column| draws_of(column).take(draws).collect()).collect()
 }
 
 /// Σ taken·value for each lane; every lane adds in the order of the groups, whatever the machine's SIMD.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::covariates::Covariates;
+
 /// How the measurements are reduced to statistics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -20,6 +22,12 @@ pub struct Analysis {
     pub outcomes: Vec<Outcome>,
     /// How many of the most kurtotic layers `outlier_share` sums over (the earlier study: 3).
     pub outlier_layers: u32,
+    /// Relative change of perplexity, up or down, within which a config counts as near-lossless: above 0, below 1.
+    pub margin: f64,
+    /// What the study itself says of its languages; it comes before the bundled table.
+    pub covariates: Covariates,
+    /// The column of the covariates that tells languages of little training text from those of much.
+    pub resource: String,
 }
 
 impl Default for Analysis {
@@ -31,6 +39,9 @@ impl Default for Analysis {
             predictors: Predictor::ALL.to_vec(),
             outcomes: Outcome::ALL.to_vec(),
             outlier_layers: 3,
+            margin: 0.005,
+            covariates: Covariates::default(),
+            resource: "mc4_billion_tokens".to_owned(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use babelquant_proto::{Batch, Dtype, Metrics};
 use toml::Table;
 
+use super::analysis_section;
 use super::checkpoints;
 use super::entries::models;
 use super::error::StudyError;
@@ -44,11 +45,7 @@ const CORPUS: Known =
 const CALIBRATION: Known = Known { name: "calibration", keys: &["path", "languages", "bytes"] };
 const WINDOWS: Known = Known { name: "windows", keys: &["tokens", "stride"] };
 const BATCH: Known = Known { name: "batch", keys: &["tokens", "head_rows", "head_columns"] };
-const ANALYSIS: Known = Known {
-    name: "analysis",
-    keys: &["bootstrap_draws", "confidence", "seed", "predictors", "outcomes", "outlier_layers"],
-};
-const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, ANALYSIS];
+const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, analysis_section::KNOWN];
 
 impl Study {
     /// Reads the study file at `path`; relative paths in it are relative to its folder.
@@ -80,7 +77,7 @@ impl Study {
         study.calibration = calibration(&mut top, folder)?;
         study.windows = windows(&mut top.section(WINDOWS, ALL)?)?;
         study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
-        study.analysis = analysis(&mut top)?;
+        study.analysis = analysis_section::read(&mut top, ALL, folder)?;
         set(&mut study.name, top.take("name")?);
         set(&mut study.dtype, top.take::<Dtype>("dtype")?);
         set(&mut study.components, top.spellings("components")?);
@@ -94,12 +91,12 @@ impl Study {
         Ok(study)
     }
 
-    /// Reads only the analysis of a study file's text: the report needs no model and no corpus.
+    /// Reads only the analysis of a study file's text: the report needs no model and no corpus. A relative path in it is relative to `folder`.
     ///
     /// # Errors
     /// A key of the file or a value of its `[analysis]` is wrong.
-    pub fn parse_analysis(text: &str, file: &str) -> Result<Analysis, StudyError> {
-        analysis(&mut top(text, file)?)
+    pub fn parse_analysis(text: &str, file: &str, folder: &Path) -> Result<Analysis, StudyError> {
+        analysis_section::read(&mut top(text, file)?, ALL, folder)
     }
 }
 
@@ -111,7 +108,8 @@ fn top<'a>(text: &str, file: &'a str) -> Result<Section<'a>, StudyError> {
     Section::new(file, TOP, table, ALL)
 }
 
-fn set<T>(target: &mut T, value: Option<T>) {
+/// Takes the place of a default where there is a value.
+pub(super) fn set<T>(target: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *target = value;
     }
@@ -182,23 +180,6 @@ fn metrics(top: &mut Section<'_>) -> Result<Option<Metrics>, StudyError> {
     }
 }
 
-fn analysis(top: &mut Section<'_>) -> Result<Analysis, StudyError> {
-    let mut section = top.section(ANALYSIS, ALL)?;
-    let mut analysis = Analysis::default();
-    set(&mut analysis.bootstrap_draws, section.positive("bootstrap_draws")?);
-    set(&mut analysis.confidence, section.take("confidence")?);
-    set(&mut analysis.seed, section.take("seed")?);
-    set(&mut analysis.predictors, section.take("predictors")?);
-    set(&mut analysis.outcomes, section.take("outcomes")?);
-    set(&mut analysis.outlier_layers, section.positive("outlier_layers")?);
-    match analysis.confidence > 0.0 && analysis.confidence < 1.0 {
-        true => Ok(analysis),
-        false => {
-            Err(section.wrong("confidence", &analysis.confidence, "it must lie between 0 and 1"))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +210,8 @@ mod tests {
              [corpus]\npath = 'c/{language}.jsonl'\ngroups = 'g.tsv'\nlanguages = ['en', 'zho_Hant']\n\
              documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
              [calibration]\npath = 'h/{language}.txt'\nlanguages = ['en', 'each', 'mix']\n\
-             bytes = 999\n[batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\npredictors = ['fertility']\n";
+             bytes = 999\n[batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\nmargin = 0.01\npredictors = ['fertility']\n\
+             resource = 'mine'\n[analysis.covariates.xho]\nscript = 'Latn'\nvolumes.mine = 3.5\n";
         for text in [MINIMAL, full] {
             let study = parse(text).unwrap();
             assert_eq!(parse(&study.to_toml()).unwrap(), study, "{}", study.to_toml());
@@ -297,6 +279,10 @@ mod tests {
                 &["analysis.predictors", "unknown variant `x`"],
             ),
             ("MINIMAL analysis.confidence = 95", &["analysis.confidence = 95", "between 0 and 1"]),
+            ("MINIMAL analysis.covariates = 3", &["analysis.covariates = 3"]),
+            ("MINIMAL analysis.covariates = 'no.csv'", &["cannot read /base/no.csv"]),
+            ("MINIMAL analysis.resource = 'x'", &["analysis.resource = x", "roots_bytes"]),
+            ("MINIMAL analysis.margin = 0", &["analysis.margin = 0", "between 0 and 1"]),
         ] {
             check(text, parts);
         }

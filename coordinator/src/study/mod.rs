@@ -2,6 +2,7 @@
 //! here, so that everything after this room is well-typed. Nothing here measures anything or talks to a worker.
 
 mod analysis;
+mod analysis_section;
 mod calibration;
 mod cells;
 mod checkpoints;
@@ -15,6 +16,7 @@ mod groups;
 mod models;
 mod pattern;
 pub mod plan;
+mod reach;
 mod reading;
 mod resolve;
 mod scopes;

@@ -8,6 +8,8 @@ use babelquant_proto::{
     Calibration, Component, Layer, ModelPart, Protocol, Role, Scope, Shape, Spec, Stack,
 };
 
+use super::reach::in_words;
+
 /// Bytes of UTF-8 text per token, assumed: the plan reads no tokenizer. Scripts of three bytes a letter come near it, Latin
 /// scripts lie a little above.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -237,6 +239,7 @@ impl fmt::Display for Plan {
             ),
             ("disk", format!("{} (estimate: 40 bytes a row)", size(self.disk_bytes))),
             ("time", time),
+            ("power", in_words(self.languages)),
         ];
         rows.iter().try_for_each(|(name, value)| writeln!(f, "{name:<12}{value}"))
     }

@@ -118,6 +118,22 @@ impl Column for bool {
 }
 
 /// The two columns of an integer type: without and with nulls.
+impl Column for Option<bool> {
+    const TYPE: (DataType, bool) = (DataType::Boolean, true);
+
+    fn array<'a>(
+        _: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        Ok(Arc::new(BooleanArray::from_iter(values.copied())))
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        let array = array.as_boolean_opt()?;
+        Some(array.is_valid(row).then(|| array.value(row)))
+    }
+}
+
 macro_rules! integer_column {
     ($type:ty, $data_type:expr, $array:ty, $arrow:ty) => {
         impl Column for $type {

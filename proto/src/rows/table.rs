@@ -74,7 +74,7 @@ impl Field {
 }
 
 /// Declares a row struct and implements [`Row`] for it. Each column: a doc sentence, `name: type`, `[unit]`. The caller's crate
-/// depends on serde: a row is also an object of JSON reports.
+/// depends on serde: a row is also an object of JSON reports. A row's default has no number and no text: it is filled, never stored.
 #[macro_export]
 macro_rules! table {
     (
@@ -84,7 +84,7 @@ macro_rules! table {
         }
     ) => {
         $(#[doc = $doc])+
-        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+        #[derive(Debug, Clone, PartialEq, Default, serde::Serialize)]
         pub struct $row {
             $($(#[doc = $column_doc])+ pub $column: $type,)+
         }

@@ -3,9 +3,8 @@
 use babelquant_proto::rows::unsupported_cause;
 
 babelquant_proto::table! {
-    /// A (model, predictor, outcome, scope, components, config) over the languages where both are defined. p values are two-sided and not
-    /// corrected for the number of rows.
-    CorrelationRow in "correlations" version 1 {
+    /// A (model, predictor, outcome, scope, components, config) over the languages where both are defined. p values are two-sided.
+    CorrelationRow in "correlations" version 2 {
         /// Model name as in the study.
         model: String ["key"],
         /// Column of `languages`.
@@ -24,6 +23,19 @@ babelquant_proto::table! {
         pearson_r: Option<f64> ["1"],
         /// Its two-sided p: I(1 − r²; (n−2)/2, 1/2).
         pearson_p: Option<f64> ["1"],
+        /// The rows among which `pearson_p_holm` and `pearson_p_bh` correct: model, outcome, components and scope; every predictor and config
+        /// of it.
+        family: Option<String> ["key"],
+        /// How many rows with a p the family has.
+        family_tests: Option<u64> ["rows"],
+        /// Holm's p (1979): at most α, some r of the family is called non-zero wrongly with probability at most α.
+        pearson_p_holm: Option<f64> ["1"],
+        /// Benjamini and Hochberg's p (1995): the expected share of wrong ones among those called non-zero at α is at most α.
+        pearson_p_bh: Option<f64> ["1"],
+        /// At `only(layer)`: Westfall and Young's p (1993), single step, over the layers of one predictor, outcome, components and config: the
+        /// share of random orders of the languages, the same for all layers, under which some layer's |r| is as large as this one. Null
+        /// at other scopes.
+        pearson_p_max_t: Option<f64> ["1"],
         /// Lower end of Fisher's interval tanh(atanh r ± z/√(n−3)).
         pearson_low: Option<f64> ["1"],
         /// Upper end.

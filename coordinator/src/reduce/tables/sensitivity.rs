@@ -7,7 +7,7 @@ use crate::study::Outcome;
 babelquant_proto::table! {
     /// A cell: one (model, language, scope, components, config) over all its documents. Columns `…_low` and `…_high` are the ends of the
     /// paired bootstrap interval over groups of documents, at the confidence of the analysis.
-    SensitivityRow in "sensitivity" version 2 {
+    SensitivityRow in "sensitivity" version 3 {
         /// Model name as in the study.
         model: String ["key"],
         /// Language.
@@ -46,6 +46,31 @@ babelquant_proto::table! {
         delta_nll_high: Option<f64> ["nat/token"],
         /// Standard error of ΔNLL over G groups: sqrt(G/(G−1) · Σ(δ_g − ΔNLL·n_g)²) / Σn.
         delta_nll_se: Option<f64> ["nat/token"],
+        /// Two-sided p of ΔNLL = 0, by Student's t = ΔNLL/SE with `groups` − 1 degrees of freedom; not corrected for the number of cells.
+        delta_nll_p: Option<f64> ["1"],
+        /// The cells among which `delta_nll_p_holm`, `_bh` and `_max_t` correct: model, components, config and design; every language of
+        /// it. Null for a config that changes nothing, and where there is no p.
+        family: Option<String> ["key"],
+        /// How many cells with a p the family has.
+        family_cells: Option<u64> ["cells"],
+        /// Holm's p (1979): at most α, some cell of the family is called non-zero wrongly with probability at most α.
+        delta_nll_p_holm: Option<f64> ["1"],
+        /// Benjamini and Hochberg's p (1995): the expected share of wrong ones among those called non-zero at α is at most α.
+        delta_nll_p_bh: Option<f64> ["1"],
+        /// Westfall and Young's p (1993), single step: the share of random signs of the groups under which some cell of the family has
+        /// |Σδ_g| / √Σδ_g² as large as this one. Signs are the same in all layers, and in all languages with the same groups.
+        delta_nll_p_max_t: Option<f64> ["1"],
+        /// What rounding in the study's dtype does to this language, `floor` of the table `floor`: a smaller |ΔNLL| may be rounding. Null
+        /// where the dtype is f32, or where the floor is not defined.
+        floor: Option<f64> ["nat/token"],
+        /// m: the relative change of perplexity, up or down, that the analysis calls near-lossless.
+        margin: f64 ["1"],
+        /// p of ΔNLL not lying between ln(1 − m) and ln(1 + m): the larger of two one-sided p by Student's t (Schuirmann 1987).
+        near_lossless_p: Option<f64> ["1"],
+        /// True where that p is at most 1 − confidence: the damage was shown to be within the margin. False says only that it was not.
+        near_lossless: Option<bool> ["flag"],
+        /// Share of Σ max(δ, 0) over documents that the ⌈documents/100⌉ largest δ = NLL − baseline NLL carry.
+        worst_share: Option<f64> ["1"],
         /// Σ (NLL − baseline NLL) / (ln 2 · Σ bytes).
         delta_bits_per_byte: Option<f64> ["bit/byte"],
         /// Lower end.

@@ -1,10 +1,10 @@
-//! Facts about languages that are published, not measured here: script, family, training volume. Each column says what it is and where it
-//! comes from. Languages are found by any accepted code.
-
-use std::collections::BTreeMap;
+//! The bundled covariates as columns of a table: made ready for a regression, each with what it is and where it was published. Languages are
+//! found by any accepted code. Not the figures themselves.
 
 use babelquant_proto::LanguageTag;
 use serde::Serialize;
+
+use crate::covariates::Covariates;
 
 /// A published number about a language, made ready for a regression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,60 +112,37 @@ fn fact(name: &str, definition: &str, source: &str) -> Fact {
     Fact { name, definition, source }
 }
 
-/// A row of the bundled table. A language that a corpus does not hold has no bytes or tokens in it.
-#[derive(Debug, Clone, serde::Deserialize)]
-struct Language {
-    language: String,
-    script: String,
-    family: String,
-    genus: String,
-    roots_bytes: f64,
-    xglm30_tokens: f64,
-    cc100xl_million_tokens: f64,
-    mc4_billion_tokens: f64,
+/// The language's number; `None` for a label that is no language of the bundled table.
+pub(super) fn number(label: &str, covariate: Covariate) -> Option<f64> {
+    let (language, bundled) = (canonical(label)?, Covariates::bundled());
+    let volume = |column| bundled.volume(&language, column);
+    let truth = |holds: bool| f64::from(u8::from(holds));
+    Some(match covariate {
+        Covariate::Latin => truth(bundled.script(&language)? == "Latn"),
+        Covariate::InBloom => truth(volume("roots_bytes")? > 0.0),
+        Covariate::LogRoots => (volume("roots_bytes")? + 1.0).log10(),
+        Covariate::InXglm => truth(volume("xglm30_tokens")? > 0.0),
+        Covariate::LogXglm => (volume("xglm30_tokens")? + 1.0).log10(),
+        Covariate::LogCc100 => (volume("cc100xl_million_tokens")? * 1e6).log10(),
+        Covariate::LogMc4 => (volume("mc4_billion_tokens")? * 1e9).log10(),
+    })
 }
 
-/// The bundled table.
-#[derive(Debug)]
-pub(super) struct Languages(BTreeMap<String, Language>);
+/// The language's group; `None` for a label that is no language of the bundled table.
+pub(super) fn group(label: &str, grouping: Grouping) -> Option<String> {
+    let (language, bundled) = (canonical(label)?, Covariates::bundled());
+    let group = match grouping {
+        Grouping::Family => bundled.family(&language),
+        Grouping::Genus => bundled.genus(&language),
+        Grouping::Script => bundled.script(&language),
+    };
+    group.map(str::to_owned)
+}
 
-impl Languages {
-    pub(super) fn bundled() -> Self {
-        let text: &[u8] = include_bytes!("covariates.csv");
-        let rows = csv::Reader::from_reader(text).into_deserialize::<Language>();
-        let rows = rows.map(|row| row.expect("the bundled table is well-formed: a test reads it"));
-        Self(rows.map(|row| (row.language.clone(), row)).collect())
-    }
-
-    /// The language's number; `None` for a label that is no language of the table.
-    pub(super) fn number(&self, label: &str, covariate: Covariate) -> Option<f64> {
-        let language = self.find(label)?;
-        let truth = |holds: bool| f64::from(u8::from(holds));
-        Some(match covariate {
-            Covariate::Latin => truth(language.script == "Latn"),
-            Covariate::InBloom => truth(language.roots_bytes > 0.0),
-            Covariate::LogRoots => (language.roots_bytes + 1.0).log10(),
-            Covariate::InXglm => truth(language.xglm30_tokens > 0.0),
-            Covariate::LogXglm => (language.xglm30_tokens + 1.0).log10(),
-            Covariate::LogCc100 => (language.cc100xl_million_tokens * 1e6).log10(),
-            Covariate::LogMc4 => (language.mc4_billion_tokens * 1e9).log10(),
-        })
-    }
-
-    /// The language's group; `None` for a label that is no language of the table.
-    pub(super) fn group(&self, label: &str, grouping: Grouping) -> Option<&str> {
-        let language = self.find(label)?;
-        Some(match grouping {
-            Grouping::Family => &language.family,
-            Grouping::Genus => &language.genus,
-            Grouping::Script => &language.script,
-        })
-    }
-
-    fn find(&self, label: &str) -> Option<&Language> {
-        let tag: LanguageTag = label.parse().ok()?;
-        self.0.get(&tag.without_script().to_string())
-    }
+/// The code by which the table knows a language.
+fn canonical(label: &str) -> Option<String> {
+    let tag: LanguageTag = label.parse().ok()?;
+    Some(tag.without_script().to_string())
 }
 
 #[cfg(test)]
@@ -173,28 +150,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bundled_table_is_whole() {
-        let languages = Languages::bundled();
-        assert_eq!(languages.0.len(), 39);
-        for code in languages.0.keys() {
-            for covariate in Covariate::ALL {
-                assert!(languages.number(code, covariate).is_some_and(f64::is_finite), "{code}");
-            }
-            assert!(
-                Grouping::ALL.into_iter().all(|grouping| languages.group(code, grouping).is_some())
-            );
+    fn languages_by_any_code() {
+        for code in ["arb_Arab", "ar", "ara"] {
+            assert_eq!(group(code, Grouping::Family).as_deref(), Some("Afro-Asiatic"));
         }
+        let number = |code, covariate| number(code, covariate).unwrap();
+        assert_eq!((number("en", Covariate::Latin), number("heb", Covariate::InXglm)), (1.0, 0.0));
+        assert!((number("yor", Covariate::LogMc4) - 5e7_f64.log10()).abs() < 1e-12);
+        assert_eq!(super::number("tlh", Covariate::Latin), None);
     }
 
     #[test]
-    fn languages_by_any_code() {
-        let languages = Languages::bundled();
-        for code in ["arb_Arab", "ar", "ara"] {
-            assert_eq!(languages.group(code, Grouping::Family), Some("Afro-Asiatic"));
+    fn every_bundled_language_has_every_fact() {
+        for code in ["zho", "eus", "yor", "kor"] {
+            for covariate in Covariate::ALL {
+                assert!(number(code, covariate).is_some_and(f64::is_finite), "{code}");
+            }
+            assert!(Grouping::ALL.into_iter().all(|grouping| group(code, grouping).is_some()));
         }
-        let number = |code, covariate| languages.number(code, covariate).unwrap();
-        assert_eq!((number("en", Covariate::Latin), number("heb", Covariate::InXglm)), (1.0, 0.0));
-        assert!((number("yor", Covariate::LogMc4) - 5e7_f64.log10()).abs() < 1e-12);
-        assert_eq!(languages.number("tlh", Covariate::Latin), None);
     }
 }

@@ -1,0 +1,90 @@
+//! The section on depth: whether languages lean on early or on late layers. A row for each config; the languages stand in the matrix below it.
+
+use std::collections::BTreeMap;
+
+use babelquant_proto::quant::QuantConfig;
+
+use super::block::{Block, Table};
+use super::matrix::{Entry, Matrix, Scale};
+use super::over_languages::OverLanguages;
+use super::sensitivity::label;
+use super::{View, configs, reasons};
+use crate::reduce::{Spelled, TrendRow};
+
+const HEADER: [&str; 6] =
+    ["config", "first third", "last third", "last − first", "more harm late", "more harm early"];
+
+/// A config of a stack.
+type Key<'a> = (&'a str, &'a str, Spelled<QuantConfig>);
+
+/// The section; empty where no layer was quantized alone.
+pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
+    let hidden = configs::hidden(view);
+    let shown = |row: &&TrendRow| {
+        row.model == view.model && !hidden.contains(&(row.components.as_str(), row.config.as_str()))
+    };
+    let rows: Vec<&TrendRow> = view.summary.trends.iter().filter(shown).collect();
+    let mut configs: BTreeMap<Key<'_>, Vec<&TrendRow>> = BTreeMap::new();
+    for row in &rows {
+        let key = (row.stack.as_str(), row.components.as_str(), Spelled::new(&row.config));
+        configs.entry(key).or_default().push(row);
+    }
+    // Configs that do not fit are listed elsewhere.
+    configs.retain(|_, rows| rows.iter().any(|row| row.thirds_difference.is_some()));
+    if configs.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::new(&HEADER);
+    table.rows = configs.iter().map(|(key, rows)| texts(name(key), rows)).collect();
+    let words = format!(
+        "Thirds: means over languages of the mean ΔNLL at only(layer) over the first and the last third of the layers. Beside them, in how many \
+         languages late or early layers do more harm: the interval of the difference excludes 0, each language by itself; {}. Below: \
+         Spearman's ρ of ΔNLL with depth in each language, + or - where its interval excludes 0; noise draws it towards 0.",
+        view.interval_in_words()
+    );
+    let mut blocks =
+        vec![Block::Heading(HEADING.to_owned()), Block::Table(table), Block::Text(words)];
+    let ranks = configs.iter().map(|(key, rows)| (name(key), ranks(rows))).collect();
+    let matrix = Matrix { corner: "ρ with depth".to_owned(), rows: ranks };
+    blocks.extend(matrix.blocks(Scale::plain(2), view.medium));
+    let defined = configs.values().flatten();
+    blocks.extend(reasons(defined.map(|row| &row.reason)));
+    blocks
+}
+
+const HEADING: &str =
+    "Depth: do languages lean on early or on late layers? ΔNLL per token in 10⁻³ nat";
+
+fn name((stack, components, config): &Key<'_>) -> String {
+    let config = label(components, &config.text);
+    match *stack {
+        "dec" => config,
+        other => format!("{other}: {config}"),
+    }
+}
+
+/// A row of the languages in which the difference is defined.
+fn texts(config: String, rows: &[&TrendRow]) -> Vec<String> {
+    let defined = rows.iter().copied().filter(|row| row.thirds_difference.is_some());
+    let defined = OverLanguages(defined.collect());
+    vec![
+        config,
+        defined.mean_in_thousandths(|row| row.first_third),
+        defined.mean_in_thousandths(|row| row.last_third),
+        defined.mean_in_thousandths(|row| row.thirds_difference),
+        defined.count(|row| row.thirds_difference_low.is_some_and(|low| low > 0.0)),
+        defined.count(|row| row.thirds_difference_high.is_some_and(|high| high < 0.0)),
+    ]
+}
+
+fn ranks(rows: &[&TrendRow]) -> BTreeMap<String, Entry> {
+    let mark = |row: &TrendRow| match (row.spearman_rho_low, row.spearman_rho_high) {
+        (Some(low), _) if low > 0.0 => "+",
+        (_, Some(high)) if high < 0.0 => "-",
+        _ => "",
+    };
+    let entry = |row: &&TrendRow| {
+        (row.language.clone(), Entry { value: row.spearman_rho, mark: mark(row) })
+    };
+    rows.iter().map(entry).collect()
+}
