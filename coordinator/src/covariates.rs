@@ -93,7 +93,7 @@ impl Covariates {
         let mut table = BTreeMap::new();
         for cells in reader.records() {
             let cells = cells?;
-            let line = cells.position().map_or(0, csv::Position::line);
+            let line = cells.position().map_or(0, |start| line(text, start));
             let (found, expected) = (cells.len(), header.len());
             if found != expected {
                 return Err(CovariatesError::Width { line, found, expected });
@@ -191,6 +191,13 @@ impl Covariate {
         }
         Some(())
     }
+}
+
+/// The line of a record, from 1; the reader counts from the end of the record before, which leaves out empty lines between them.
+fn line(text: &str, start: &csv::Position) -> u64 {
+    let rest = text.bytes().skip(start.byte() as usize);
+    let empty = rest.take_while(|byte| b"\r\n".contains(byte)).filter(|byte| *byte == b'\n');
+    start.line() + empty.count() as u64
 }
 
 #[cfg(test)]
