@@ -29,6 +29,7 @@ pub use sample::Dropped;
 pub(crate) use warning::ROWS_PER_COVARIATE;
 pub use warning::Warning;
 
+use covariates::{Covariate, Languages};
 use examine::Examined;
 use sample::Sample;
 use table::Table;
@@ -66,6 +67,12 @@ pub fn correlate(path: &Path, mut question: Question) -> Result<Findings, Correl
         family,
         samples: found,
     })
+}
+
+/// log10 of a language's tokens in mC4, and 1 where it is written in Latin script, else 0; `None` for a label that is no bundled language.
+pub(crate) fn volume_and_script(language: &str) -> Option<[f64; 2]> {
+    let number = |covariate| Languages::bundled().number(language, covariate);
+    Some([number(Covariate::LogMc4)?, number(Covariate::Latin)?])
 }
 
 /// Corrects the p values of all predictors in all samples for each other, and says what the family is; nothing for a single test.

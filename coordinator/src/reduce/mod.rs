@@ -23,6 +23,7 @@ mod predictors;
 mod protection;
 mod quantized;
 mod reasons;
+mod regressions;
 mod replication;
 mod sensitivity;
 mod shares;
@@ -44,7 +45,7 @@ pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
     AdditivityRow, ConfigRow, CorrelationRow, DepthRow, EVERY_SET, FloorRow, LanguageRow, LayerRow,
-    MatrixRow, ModelRow, ProtectionRow, ReplicationRow, SensitivityRow, ShareRow,
+    MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow, SensitivityRow, ShareRow,
 };
 
 use crate::study::Analysis;
@@ -91,6 +92,8 @@ pub struct Summary {
     pub correlations: Vec<CorrelationRow>,
     /// The same correlations, model by model.
     pub replication: Vec<ReplicationRow>,
+    /// ΔNLL of single layers on what is known of layers and languages.
+    pub regressions: Vec<RegressionRow>,
 }
 
 impl Reducer {
@@ -154,10 +157,18 @@ impl Reducer {
             analysis: &analysis,
         };
         let correlations = correlations::rows(&analysis, &languages, &sensitivity);
+        let (layers, activation_shares) = (weights.layer_rows(), shares::rows(&activations));
+        let regressions = regressions::Sources {
+            cells: &sensitivity,
+            layers: &layers,
+            shares: &activation_shares,
+            confidence: analysis.confidence,
+        };
         Summary {
             models: weights.model_rows(),
-            layers: weights.layer_rows(),
-            activation_shares: shares::rows(&activations),
+            regressions: regressions::rows(&regressions),
+            layers,
+            activation_shares,
             languages,
             matrices: quantized.matrix_rows(),
             configs: configs::rows(&configs),

@@ -21,6 +21,7 @@ mod number;
 mod protection;
 mod provenance;
 mod recipe;
+mod regressions;
 mod replication;
 mod sensitivity;
 mod shares;
@@ -164,6 +165,7 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.extend(sensitivity::blocks(view));
         blocks.extend(additivity::blocks(view));
         blocks.extend(protection::blocks(view));
+        blocks.extend(regressions::blocks(view));
         blocks.extend(correlations::blocks(view));
     }
     blocks.extend(replication::blocks(summary, medium));
