@@ -1,5 +1,5 @@
-//! The section on the model across cells: which of the predictors ΔNLL of single layers goes with, when all are in one model. A sentence for
-//! each config, then its terms.
+//! The section on the model across cells: which of the predictors ΔNLL of single layers goes with, when all are in one model. What it says of
+//! each config in words, then its terms.
 
 use super::block::{Block, Table};
 use super::configs::hidden;
@@ -30,7 +30,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     table.rows = groups.iter().flat_map(|group| texts(group)).collect();
     let mut blocks = vec![
         Block::Heading(HEADING.to_owned()),
-        Block::Lines(groups.iter().map(|group| sentence(group)).collect()),
+        Block::Lines(groups.iter().flat_map(|group| lines(group)).collect()),
         Block::Table(table),
         Block::Text(words(view)),
     ];
@@ -45,12 +45,12 @@ fn config(row: &RegressionRow) -> String {
     label(&row.components, &row.config)
 }
 
-/// `int4-channel: ΔNLL rises with kurtosis and falls with log_volume; 42 cells of 14 languages and 3 layers, R² = 0.31`
-fn sentence(group: &[&RegressionRow]) -> String {
+/// `int4-channel: 42 cells of 14 languages and 3 layers, R² = 0.31`, then `ΔNLL rises with kurtosis and falls with log_volume`.
+fn lines(group: &[&RegressionRow]) -> Vec<String> {
     let first = group[0];
     let Some(r_squared) = first.r_squared else {
         let reason = first.reason.as_deref().unwrap_or_default();
-        return format!("{}: no model: {reason}", config(first));
+        return vec![format!("{}: no model", config(first)), format!("    because: {reason}")];
     };
     let predictors = || group.iter().filter(|row| row.term != INTERCEPT);
     let beyond = |excludes: fn(&RegressionRow) -> bool| -> Vec<&str> {
@@ -68,11 +68,16 @@ fn sentence(group: &[&RegressionRow]) -> String {
         false => parts.join(" and "),
     };
     let RegressionRow { n, languages, layers, .. } = first;
-    let r_squared = fixed(r_squared, 2);
-    format!(
-        "{}: ΔNLL {found}; {n} cells of {languages} languages and {layers} layers, R² = {r_squared}",
-        config(first)
-    )
+    let size = format!("{n} cells of {languages} languages and {layers} layers");
+    let mut lines = vec![
+        format!("{}: {size}, R² = {}", config(first), fixed(r_squared, 2)),
+        format!("    ΔNLL {found}"),
+    ];
+    let unsure = beyond(|row| row.coefficient.is_some() && row.t.is_none());
+    if !unsure.is_empty() {
+        lines.push(format!("    without a standard error: {}", unsure.join(", ")));
+    }
+    lines
 }
 
 /// A row for every term that is in the model.
@@ -96,11 +101,11 @@ fn texts(group: &[&RegressionRow]) -> Vec<Vec<String>> {
 fn words(view: View<'_>) -> String {
     format!(
         "Least squares over the cells (language × layer) at only(layer). Per standard deviation of kurtosis (of the layer's MLP weights), \
-         activation_share (of the layer in the language, at block_out) and log_volume (tokens of the language in mC4); kurtosis_by_share is \
-         the product of both in standard deviations; latin: Latin script against others. In brackets: {} % interval, which allows errors to \
-         depend on each other within a language and within a layer; t has min(languages, layers) − 1 degrees of freedom. A sentence names \
-         the terms whose interval excludes 0. Nothing is corrected for the number of terms and configs; with fewer than some 40 languages \
-         or layers such intervals are too narrow.",
+         activation_share (of the layer in the language, at block_out) and log_volume (tokens of the language in mC4, not those that the \
+         model saw); kurtosis and share each at the mean of the other, kurtosis_by_share the product of both; latin: Latin script against \
+         others. In brackets: {} % interval, which allows errors to depend on each other within a language and within a layer; t has \
+         min(languages, layers) − 1 degrees of freedom. Above, in words: the terms whose interval excludes 0. Nothing is corrected for the \
+         number of terms and configs; with fewer than some 40 languages or layers such intervals tend to be too narrow.",
         fixed(100.0 * view.summary.analysis.confidence, 0)
     )
 }
@@ -112,21 +117,23 @@ mod tests {
     use crate::reduce::example::summary;
 
     #[test]
-    fn sentences() {
+    fn what_it_says_in_words() {
         let rows = summary().regressions;
         let check = |changed: &[(usize, f64)], expected: &str| {
             let mut rows = rows.clone();
             for row in &mut rows {
                 (row.coefficient_low, row.coefficient_high) = (Some(-1.0), Some(1.0));
+                row.t = Some(0.0);
                 row.r_squared = Some(0.314);
             }
             for &(at, coefficient) in changed {
                 let ends = (Some(coefficient - 0.1), Some(coefficient + 0.1));
                 (rows[at].coefficient_low, rows[at].coefficient_high) = ends;
             }
-            let text = sentence(&rows.iter().collect::<Vec<_>>());
-            let rest = "42 cells of 14 languages and 3 layers, R² = 0.31";
-            assert_eq!(text, format!("int4-channel: ΔNLL {expected}; {rest}"));
+            let found = lines(&rows.iter().collect::<Vec<_>>());
+            let size = "int4-channel: 42 cells of 14 languages and 3 layers, R² = 0.31";
+            assert_eq!(found[..2], [size.to_owned(), format!("    ΔNLL {expected}")]);
+            assert_eq!(found.len(), 2);
         };
         check(&[(0, 9.0)], "goes clearly with none of the terms");
         check(
@@ -134,6 +141,14 @@ mod tests {
             "rises with kurtosis, kurtosis_by_share and falls with log_volume",
         );
         check(&[(5, -0.2)], "falls with latin");
+        let mut rows = rows.clone();
+        (rows[2].coefficient, rows[2].t) = (Some(1.0), None);
+        rows[1].t = Some(0.0);
+        let found = lines(&rows.iter().collect::<Vec<_>>());
+        assert!(
+            found[2].starts_with("    without a standard error: activation_share"),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -145,8 +160,8 @@ mod tests {
         }
         let view = View { summary: &summary, model: "toy", medium: Medium::Markdown };
         let blocks = blocks(view);
-        let lines = vec!["int4-channel: no model: no errors are left".to_owned()];
-        assert_eq!(blocks[1], Block::Lines(lines));
+        let lines = ["int4-channel: no model", "    because: no errors are left"];
+        assert_eq!(blocks[1], Block::Lines(lines.map(str::to_owned).to_vec()));
         summary.regressions.clear();
         let view = View { summary: &summary, model: "toy", medium: Medium::Markdown };
         assert!(super::blocks(view).is_empty());
