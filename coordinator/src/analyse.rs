@@ -85,6 +85,7 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         AnalysisFile::table(&summary.floor)?,
         AnalysisFile::table(&summary.correlations)?,
         AnalysisFile::table(&summary.replication)?,
+        AnalysisFile::table(&summary.regressions)?,
         AnalysisFile::text("summary.json", report::json(summary, provenance)?),
         AnalysisFile::text("report.md", report::markdown(summary)),
         AnalysisFile::text("report.html", report::html(summary, provenance)),

@@ -27,6 +27,7 @@ mod protection;
 mod quantized;
 mod questions;
 mod reasons;
+mod regressions;
 mod replication;
 mod sensitivity;
 mod shares;
@@ -51,8 +52,8 @@ pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
     AdditivityRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET, FloorRow,
-    LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow, ReplicationRow, SensitivityRow,
-    ShareRow, TrendRow,
+    LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow,
+    SensitivityRow, ShareRow, TrendRow,
 };
 
 use crate::study::Analysis;
@@ -103,6 +104,8 @@ pub struct Summary {
     pub correlations: Vec<CorrelationRow>,
     /// The same correlations, model by model.
     pub replication: Vec<ReplicationRow>,
+    /// ΔNLL of single layers on what is known of layers and languages.
+    pub regressions: Vec<RegressionRow>,
 }
 
 impl Reducer {
@@ -168,10 +171,18 @@ impl Reducer {
             analysis: &analysis,
         };
         let correlations = correlations::rows(&analysis, &languages, &sensitivity);
+        let (layers, activation_shares) = (weights.layer_rows(), shares::rows(&activations));
+        let regressions = regressions::Sources {
+            cells: &sensitivity,
+            layers: &layers,
+            shares: &activation_shares,
+            analysis: &analysis,
+        };
         Summary {
             models: weights.model_rows(),
-            layers: weights.layer_rows(),
-            activation_shares: shares::rows(&activations),
+            regressions: regressions::rows(&regressions),
+            layers,
+            activation_shares,
             languages,
             matrices: quantized.matrix_rows(),
             configs: configs::rows(&configs),

@@ -23,6 +23,7 @@ mod over_languages;
 mod protection;
 mod provenance;
 mod recipe;
+mod regressions;
 mod replication;
 mod sensitivity;
 mod shares;
@@ -169,6 +170,7 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.extend(trends::blocks(view));
         blocks.extend(additivity::blocks(view));
         blocks.extend(protection::blocks(view));
+        blocks.extend(regressions::blocks(view));
         blocks.extend(correlations::blocks(view));
     }
     blocks.extend(replication::blocks(summary, medium));

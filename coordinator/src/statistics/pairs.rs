@@ -118,6 +118,13 @@ pub(super) fn standardised(values: &[f64]) -> Vec<f64> {
     Centred::of(values).standardised
 }
 
+/// z scores: deviations from the mean in population standard deviations; `None` where every value is the same.
+pub fn z_scores(values: &[f64]) -> Option<Vec<f64>> {
+    let root = (values.len() as f64).sqrt();
+    let scores = || standardised(values).into_iter().map(|value| root * value).collect();
+    (!constant(values)).then(scores)
+}
+
 /// Ranks from 1; tied values share the mean of their ranks.
 fn midranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
@@ -156,6 +163,8 @@ mod tests {
         let pairs = Pairs::new(&[(5.0, 1.0), (2.0, 1.0), (5.0, 0.0), (7.0, 3.0)]).unwrap();
         let ranks = pairs.ranks();
         assert_eq!((ranks.x(), ranks.y()), (&[2.5, 1.0, 2.5, 4.0][..], &[2.5, 2.5, 1.0, 4.0][..]));
+        assert_eq!(z_scores(&[3.0, 1.0, 3.0, 1.0]).unwrap(), [1.0, -1.0, 1.0, -1.0]);
+        assert_eq!((z_scores(&[0.1, 0.1]), z_scores(&[])), (None, None));
         assert_eq!(pairs.without(&[1]).unwrap().x(), [5.0, 5.0, 7.0]);
         assert_eq!(pairs.without(&[0, 3]), Err(Undefined::TooFew(2)));
         assert_eq!(pairs.without(&[2, 3, 0]), Err(Undefined::TooFew(1)));

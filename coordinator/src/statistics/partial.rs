@@ -109,7 +109,7 @@ pub fn partial(
 }
 
 /// What is left of a standardised column beside others: v − Q·Qᵀv, Q from their QR; `None` where nothing is.
-fn residual(column: &[f64], others: &[Vec<f64>]) -> Option<Vec<f64>> {
+pub(super) fn residual(column: &[f64], others: &[Vec<f64>]) -> Option<Vec<f64>> {
     let mut left = column.to_vec();
     if !others.is_empty() {
         let design = Mat::from_fn(column.len(), others.len(), |row, other| others[other][row]);
@@ -143,7 +143,7 @@ fn inflation(x: &[f64], columns: &[Vec<f64>]) -> Vec<f64> {
     (0..all.len()).map(of).collect()
 }
 
-fn norm(values: &[f64]) -> f64 {
+pub(super) fn norm(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 

@@ -1,0 +1,52 @@
+//! The table `regressions`: what ΔNLL of single layers goes with, several predictors at once.
+
+use babelquant_proto::rows::unsupported_cause;
+
+babelquant_proto::table! {
+    /// A (model, components, config, term) of the least-squares model of ΔNLL over the cells (language × layer) at scope `only(layer)`.
+    /// Errors may depend on each other within a language and within a layer: V = V_language + V_layer − V_cell, each part with the factor
+    /// G/(G−1) · (n−1)/(n−k); Student's t has min(languages, layers) − 1 degrees of freedom. Cells that lack ΔNLL or a predictor of the model
+    /// are left out. p is two-sided and not corrected.
+    RegressionRow in "regressions" version 1 {
+        /// Model name as in the study.
+        model: String ["key"],
+        /// Which tensors of the layer are quantized.
+        components: String ["key"],
+        /// How they are quantized.
+        config: String ["key"],
+        /// `intercept`; `kurtosis` of the layer's MLP weights; `activation_share` of the layer in the language at `block_out`;
+        /// `kurtosis_by_share`, the product of both z scores; `log_volume`, log10 of the language's training text by the study's `analysis.resource`; `latin`, 1 where it is
+        /// written in Latin script, else 0.
+        term: String ["key"],
+        /// Cells.
+        n: u64 ["cells"],
+        /// Languages of these cells.
+        languages: u64 ["languages"],
+        /// Layers of these cells.
+        layers: u64 ["layers"],
+        /// Change of ΔNLL per population standard deviation (over the cells) of kurtosis, share and volume, per unit of their product, and from
+        /// other scripts to Latin, the other terms held fixed; of the intercept ΔNLL where all terms are 0.
+        coefficient: Option<f64> ["nat/token"],
+        /// Lower end of coefficient ± quantile of Student's t · standard error.
+        coefficient_low: Option<f64> ["nat/token"],
+        /// Upper end.
+        coefficient_high: Option<f64> ["nat/token"],
+        /// √V.
+        coefficient_se: Option<f64> ["nat/token"],
+        /// Coefficient over standard error.
+        t: Option<f64> ["1"],
+        /// Its two-sided p.
+        p: Option<f64> ["1"],
+        /// R² of the whole model.
+        r_squared: Option<f64> ["1"],
+        /// Why a number is null, or the term is not in the model.
+        reason: Option<String> ["text"],
+    }
+}
+
+impl RegressionRow {
+    /// Tensor and cause where the config does not fit a matrix.
+    pub fn unsupported(&self) -> Option<&str> {
+        unsupported_cause(self.reason.as_deref()?)
+    }
+}
