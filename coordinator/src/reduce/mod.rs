@@ -12,6 +12,7 @@ mod depth;
 mod documents;
 mod drift;
 mod effects;
+mod evaluations;
 mod floor;
 mod groups;
 mod held;
@@ -40,6 +41,7 @@ use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, Weight
 pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use effects::{Effect, Effects};
+pub use evaluations::{Change, Evaluation, PerByte};
 pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
@@ -91,6 +93,9 @@ pub struct Summary {
     pub correlations: Vec<CorrelationRow>,
     /// The same correlations, model by model.
     pub replication: Vec<ReplicationRow>,
+    /// What each model is worth by itself; no table of `analysis/`.
+    #[serde(skip)]
+    pub evaluations: Vec<Evaluation>,
 }
 
 impl Reducer {
@@ -166,6 +171,7 @@ impl Reducer {
             protection: protection::rows(&sensitivity),
             sensitivity,
             floor: floor::rows(&scores),
+            evaluations: evaluations::all(&scores),
             replication: replication::rows(&correlations),
             correlations,
             analysis,

@@ -12,6 +12,7 @@ mod correlations;
 mod degradation;
 mod findings;
 mod floor;
+mod harness;
 mod html;
 mod languages;
 mod markdown;
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
 
+pub use harness::harness;
 pub use provenance::Provenance;
 pub(crate) use recipe::{recipe, recipe_losses};
 
