@@ -65,7 +65,10 @@ fn derive(
     provenance: &Provenance,
 ) -> Result<(Vec<AnalysisFile>, String), AnalyseError> {
     let summary = reducer.finish();
-    Ok((files(&summary, provenance)?, report::terminal(&summary)))
+    let mut files = files(&summary, provenance)?;
+    let harness = report::harness(&summary, provenance)?;
+    files.extend(harness.into_iter().map(|(name, text)| AnalysisFile::text(&name, text)));
+    Ok((files, report::terminal(&summary)))
 }
 
 fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>, AnalyseError> {

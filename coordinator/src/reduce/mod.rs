@@ -14,6 +14,7 @@ mod disparity;
 mod documents;
 mod drift;
 mod effects;
+mod evaluations;
 mod families;
 mod floor;
 mod groups;
@@ -48,6 +49,7 @@ pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use design::Design;
 pub(crate) use effects::{Effect, Effects};
+pub use evaluations::{Change, Evaluation, PerByte};
 pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
@@ -106,6 +108,9 @@ pub struct Summary {
     pub replication: Vec<ReplicationRow>,
     /// ΔNLL of single layers on what is known of layers and languages.
     pub regressions: Vec<RegressionRow>,
+    /// What each model is worth by itself; no table of `analysis/`.
+    #[serde(skip)]
+    pub evaluations: Vec<Evaluation>,
 }
 
 impl Reducer {
@@ -193,6 +198,7 @@ impl Reducer {
             protection: protection::rows(&sensitivity),
             sensitivity,
             floor,
+            evaluations: evaluations::all(&scores),
             replication: replication::rows(&correlations),
             correlations,
             analysis,

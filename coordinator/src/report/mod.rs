@@ -13,6 +13,7 @@ mod degradation;
 mod disparity;
 mod findings;
 mod floor;
+mod harness;
 mod html;
 mod languages;
 mod markdown;
@@ -37,6 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
 
+pub use harness::harness;
 pub use provenance::Provenance;
 pub(crate) use recipe::{recipe, recipe_losses};
 
