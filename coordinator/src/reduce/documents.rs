@@ -44,6 +44,17 @@ struct PushedCell {
     unsupported: Option<String>,
 }
 
+impl PushedCell {
+    /// Room for as many scores as there are documents: doubling would cost up to twice the memory of millions of rows. The first cell meets
+    /// its documents one by one and does double.
+    fn make_room(&mut self, documents: usize) {
+        let missing = documents.saturating_sub(self.scores.len());
+        if self.scores.len() == self.scores.capacity() && missing > 1 {
+            self.scores.reserve_exact(missing);
+        }
+    }
+}
+
 /// What is the same for a document in every cell.
 #[derive(Debug)]
 pub(super) struct Document {
@@ -158,6 +169,7 @@ impl Documents {
         let cell = pushed.cells.entry(cell).or_default();
         let next = Drift::of(row.next_error_sum, row.next_base_sum, row.next_product_sum);
         let last = Drift::of(row.last_error_sum, row.last_base_sum, row.last_product_sum);
+        cell.make_room(pushed.documents.len());
         cell.scores.push(Score { slot, base_nll, nll, kl, top1, next, last });
         let reason = row.reason.as_deref().filter(|reason| unsupported_cause(reason).is_some());
         if let Some(reason) = reason
