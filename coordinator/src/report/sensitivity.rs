@@ -74,12 +74,17 @@ fn matrix(
 }
 
 fn entry(row: &SensitivityRow, floors: &Floors<'_>, level: f64) -> Entry {
-    let mark = match row.delta_nll_p_max_t {
-        _ if floors.hide(row) => floor::MARK,
-        Some(p) if p <= level => "*",
-        Some(_) | None => "",
+    let mark = match floors.hide(row) {
+        true => floor::MARK,
+        false if stands_out(row, level) => "*",
+        false => "",
     };
     Entry { value: row.delta_nll, mark }
+}
+
+/// True where ΔNLL is other than 0 after the correction for its family of cells.
+pub(super) fn stands_out(row: &SensitivityRow, level: f64) -> bool {
+    row.delta_nll_p_max_t.is_some_and(|p| p <= level)
 }
 
 /// What the marks say.

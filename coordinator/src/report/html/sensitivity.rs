@@ -3,7 +3,7 @@
 use super::super::block::Table;
 use super::super::floor::Floors;
 use super::super::number::fixed;
-use super::super::sensitivity::is_none;
+use super::super::sensitivity::{is_none, stands_out};
 use super::chart::Chart;
 use super::heat::{Entry, Map, place};
 use super::scale::Diverging;
@@ -28,8 +28,9 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     });
     let panels: Vec<_> = panels.collect();
     let words = format!(
-        "ΔNLL with one layer alone quantized, in 10⁻³ nat per token. One scale for the whole page: a class begins at its number, in steps of 1–2–5. A dot marks an \
-         interval that excludes 0 ({}).",
+        "ΔNLL with one layer alone quantized, in 10⁻³ nat per token. One scale for the whole page: a class begins at its number, in steps of 1–2–5. A dot marks a \
+         ΔNLL other than 0 after the correction for all cells of its panel (max-T p at most {}); intervals under the pointer are of the cell alone ({}).",
+        fixed(1.0 - shown.view.summary.analysis.confidence, 2),
         shown.view.interval_in_words()
     );
     (!panels.is_empty()).then(|| Chart {
@@ -44,15 +45,16 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
 
 fn map<'a>(shown: &Shown<'a>, config: Config<'a>, floors: &Floors<'_>) -> Map {
     let mut map = Map::default();
+    let level = 1.0 - shown.view.summary.analysis.confidence;
     for row in shown.cells(config) {
         if let Some((stack, layer)) = row.stack.as_deref().zip(row.layer) {
-            map.insert(&row.language, place(stack, layer), entry(row, floors));
+            map.insert(&row.language, place(stack, layer), entry(row, floors, level));
         }
     }
     map
 }
 
-fn entry(row: &SensitivityRow, floors: &Floors<'_>) -> Entry {
+fn entry(row: &SensitivityRow, floors: &Floors<'_>, level: f64) -> Entry {
     let text = |value: f64| fixed(1e3 * value, 2);
     let interval = row.delta_nll_low.zip(row.delta_nll_high);
     let words = match (row.delta_nll, interval) {
@@ -62,8 +64,8 @@ fn entry(row: &SensitivityRow, floors: &Floors<'_>) -> Entry {
         }
         (Some(value), None) => text(value),
     };
-    let excludes = interval.is_some_and(|(low, high)| low > 0.0 || high < 0.0);
-    Entry { value: row.delta_nll, text: words, marked: excludes && !floors.hide(row) }
+    let marked = stands_out(row, level) && !floors.hide(row);
+    Entry { value: row.delta_nll, text: words, marked }
 }
 
 /// A row for each config and language.
