@@ -123,6 +123,11 @@ impl Covariates {
         &BUNDLED
     }
 
+    /// The languages of the table.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The script of a language, as a study spells it: the one in its code, else this table's, else the bundled one's.
     pub fn script<'a>(&'a self, language: &'a str) -> Option<&'a str> {
         match language.split_once('_') {

@@ -10,14 +10,10 @@
 # real networks, or of GPUs. KEEP=1 keeps the directory with all logs.
 set -euo pipefail
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$(cd "${BABELQUANT_BIN:-$root/target/release}" && pwd)
+# shellcheck source=tests/deploy/common.sh
+. "$(dirname "$0")/common.sh"
+show() { squeue || true; }
 
-skip() { echo "SKIPPED: $*"; exit 0; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
-
-[[ -x $bin/babelquant && -x $bin/babelquant-worker ]] || fail "no babelquant and babelquant-worker in $bin: cargo build --release"
 (( EUID == 0 )) || skip "needs root to run slurmd"
 have() { command -v slurmctld slurmd munged >/dev/null; }
 if ! have; then
@@ -86,42 +82,10 @@ start() { # NAME COMMAND…
     disown
 }
 
-# Waits until a command succeeds, at most $1 seconds.
-within() {
-    local end=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@"; do
-        (( SECONDS < end )) || { squeue || true; fail "not within the time: $what"; }
-        sleep 0.3
-    done
-}
-
 # --- A smaller study of the demo's files, and what it gives without faults
 
-"$bin/babelquant" demo --out "$dir/demo" >"$dir/demo.log" 2>&1 &
-demo=$!
-within 60 "the demo unpacks its files" test -e "$dir/demo/study.toml"
-kill "$demo"
-wait "$demo" || true
-mkdir -p "$dir/study/corpus" "$dir/submit"
-cp -r "$dir/demo/input/model" "$dir/study/model"
-cp "$dir"/demo/input/corpus/{fin,tha,tur}.txt "$dir/study/corpus/"
-cat >"$dir/study/study.toml" <<'STUDY'
-name = "slurm"
-components = ["mlp"]
-configs = ["int4-channel", "int3-channel"]
-dtype = "f32"
-metrics = ["nll", "top1", "kl"]
-scopes = ["all", "only(each)"]
-
-[corpus]
-path = "corpus/{language}.txt"
-shard_bytes = 4096
-
-[[models]]
-name = "demo"
-path = "model"
-STUDY
+small_study "$dir" 4096 fin tha tur
+mkdir "$dir/submit"
 export XDG_CACHE_HOME=$dir/cache
 "$bin/babelquant" run "$dir/study/study.toml" --out "$dir/expected" >"$dir/expected.log" 2>&1 || fail "run: $(tail -3 "$dir/expected.log")"
 say "reference run is complete"

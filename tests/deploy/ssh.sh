@@ -6,15 +6,10 @@
 # an installed sshd, and says SKIPPED otherwise. It is no test of ssh on real networks.
 set -euo pipefail
 
-root=$(cd "$(dirname "$0")/../.." && pwd)
-bin=$(cd "${BABELQUANT_BIN:-$root/target/release}" && pwd)
-fail() { echo "FAILED: $*" >&2; exit 1; }
-say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
-[[ -x $bin/babelquant && -x $bin/babelquant-worker ]] || fail "no babelquant and babelquant-worker in $bin: cargo build --release"
-if (( EUID != 0 )) || [[ ! -x /usr/sbin/sshd ]]; then
-    echo "SKIPPED: needs root and sshd"
-    exit 0
-fi
+# shellcheck source=tests/deploy/common.sh
+. "$(dirname "$0")/common.sh"
+(( EUID == 0 )) || skip "needs root to run sshd"
+[[ -x /usr/sbin/sshd ]] || skip "no sshd here"
 
 dir=$(mktemp -d)
 mine=()
@@ -28,36 +23,8 @@ clean_up() {
 workers() { pgrep -f "^$bin/babelquant-worker .*--models $dir/" || true; }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-within() {
-    local end=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@"; do
-        (( SECONDS < end )) || fail "not within the time: $what"
-        sleep 0.3
-    done
-}
 
-"$bin/babelquant" demo --out "$dir/demo" >"$dir/demo.log" 2>&1 &
-demo=$!
-within 60 "the demo unpacks its files" test -e "$dir/demo/study.toml"
-kill "$demo"
-wait "$demo" || true
-mkdir -p "$dir/study/corpus"
-cp "$dir"/demo/input/corpus/{fin,tur}.txt "$dir/study/corpus/"
-cp -r "$dir/demo/input/model" "$dir/study/model"
-cat >"$dir/study/study.toml" <<'STUDY'
-configs = ["int4-channel", "int3-channel"]
-components = ["mlp"]
-scopes = ["all", "only(each)"]
-
-[corpus]
-path = "corpus/{language}.txt"
-shard_bytes = 2048
-
-[[models]]
-name = "demo"
-path = "model"
-STUDY
+small_study "$dir" 2048 fin tur
 
 ssh-keygen -q -t ed25519 -N '' -f "$dir/host_key"
 ssh-keygen -q -t ed25519 -N '' -f "$dir/key"

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Components, Layer, LayerSet, Layers, Stack};
 
-use super::documents::{Cell, Document, LanguageScores, Score};
+use super::documents::{Cell, LanguageScores};
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::tables::AdditivityRow;
@@ -86,12 +86,7 @@ impl Sum<'_> {
         let missing: BTreeSet<Layer> = self.wanted().into_iter().filter(|l| !has(l)).collect();
         let spelled = LayerSet::from(missing.clone());
         reasons.add_where(!missing.is_empty(), || format!("not measured alone: layers {spelled}"));
-        reasons.add_where(!LanguageScores::same_documents(cells().copied()), || {
-            "the cells are not over the same documents".to_owned()
-        });
-        let undefined = |cell: &&&Cell| cell.scores.iter().any(|score| score.nll.is_none());
-        let count = cells().filter(undefined).count();
-        reasons.add_where(count > 0, || format!("NLL of {count} cells is not defined"));
+        LanguageScores::add_obstacles(cells().copied(), &mut reasons);
         reasons
     }
 }
@@ -129,24 +124,22 @@ impl Language<'_> {
         }
     }
 
-    /// Σ over layers of ΔNLL at `only(layer)`, ΔNLL at `all`, and their difference. Sums run layer by layer, each over its documents
-    /// in order.
+    /// Σ over layers of ΔNLL at `only(layer)`, ΔNLL at `all`, and their difference; asked for where every one is defined. Sums run layer by
+    /// layer, each over its documents in order.
     fn estimates(&self, sum: &Sum<'_>, tokens: f64) -> [Estimate; 3] {
         let groups = self.scores.groups.count();
-        // Only asked for where every one is defined.
-        let delta = |score: &Score, _: &Document| score.delta().unwrap_or(0.0);
         let mut columns = vec![vec![0.0; groups]; COLUMNS];
         let mut single = 0.0;
         for cell in sum.layers.values() {
-            single += self.scores.sum(cell, delta);
-            let column = self.scores.column(cell, delta);
+            single += self.scores.delta_sum(cell);
+            let column = self.scores.deltas(cell);
             columns[0].iter_mut().zip(column).for_each(|(sum, value)| *sum += value);
         }
-        let all = self.scores.sum(sum.all, delta);
-        columns[1] = self.scores.column(sum.all, delta);
+        let all = self.scores.delta_sum(sum.all);
+        columns[1] = self.scores.deltas(sum.all);
         let differences = columns[0].iter().zip(&columns[1]).map(|(single, all)| single - all);
         columns[2] = differences.collect();
-        columns[3] = self.scores.column(sum.all, |_, document| document.size.tokens as f64);
+        columns[3] = self.scores.tokens(sum.all);
         let draws = self.resampling.totals(&columns);
         let of = |value: f64, column: usize| {
             estimate(ratio(value, tokens), (&draws[column], &draws[3]), self.analysis.confidence)

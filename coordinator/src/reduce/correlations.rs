@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 
+use super::grouped::grouped;
 use super::questions::{Tested, correct};
 use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
 use crate::statistics::{AIM, Pairs, Undefined, kendall, pearson, spearman};
@@ -19,7 +20,7 @@ pub(super) fn rows(
         languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
     let (mut rows, mut tested) = (Vec::new(), Vec::new());
     let mut detectable = Detectable::default();
-    for cells in grouped(cells) {
+    for cells in questions(cells) {
         for (&predictor, outcome) in product(&analysis.predictors, &analysis.outcomes) {
             let question =
                 Question { predictor, outcome: *outcome, languages: &languages, cells: &cells };
@@ -35,19 +36,10 @@ pub(super) fn rows(
 }
 
 /// The cells of each model, scope, components and config, in the order of their first row; one cell a language.
-fn grouped(cells: &[SensitivityRow]) -> Vec<Vec<&SensitivityRow>> {
+fn questions(cells: &[SensitivityRow]) -> Vec<Vec<&SensitivityRow>> {
     let none = QuantConfig::None.to_string();
-    let mut index = BTreeMap::new();
-    let mut groups: Vec<Vec<&SensitivityRow>> = Vec::new();
-    for cell in cells.iter().filter(|cell| cell.config != none) {
-        let key = (&cell.model, &cell.scope, &cell.components, &cell.config);
-        let group = *index.entry(key).or_insert(groups.len());
-        if group == groups.len() {
-            groups.push(Vec::new());
-        }
-        groups[group].push(cell);
-    }
-    groups
+    let cells = cells.iter().filter(|cell| cell.config != none);
+    grouped(cells, |cell| (&cell.model, &cell.scope, &cell.components, &cell.config))
 }
 
 fn product<'a, A, B>(first: &'a [A], second: &'a [B]) -> impl Iterator<Item = (&'a A, &'a B)> {

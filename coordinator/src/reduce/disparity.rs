@@ -6,11 +6,12 @@ use std::f64::consts::LN_2;
 
 use babelquant_proto::quant::QuantConfig;
 
-use super::documents::{CELLS_TOGETHER, Cell, LanguageScores};
+use super::documents::{Cell, LanguageScores};
+use super::draws;
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
-use super::tables::DisparityRow;
+use super::tables::{DisparityRow, EXTREMES};
 use crate::statistics::{Estimate, Interval, quantile, ratio};
 use crate::study::Analysis;
 
@@ -56,27 +57,17 @@ fn damages<'a>(
     let mut damages: BTreeMap<Key<'a>, Vec<Damage<'a>>> = BTreeMap::new();
     for ((model, language), scores) in languages {
         let resampling = scores.groups.resampling(analysis);
+        let obstacle = scores.groups.obstacle(analysis);
         let cells = scores.cells.iter().filter(|cell| cell.quantizes_all());
-        let cells: Vec<&Cell> = cells.collect();
-        for cells in cells.chunks(CELLS_TOGETHER) {
-            let columns: Vec<Vec<f64>> =
-                cells.iter().flat_map(|cell| columns(scores, cell)).collect();
-            let drawn = resampling.totals(&columns);
-            for (&cell, draws) in cells.iter().zip(drawn.as_chunks::<3>().0) {
-                let key = (model.as_str(), cell.components.as_str(), &cell.config);
-                let obstacle = scores.groups.obstacle(analysis);
-                let damage = Damage::new((language, obstacle), (scores, cell), draws);
-                damages.entry(key).or_default().push(damage);
-            }
-        }
+        let columns = |cell: &&Cell| [scores.deltas(cell), scores.tokens(cell), scores.bytes(cell)];
+        let draw = |columns: &[Vec<f64>]| resampling.totals(columns);
+        draws::for_each(cells, columns, draw, |cell, _, draws| {
+            let key = (model.as_str(), cell.components.as_str(), &cell.config);
+            let damage = Damage::new((language, obstacle), (scores, cell), draws);
+            damages.entry(key).or_default().push(damage);
+        });
     }
     damages
-}
-
-/// Sums by group: NLL − baseline NLL, tokens, bytes.
-fn columns(scores: &LanguageScores, cell: &Cell) -> [Vec<f64>; 3] {
-    let bytes = scores.column(cell, |_, document| document.size.bytes as f64);
-    [scores.deltas(cell), scores.tokens(cell), bytes]
 }
 
 impl<'a> Damage<'a> {
@@ -85,16 +76,15 @@ impl<'a> Damage<'a> {
         (scores, cell): (&LanguageScores, &'a Cell),
         [deltas, tokens, bytes]: &[Vec<f64>; 3],
     ) -> Self {
-        let (delta_nll, size) = (scores.delta_nll(cell), scores.size(cell));
+        let bytes_in_all = scores.size(cell).bytes as f64;
         let ratios = |sizes: &[f64], unit: f64| {
             deltas.iter().zip(sizes).map(|(&delta, &n)| ratio(delta, unit * n)).collect()
         };
-        let per_byte =
-            |delta_nll: f64| ratio(delta_nll * size.tokens as f64, LN_2 * size.bytes as f64);
+        let per_byte = scores.delta(cell).and_then(|delta| ratio(delta, LN_2 * bytes_in_all));
         Self {
             language,
-            per_token: Drawn { value: delta_nll, draws: ratios(tokens, 1.0) },
-            per_byte: Drawn { value: delta_nll.and_then(per_byte), draws: ratios(bytes, LN_2) },
+            per_token: Drawn { value: scores.delta_nll(cell), draws: ratios(tokens, 1.0) },
+            per_byte: Drawn { value: per_byte, draws: ratios(bytes, LN_2) },
             unsupported: cell.unsupported.as_deref(),
             obstacle,
         }
@@ -152,7 +142,7 @@ impl Question<'_> {
             (0..values.len()).reduce(best)
         };
         Contrast {
-            name: "worst - best",
+            name: EXTREMES,
             first: first(|a, b| a > b).into_iter().collect(),
             second: first(|a, b| a < b).into_iter().collect(),
             ..Contrast::default()

@@ -14,11 +14,9 @@ use super::groups::Groups;
 use super::held::{Held, HeldLayers};
 use super::layers::Weights;
 use super::names::{ByLanguage, Names};
+use super::reasons::Reasons;
 use super::spelled::Spelled;
 use crate::statistics::ratio;
-
-/// Cells whose columns are in memory together: enough that drawing the groups costs little beside summing over them.
-pub(super) const CELLS_TOGETHER: usize = 32;
 
 /// All scores, as pushed.
 #[derive(Debug, Default)]
@@ -229,6 +227,19 @@ impl Pushed {
 }
 
 impl LanguageScores {
+    /// Adds why cells cannot be set against each other.
+    pub(super) fn add_obstacles<'a>(
+        cells: impl Iterator<Item = &'a Cell> + Clone,
+        reasons: &mut Reasons,
+    ) {
+        reasons.add_where(!Self::same_documents(cells.clone()), || {
+            "the cells are not over the same documents".to_owned()
+        });
+        let undefined = |cell: &&Cell| cell.scores.iter().any(|score| score.nll.is_none());
+        let count = cells.filter(undefined).count();
+        reasons.add_where(count > 0, || format!("NLL of {count} cells is not defined"));
+    }
+
     /// True where these cells are over the same documents.
     pub(super) fn same_documents<'a>(cells: impl Iterator<Item = &'a Cell>) -> bool {
         let slots =
@@ -267,12 +278,25 @@ impl LanguageScores {
         self.column(cell, |_, document| document.size.tokens as f64)
     }
 
-    /// ΔNLL of a cell, nat per token; `None` where a document's NLL is undefined, nothing was scored, or nobody knows which layers were
-    /// quantized.
-    pub(super) fn delta_nll(&self, cell: &Cell) -> Option<f64> {
+    /// The same of bytes of the scored tokens.
+    pub(super) fn bytes(&self, cell: &Cell) -> Vec<f64> {
+        self.column(cell, |_, document| document.size.bytes as f64)
+    }
+
+    /// NLL − baseline NLL of all of a cell's documents, nat; an undefined one counts as 0.
+    pub(super) fn delta_sum(&self, cell: &Cell) -> f64 {
+        self.sum(cell, |score, _| score.delta().unwrap_or(0.0))
+    }
+
+    /// The same; `None` where a document's NLL is undefined or nobody knows which layers were quantized.
+    pub(super) fn delta(&self, cell: &Cell) -> Option<f64> {
         let defined = cell.layers.is_ok() && cell.scores.iter().all(|score| score.nll.is_some());
-        let sum = || self.sum(cell, |score, _| score.delta().unwrap_or(0.0));
-        defined.then(sum).and_then(|sum| ratio(sum, self.size(cell).tokens as f64))
+        defined.then(|| self.delta_sum(cell))
+    }
+
+    /// ΔNLL of a cell, nat per token; `None` where `delta` is, and where nothing was scored.
+    pub(super) fn delta_nll(&self, cell: &Cell) -> Option<f64> {
+        ratio(self.delta(cell)?, self.size(cell).tokens as f64)
     }
 
     /// The scores of the model computed in f32, where the study's dtype is another.

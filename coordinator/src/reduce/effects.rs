@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Components, Layer, Layers};
 
-use super::documents::{Cell, Document, LanguageScores, Score};
+use super::documents::{Cell, LanguageScores};
 use super::names::ByLanguage;
 use super::quantized::{Quantized, StoredMatrix};
 use crate::statistics::{estimate, ratio, standard_error};
@@ -170,13 +170,12 @@ fn sum(scores: &LanguageScores, cells: &[&Cell]) -> Option<Sum> {
     if !cells.iter().all(defined) || !LanguageScores::same_documents(cells.iter().copied()) {
         return None;
     }
-    let delta = |score: &Score, _: &Document| score.delta().unwrap_or(0.0);
     let mut deltas = vec![0.0; groups];
     for cell in cells {
-        let column = scores.column(cell, delta);
+        let column = scores.deltas(cell);
         deltas.iter_mut().zip(column).for_each(|(sum, value)| *sum += value);
     }
-    let all: f64 = cells.iter().map(|cell| scores.sum(cell, delta)).sum();
-    let tokens = scores.column(first, |_, document| document.size.tokens as f64);
+    let all: f64 = cells.iter().map(|cell| scores.delta_sum(cell)).sum();
+    let tokens = scores.tokens(first);
     Some(Sum { value: ratio(all, scores.size(first).tokens as f64)?, columns: [deltas, tokens] })
 }

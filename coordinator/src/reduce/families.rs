@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use babelquant_proto::quant::QuantConfig;
 
 use super::design::Design;
-use super::documents::{CELLS_TOGETHER, Cell, LanguageScores};
+use super::documents::{Cell, LanguageScores};
+use super::draws;
 use super::names::ByLanguage;
 use super::spelled::Spelled;
 use super::tables::SensitivityRow;
@@ -26,18 +27,14 @@ pub(super) fn correct(
         let signs = scores.groups.signs(analysis);
         let tested =
             |(at, cell): &(usize, &Cell)| rows[*at].delta_nll_p.is_some() && !cell.is_identity();
-        let cells: Vec<(usize, &Cell)> = (first..).zip(&scores.cells).filter(tested).collect();
-        for cells in cells.chunks(CELLS_TOGETHER) {
-            let columns: Vec<Vec<f64>> =
-                cells.iter().map(|(_, cell)| scores.deltas(cell)).collect();
-            let drawn = signs.strengths(&columns);
-            for ((&(at, cell), column), draws) in cells.iter().zip(&columns).zip(drawn) {
-                let family =
-                    families.entry(key(model, cell)).or_insert_with(|| Family::new(analysis));
-                family.tests.push((at, strength(column)));
-                family.strongest.push(draws);
-            }
-        }
+        let cells = (first..).zip(&scores.cells).filter(tested);
+        let columns = |(_, cell): &(usize, &Cell)| [scores.deltas(cell)];
+        let draw = |columns: &[Vec<f64>]| signs.strengths(columns);
+        draws::for_each(cells, columns, draw, |(at, cell), [column], [draws]| {
+            let family = families.entry(key(model, cell)).or_insert_with(|| Family::new(analysis));
+            family.tests.push((at, strength(column)));
+            family.strongest.push(draws);
+        });
         first += scores.cells.len();
     }
     families.iter().for_each(|(key, family)| family.correct(key, rows, analysis));

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::documents::{CELLS_TOGETHER, Cell, LanguageScores};
+use super::documents::{Cell, LanguageScores};
+use super::draws;
 use super::names::ByLanguage;
 use crate::statistics::{Estimate, Interval, estimate, ratio};
 use crate::study::Analysis;
@@ -29,19 +30,12 @@ pub(super) fn by<'a, K: Ord>(
     let mut losses: BTreeMap<K, Losses<'a>> = BTreeMap::new();
     for ((model, language), scores) in scores {
         let keyed = scores.cells.iter().filter_map(|cell| Some((key(model, cell)?, cell)));
-        let mut keyed: Vec<(K, &Cell)> = keyed.collect();
-        while !keyed.is_empty() {
-            let rest = keyed.split_off(keyed.len().min(CELLS_TOGETHER));
-            let columns: Vec<Vec<f64>> = keyed
-                .iter()
-                .flat_map(|(_, cell)| [scores.deltas(cell), scores.tokens(cell)])
-                .collect();
-            let draws = scores.groups.resampling(analysis).totals(&columns);
-            for ((key, cell), draws) in keyed.into_iter().zip(draws.as_chunks::<2>().0) {
-                losses.entry(key).or_default().add(language, (scores, cell), draws, analysis);
-            }
-            keyed = rest;
-        }
+        let columns = |(_, cell): &(K, &Cell)| [scores.deltas(cell), scores.tokens(cell)];
+        let resampling = scores.groups.resampling(analysis);
+        let draw = |columns: &[Vec<f64>]| resampling.totals(columns);
+        draws::for_each(keyed, columns, draw, |(key, cell), _, draws| {
+            losses.entry(key).or_default().add(language, (scores, cell), draws, analysis);
+        });
     }
     losses
 }

@@ -12,11 +12,13 @@ mod depth;
 mod design;
 mod disparity;
 mod documents;
+mod draws;
 mod drift;
 mod effects;
 mod evaluations;
 mod families;
 mod floor;
+mod grouped;
 mod groups;
 mod held;
 mod languages;
@@ -53,9 +55,9 @@ pub use evaluations::{Change, Evaluation, PerByte};
 pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    AdditivityRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET, FloorRow,
-    LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow,
-    SensitivityRow, ShareRow, TrendRow,
+    AdditivityRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET, EXTREMES,
+    FloorRow, INTERCEPT, LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow,
+    ReplicationRow, SensitivityRow, ShareRow, TrendRow,
 };
 
 use crate::study::Analysis;

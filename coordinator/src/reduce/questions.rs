@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::design::Design;
+use super::reasons::Reasons;
 use super::spelled::Spelled;
 use super::tables::CorrelationRow;
 use crate::statistics::{Pairs, Shuffles, benjamini_hochberg, holm};
@@ -79,8 +80,9 @@ fn correct_layers(
     if members.iter().any(|&at| &tested[at].languages != languages) {
         let reason = "no max-T: the layers are not over the same languages";
         for &at in members {
-            let known = rows[at].reason.take().map_or(String::new(), |known| format!("{known}; "));
-            rows[at].reason = Some(known + reason);
+            let mut reasons = Reasons::known(rows[at].reason.take());
+            reasons.add(reason);
+            rows[at].reason = reasons.column();
         }
         return;
     }

@@ -20,6 +20,11 @@ impl Reasons {
         }
     }
 
+    /// The reasons that a column holds already.
+    pub(super) fn known(column: Option<String>) -> Self {
+        Self(column.into_iter().collect())
+    }
+
     /// True where nothing came up.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,22 +1,14 @@
 //! Correlations → the table `replication`: does what holds in one model hold in the others? Computes no correlation.
 
-use std::collections::BTreeMap;
-
+use super::grouped::grouped;
 use super::reasons::Reasons;
 use super::tables::{CorrelationRow, ReplicationRow};
 
 /// The table, in the order of the correlations' first rows; empty for a single model.
 pub(super) fn rows(correlations: &[CorrelationRow]) -> Vec<ReplicationRow> {
-    let mut index = BTreeMap::new();
-    let mut questions: Vec<Vec<&CorrelationRow>> = Vec::new();
-    for row in correlations {
-        let key = (&row.predictor, &row.outcome, &row.scope, &row.components, &row.config);
-        let question = *index.entry(key).or_insert(questions.len());
-        if question == questions.len() {
-            questions.push(Vec::new());
-        }
-        questions[question].push(row);
-    }
+    let mut questions = grouped(correlations, |row| {
+        (&row.predictor, &row.outcome, &row.scope, &row.components, &row.config)
+    });
     questions.retain(|models| models.len() > 1);
     questions.iter().flat_map(|models| question(models)).collect()
 }

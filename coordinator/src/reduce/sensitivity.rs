@@ -4,13 +4,14 @@ use std::f64::consts::LN_2;
 
 use babelquant_proto::{Drift, LayerSet, Layers};
 
-use super::documents::{CELLS_TOGETHER, Cell, LanguageScores, Score};
+use super::documents::{Cell, LanguageScores, Score};
+use super::draws;
 use super::drift::{cosine, square_error};
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::tables::{FloorRow, SensitivityRow};
 use super::verdicts::Verdict;
-use crate::statistics::{Estimate, Resampling, estimate, ratio, standard_error};
+use crate::statistics::{Estimate, estimate, ratio, standard_error};
 use crate::study::Analysis;
 
 /// Columns of a cell that are resampled.
@@ -27,8 +28,16 @@ pub(super) fn rows(
         let resampling = scores.groups.resampling(analysis);
         let floor = floors.iter().find(|row| (&row.model, &row.language) == (model, language));
         let floor = floor.and_then(|row| row.floor);
-        let cells = Cells { model, language, scores, floor, analysis, resampling };
-        rows.extend(scores.cells.chunks(CELLS_TOGETHER).flat_map(|together| cells.rows(together)));
+        let of = Cells { model, language, scores, floor, analysis };
+        let draw = |columns: &[Vec<f64>]| resampling.totals(columns);
+        draws::for_each(
+            &scores.cells,
+            |cell| of.columns(cell),
+            draw,
+            |cell, columns, draws| {
+                rows.push(of.row(cell, &of.estimates(cell, columns, draws)));
+            },
+        );
     }
     rows
 }
@@ -41,7 +50,6 @@ struct Cells<'a> {
     scores: &'a LanguageScores,
     floor: Option<f64>,
     analysis: &'a Analysis,
-    resampling: Resampling,
 }
 
 /// The statistics of a cell that have an interval.
@@ -59,21 +67,13 @@ struct Estimates {
 }
 
 impl Cells<'_> {
-    fn rows(&self, together: &[Cell]) -> Vec<SensitivityRow> {
-        let columns: Vec<Vec<f64>> = together.iter().flat_map(|cell| self.columns(cell)).collect();
-        let draws = self.resampling.totals(&columns);
-        let columns = columns.as_chunks::<COLUMNS>().0.iter().zip(draws.as_chunks::<COLUMNS>().0);
-        let row = |(cell, (columns, draws))| self.row(cell, &self.estimates(cell, columns, draws));
-        together.iter().zip(columns).map(row).collect()
-    }
-
     /// Sums by group: δ = NLL − baseline NLL, tokens, bytes, KL, top-1, error and size of hidden states at both boundaries. An
     /// undefined number counts as 0: its cell has no value.
     fn columns(&self, cell: &Cell) -> [Vec<f64>; COLUMNS] {
         [
-            self.scores.column(cell, |score, _| score.delta().unwrap_or(0.0)),
-            self.scores.column(cell, |_, document| document.size.tokens as f64),
-            self.scores.column(cell, |_, document| document.size.bytes as f64),
+            self.scores.deltas(cell),
+            self.scores.tokens(cell),
+            self.scores.bytes(cell),
             self.scores.column(cell, |score, _| score.kl.unwrap_or(0.0)),
             self.scores.column(cell, |score, _| top1(score).unwrap_or(0.0)),
             self.scores.column(cell, |score, _| score.next.map_or(0.0, |drift| drift.error)),
@@ -95,7 +95,7 @@ impl Cells<'_> {
         let size = self.scores.size(cell);
         let per_token = |sum: Option<f64>| ratio(sum?, size.tokens as f64);
         let of = |value, above, below| estimate(value, (above, below), self.analysis.confidence);
-        let difference = self.defined_sum(cell, Score::delta);
+        let difference = self.scores.delta(cell);
         let per_byte = difference.and_then(|sum| ratio(sum, size.bytes as f64));
         let delta_nll = of(per_token(difference), delta_draws, token_draws);
         let delta_nll_se = standard_error(delta_nll.value, &columns[0], &columns[1]);

@@ -97,12 +97,7 @@ impl Language<'_> {
         cells().filter_map(|cell| cell.layers.as_ref().err()).for_each(|&why| reasons.add(why));
         reasons
             .add_where(layers.len() < 3, || "fewer than 3 layers were quantized alone".to_owned());
-        reasons.add_where(!LanguageScores::same_documents(cells()), || {
-            "the cells are not over the same documents".to_owned()
-        });
-        let undefined = |cell: &&Cell| cell.scores.iter().any(|score| score.nll.is_none());
-        let count = cells().filter(undefined).count();
-        reasons.add_where(count > 0, || format!("NLL of {count} cells is not defined"));
+        LanguageScores::add_obstacles(cells(), &mut reasons);
         let empty = cells().any(|cell| self.scores.size(cell).tokens == 0);
         reasons.add_where(empty, || "no scored token".to_owned());
         reasons

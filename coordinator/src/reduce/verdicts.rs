@@ -39,7 +39,7 @@ impl Verdict {
         Self {
             p: sampled.map(Sampled::p),
             near_lossless_p,
-            near_lossless: near_lossless_p.map(|p| p <= 1.0 - analysis.confidence),
+            near_lossless: near_lossless_p.map(|p| p <= analysis.level()),
             worst_share: delta_nll.and_then(|_| worst_share()),
         }
     }

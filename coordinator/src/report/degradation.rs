@@ -66,7 +66,7 @@ fn near_lossless(analysis: &Analysis) -> String {
         "= marks near-lossless: perplexity was shown to change by less than {} % either way (analysis.margin; two one-sided t tests at {}, \
          each language by itself).",
         significant(100.0 * analysis.margin, 2),
-        fixed(1.0 - analysis.confidence, 2)
+        fixed(analysis.level(), 2)
     )
 }
 

@@ -2,10 +2,10 @@
 
 use super::block::Block;
 use super::columns::{Column, table};
-use super::number::estimates;
+use super::number::{estimates, thousandths};
 use super::sensitivity::label;
 use super::{View, configs, reasons};
-use crate::reduce::DisparityRow;
+use crate::reduce::{DisparityRow, EXTREMES};
 
 /// The section; empty where no config quantizes every layer.
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
@@ -35,16 +35,15 @@ const HEADING: &str =
     "Disparity: ΔNLL of some languages less that of others; every layer quantized (scope all)";
 
 fn numbers(rows: &[&DisparityRow]) -> Block {
-    let thousandfold = |numbers: [Option<f64>; 3]| numbers.map(|number| number.map(|n| 1e3 * n));
     let per_token = |row: &&DisparityRow| {
-        thousandfold([
+        thousandths([
             row.delta_nll_difference,
             row.delta_nll_difference_low,
             row.delta_nll_difference_high,
         ])
     };
     let per_byte = |row: &&DisparityRow| {
-        thousandfold([
+        thousandths([
             row.delta_bits_per_byte_difference,
             row.delta_bits_per_byte_difference_low,
             row.delta_bits_per_byte_difference_high,
@@ -64,10 +63,7 @@ fn numbers(rows: &[&DisparityRow]) -> Block {
     ])
 }
 
-/// The contrast whose languages differ from config to config.
-const EXTREMES: &str = "worst - best";
-
-/// Which languages the other contrasts are between: the same for every config that was measured in all of them.
+/// Which languages the contrasts other than `EXTREMES` are between: the same for every config that was measured in all of them.
 fn groups(rows: &[&DisparityRow]) -> Option<Block> {
     let mut known: Vec<String> = Vec::new();
     for row in rows.iter().filter(|row| row.contrast != EXTREMES) {

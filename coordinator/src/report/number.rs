@@ -31,6 +31,11 @@ pub(super) fn or_undefined(value: Option<f64>, write: impl Fn(f64) -> String) ->
     value.map_or(UNDEFINED.to_owned(), write)
 }
 
+/// Value, low and high in thousandths of their unit.
+pub(super) fn thousandths(numbers: [Option<f64>; 3]) -> [Option<f64>; 3] {
+    numbers.map(|number| number.map(|number| 1e3 * number))
+}
+
 /// A column of `value [low, high]`, all with the same decimals: so many that the largest number has `digits` significant ones, but at
 /// least two below 1,000. Without an interval the value stands alone.
 pub(super) fn estimates(column: &[[Option<f64>; 3]], digits: usize) -> Vec<String> {

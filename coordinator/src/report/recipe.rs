@@ -6,7 +6,7 @@ use babelquant_proto::LayerSet;
 
 use super::block::{Block, Table};
 use super::columns::{Column, tables};
-use super::number::{count, estimates, fixed};
+use super::number::{count, estimates, fixed, thousandths};
 use super::{Medium, terminal};
 use crate::recipe::{Losses, Portion, Proof, Recipe, Unusable};
 
@@ -103,12 +103,11 @@ fn column(recipe: &Recipe, head: String, losses: &Losses) -> Column {
         .keys()
         .map(|language| {
             let effect = of(language);
-            let ends = [
+            thousandths([
                 effect.map(|e| e.delta_nll),
                 effect.and_then(|e| e.low),
                 effect.and_then(|e| e.high),
-            ];
-            ends.map(|end| end.map(|end| 1e3 * end))
+            ])
         })
         .collect();
     let values: Option<Vec<f64>> = numbers.iter().map(|[value, _, _]| *value).collect();

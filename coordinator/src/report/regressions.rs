@@ -3,15 +3,12 @@
 
 use super::block::{Block, Table};
 use super::configs::hidden;
-use super::number::{estimates, fixed, or_undefined, p};
+use super::number::{estimates, fixed, or_undefined, p, thousandths};
 use super::sensitivity::label;
 use super::{View, reasons};
-use crate::reduce::RegressionRow;
+use crate::reduce::{INTERCEPT, RegressionRow};
 
 const HEADER: [&str; 5] = ["config", "term", "10⁻³ nat/token", "t", "p"];
-
-/// The term that is no predictor.
-const INTERCEPT: &str = "intercept";
 
 /// The section; empty where no layer was quantized alone.
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
@@ -84,18 +81,14 @@ fn lines(group: &[&RegressionRow]) -> Vec<String> {
 fn texts(group: &[&RegressionRow]) -> Vec<Vec<String>> {
     let terms: Vec<&&RegressionRow> =
         group.iter().filter(|row| row.coefficient.is_some()).collect();
-    let thousandths: Vec<[Option<f64>; 3]> = terms
-        .iter()
-        .map(|row| {
-            [row.coefficient, row.coefficient_low, row.coefficient_high]
-                .map(|number| number.map(|number| 1e3 * number))
-        })
-        .collect();
+    let coefficient =
+        |row: &&&RegressionRow| [row.coefficient, row.coefficient_low, row.coefficient_high];
+    let coefficients: Vec<_> = terms.iter().map(coefficient).map(thousandths).collect();
     let text = |(row, estimate): (&&&RegressionRow, String)| {
         let t = or_undefined(row.t, |t| fixed(t, 2));
         vec![config(row), row.term.clone(), estimate, t, or_undefined(row.p, p)]
     };
-    terms.iter().zip(estimates(&thousandths, 3)).map(text).collect()
+    terms.iter().zip(estimates(&coefficients, 3)).map(text).collect()
 }
 
 fn words(view: View<'_>) -> String {

@@ -18,7 +18,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let mut matrices: BTreeMap<Key, BTreeMap<Spelled<Layers>, BTreeMap<String, Entry>>> =
         BTreeMap::new();
     let floors = Floors::of(view);
-    let level = 1.0 - view.summary.analysis.confidence;
+    let level = view.summary.analysis.level();
     for row in view.cells().filter(|row| !is_none(row)) {
         let scope = Spelled::new(&row.scope);
         let key = (row.components.clone(), Spelled::new(&row.config), Design::of(&scope));
@@ -89,12 +89,12 @@ pub(super) fn stands_out(row: &SensitivityRow, level: f64) -> bool {
 
 /// What the marks say.
 fn legend(analysis: &Analysis) -> String {
-    let Analysis { bootstrap_draws, confidence, .. } = analysis;
     format!(
-        "* marks a ΔNLL other than 0 after the correction for its matrix, every row and language of it: max-T p at most {}, {bootstrap_draws} \
+        "* marks a ΔNLL other than 0 after the correction for its matrix, every row and language of it: max-T p at most {}, {} \
          random signs of the groups of documents. Column family of sensitivity.parquet names the matrix; p of each cell alone, Holm's \
          and Benjamini and Hochberg's stand there too.",
-        fixed(1.0 - confidence, 2)
+        fixed(analysis.level(), 2),
+        analysis.bootstrap_draws
     )
 }
 

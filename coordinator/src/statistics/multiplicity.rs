@@ -39,11 +39,11 @@ impl Strongest {
     }
 
     /// Takes a test's statistic under each draw.
-    pub fn push(&mut self, draws: Vec<f64>) {
+    pub fn push(&mut self, draws: &[f64]) {
         self.0
             .iter_mut()
             .zip(draws)
-            .for_each(|(strongest, other)| *strongest = strongest.max(other));
+            .for_each(|(strongest, other)| *strongest = strongest.max(*other));
     }
 
     /// p of a test of the family, corrected for all of them: (1 + #{strongest ≥ its statistic}) / (1 + draws) (Westfall & Young 1993, single
@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn the_strongest_by_hand() {
         let mut family = Strongest::new(3);
-        family.push(vec![1.0, 5.0, 2.0]);
-        family.push(vec![3.0, 0.0, 2.0]);
+        family.push(&[1.0, 5.0, 2.0]);
+        family.push(&[3.0, 0.0, 2.0]);
         assert_eq!([5.0, 3.0, 2.5, 0.0, 9.0].map(|of| family.p(of)), [0.5, 0.75, 0.75, 1.0, 0.25]);
     }
 

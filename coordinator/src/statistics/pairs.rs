@@ -91,6 +91,11 @@ pub(super) fn constant(values: &[f64]) -> bool {
     values.iter().all(|value| *value == values[0])
 }
 
+/// The Euclidean norm.
+pub(super) fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
 /// A column as its mean and what is left of it: `norm` times `standardised`, whose Euclidean norm is 1.
 #[derive(Debug)]
 pub(super) struct Centred {
@@ -107,7 +112,7 @@ impl Centred {
         let deviations: Vec<f64> = values.iter().map(|value| value - mean).collect();
         let largest = deviations.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
         let scaled: Vec<f64> = deviations.iter().map(|deviation| deviation / largest).collect();
-        let norm = scaled.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let norm = norm(&scaled);
         let standardised = scaled.iter().map(|value| value / norm).collect();
         Self { mean, norm: largest * norm, standardised }
     }

@@ -6,7 +6,7 @@ use super::correlation::{product, product_moment};
 use super::distribution::correlation_p;
 use super::fisher::fisher;
 use super::interval::Interval;
-use super::pairs::{Pairs, constant, standardised};
+use super::pairs::{Pairs, constant, norm, standardised};
 
 /// Share of a column's norm that must be left beside the others; less is rounding, and the column their combination.
 const LEFT: f64 = 1e-8;
@@ -141,10 +141,6 @@ fn inflation(x: &[f64], columns: &[Vec<f64>]) -> Vec<f64> {
         residual(&all[at], &others).map_or(f64::INFINITY, |left| norm(&left).powi(-2))
     };
     (0..all.len()).map(of).collect()
-}
-
-pub(super) fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]

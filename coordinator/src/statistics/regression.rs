@@ -7,8 +7,8 @@ use faer::Mat;
 use super::clusters::Clusters;
 use super::distribution::{student_p, student_quantile_two_sided};
 use super::interval::Interval;
-use super::pairs::{Centred, constant, standardised};
-use super::partial::{norm, residual};
+use super::pairs::{Centred, constant, norm, standardised};
+use super::partial::residual;
 
 /// Share of its parts that a difference of variances must be; less is rounding.
 const LEFT: f64 = 1e-12;

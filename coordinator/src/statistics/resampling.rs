@@ -64,7 +64,8 @@ pub(super) fn totals(
         })
         .collect();
     let draws_of = |column: usize| blocks.iter().flat_map(move |block| block[column]);
-    (0..columns.len()).map(|column| draws_of(column).take(draws).collect()).collect()
+    let columns = (0..columns.len()).into_par_iter();
+    columns.map(|column| draws_of(column).take(draws).collect()).collect()
 }
 
 /// Σ taken·value for each lane; every lane adds in the order of the groups, whatever the machine's SIMD.

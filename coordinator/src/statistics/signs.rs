@@ -3,6 +3,7 @@
 
 use babelquant_proto::random::{below, key, stream};
 
+use super::pairs::norm;
 use super::resampling::{LANES, totals};
 
 /// A fixed sequence of random signs, one for each group and draw.
@@ -52,10 +53,6 @@ pub fn strength(column: &[f64]) -> f64 {
     over(column.iter().sum(), norm(column))
 }
 
-fn norm(column: &[f64]) -> f64 {
-    column.iter().map(|value| value * value).sum::<f64>().sqrt()
-}
-
 /// |sum| / norm; 0 where every difference is 0.
 fn over(sum: f64, norm: f64) -> f64 {
     if norm > 0.0 { sum.abs() / norm } else { 0.0 }
@@ -79,7 +76,7 @@ mod tests {
             let columns: Vec<Vec<f64>> = serde_json::from_value(golden["tests"].clone()).unwrap();
             let drawn = Signs::new(3, &labels(12), draws).strengths(&columns);
             let mut family = Strongest::new(draws as usize);
-            drawn.into_iter().for_each(|draws| family.push(draws));
+            drawn.iter().for_each(|draws| family.push(draws));
             for (test, column) in columns.iter().enumerate() {
                 let number = |key: &str| golden[key][test].as_f64().unwrap();
                 close(strength(column), number("strengths"), "strength");

@@ -46,6 +46,13 @@ impl Default for Analysis {
     }
 }
 
+impl Analysis {
+    /// The largest p that counts: 1 − confidence.
+    pub fn level(&self) -> f64 {
+        1.0 - self.confidence
+    }
+}
+
 /// A number per (model, language) that might predict an outcome; its spelling is its column in `analysis/languages.parquet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,7 @@ mod calibration;
 mod cells;
 mod checkpoints;
 mod configs;
+mod cost;
 mod documents;
 mod effect;
 mod entries;

@@ -10,6 +10,7 @@ use babelquant_proto::quant::QuantConfig;
 use cells::{Cell, Predictors, clusters, columns, unknown};
 use terms::{FACTOR, NEGATIVE, Term, in_words};
 
+use super::grouped::grouped;
 use super::tables::{LayerRow, RegressionRow, SensitivityRow, ShareRow};
 use crate::statistics::{NoRegression, Regression, regression};
 use crate::study::Analysis;
@@ -31,7 +32,7 @@ pub(super) struct Sources<'a> {
 pub(super) fn rows(sources: &Sources<'_>) -> Vec<RegressionRow> {
     let predictors = Predictors::new(sources);
     let mut rows = Vec::new();
-    for group in grouped(sources.cells) {
+    for group in models(sources.cells) {
         let fit = Fit::new(&group, &predictors, sources.analysis.confidence);
         rows.extend(Term::ALL.map(|term| fit.row(group[0], term)));
     }
@@ -39,19 +40,10 @@ pub(super) fn rows(sources: &Sources<'_>) -> Vec<RegressionRow> {
 }
 
 /// The cells of one layer alone of each model, components and config, in the order of their first row.
-fn grouped(cells: &[SensitivityRow]) -> Vec<Vec<&SensitivityRow>> {
+fn models(cells: &[SensitivityRow]) -> Vec<Vec<&SensitivityRow>> {
     let none = QuantConfig::None.to_string();
-    let mut index = BTreeMap::new();
-    let mut groups: Vec<Vec<&SensitivityRow>> = Vec::new();
-    for cell in cells.iter().filter(|cell| cell.layer.is_some() && cell.config != none) {
-        let key = (&cell.model, &cell.components, &cell.config);
-        let group = *index.entry(key).or_insert(groups.len());
-        if group == groups.len() {
-            groups.push(Vec::new());
-        }
-        groups[group].push(cell);
-    }
-    groups
+    let cells = cells.iter().filter(|cell| cell.layer.is_some() && cell.config != none);
+    grouped(cells, |cell| (&cell.model, &cell.components, &cell.config))
 }
 
 /// The model of one group of cells.

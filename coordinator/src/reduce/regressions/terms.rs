@@ -1,5 +1,6 @@
 //! The terms of the model, and why one is not in it. Computes nothing.
 
+use crate::reduce::tables::INTERCEPT;
 use crate::statistics::NoRegression;
 
 /// A term of the model.
@@ -27,7 +28,7 @@ impl Term {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Intercept => "intercept",
+            Self::Intercept => INTERCEPT,
             Self::Kurtosis => "kurtosis",
             Self::Share => "activation_share",
             Self::KurtosisByShare => "kurtosis_by_share",

@@ -2,6 +2,9 @@
 
 use babelquant_proto::rows::unsupported_cause;
 
+/// What `contrast` says of the language with the largest ΔNLL against the one with the smallest.
+pub const EXTREMES: &str = "worst - best";
+
 babelquant_proto::table! {
     /// A (model, components, config, contrast) at scope `all`: the mean over some languages less the mean over others, each language counted
     /// once. Columns `…_low` and `…_high` are the ends of the bootstrap interval over groups of documents, languages with the same groups

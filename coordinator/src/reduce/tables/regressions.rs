@@ -2,6 +2,9 @@
 
 use babelquant_proto::rows::unsupported_cause;
 
+/// What `term` says of the constant.
+pub const INTERCEPT: &str = "intercept";
+
 babelquant_proto::table! {
     /// A (model, components, config, term) of the least-squares model of ΔNLL over the cells (language × layer) at scope `only(layer)`.
     /// Errors may depend on each other within a language and within a layer: V = V_language + V_layer − V_cell, each part with the factor

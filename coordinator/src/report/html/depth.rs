@@ -4,7 +4,7 @@ use kuva::plot::annotations::Orientation;
 
 use super::super::block::Table;
 use super::super::layer_label;
-use super::super::number::{estimates, fixed};
+use super::super::number::{self, estimates, fixed};
 use super::chart::{Chart, key};
 use super::layers::{HEIGHT, across, numbers, stacks};
 use super::marks::{Dot, band, colour, dots, line, range, reference};
@@ -40,8 +40,7 @@ pub(super) fn profile<'a>(shown: &Shown<'a>, config: Config<'_>) -> Vec<&'a Dept
 
 /// Value, low and high in thousandths.
 pub(super) fn thousandths(row: &DepthRow) -> [Option<f64>; 3] {
-    [row.mean_delta_nll, row.mean_delta_nll_low, row.mean_delta_nll_high]
-        .map(|value| value.map(|value| 1e3 * value))
+    number::thousandths([row.mean_delta_nll, row.mean_delta_nll_low, row.mean_delta_nll_high])
 }
 
 fn panel(shown: &Shown<'_>, config: Config<'_>) -> Option<Panel> {

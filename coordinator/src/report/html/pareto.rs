@@ -3,7 +3,7 @@
 use kuva::render::plots::Plot;
 
 use super::super::block::Table;
-use super::super::number::{fixed, or_undefined};
+use super::super::number::{fixed, or_undefined, thousandths};
 use super::super::sensitivity::label;
 use super::chart::Chart;
 use super::language::full;
@@ -79,7 +79,7 @@ struct Point {
 fn points(rows: &[&ConfigRow], loss: &Loss) -> Vec<Point> {
     let on_either = |row: &&&ConfigRow| row.on_mean_front || row.on_worst_front;
     let point = |(index, row): (usize, &&ConfigRow)| {
-        let [value, low, high] = (loss.value)(row).map(|value| value.map(|value| 1e3 * value));
+        let [value, low, high] = thousandths((loss.value)(row));
         Some(Point {
             name: label(&row.components, &row.config),
             bits: row.model_bits_per_weight?,

@@ -30,7 +30,7 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     let words = format!(
         "ΔNLL with one layer alone quantized, in 10⁻³ nat per token. One scale for the whole page: a class begins at its number, in steps of 1–2–5. A dot marks a \
          ΔNLL other than 0 after the correction for all cells of its panel (max-T p at most {}); intervals under the pointer are of the cell alone ({}).",
-        fixed(1.0 - shown.view.summary.analysis.confidence, 2),
+        fixed(shown.view.summary.analysis.level(), 2),
         shown.view.interval_in_words()
     );
     (!panels.is_empty()).then(|| Chart {
@@ -45,7 +45,7 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
 
 fn map<'a>(shown: &Shown<'a>, config: Config<'a>, floors: &Floors<'_>) -> Map {
     let mut map = Map::default();
-    let level = 1.0 - shown.view.summary.analysis.confidence;
+    let level = shown.view.summary.analysis.level();
     for row in shown.cells(config) {
         if let Some((stack, layer)) = row.stack.as_deref().zip(row.layer) {
             map.insert(&row.language, place(stack, layer), entry(row, floors, level));
