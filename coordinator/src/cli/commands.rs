@@ -124,7 +124,7 @@ async fn prepare(study: &Study, resolved: &Resolved, out: &str) -> Result<Output
 async fn conclude(outcome: Outcome, output: &Output, analysis: Analysis) -> Result<u8, Stop> {
     match &outcome {
         Outcome::Complete { quarantined } => {
-            print(&analyse::analyse(output, analysis).await?);
+            print_report(output, analysis).await?;
             if *quarantined > 0 {
                 tracing::error!(quarantined, "units were given up: _SUCCESS.json names them");
             }
@@ -134,6 +134,16 @@ async fn conclude(outcome: Outcome, output: &Output, analysis: Analysis) -> Resu
         }
     }
     Ok(outcome.exit_code())
+}
+
+/// Analyses an output, prints the report, and says where the rest of it is.
+async fn print_report(output: &Output, analysis: Analysis) -> Result<(), Stop> {
+    print(&analyse::analyse(output, analysis).await?);
+    let location = output.location().trim_end_matches('/');
+    tracing::info!(
+        "results are in {location}; the page to look at: {location}/analysis/report.html"
+    );
+    Ok(())
 }
 
 async fn print_plan(Plan { what, gflops }: Plan) -> Result<u8, Stop> {
@@ -161,7 +171,7 @@ async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
             None => Analysis::default(),
         },
     };
-    print(&analyse::analyse(&output, analysis).await?);
+    print_report(&output, analysis).await?;
     Ok(exit::COMPLETE)
 }
 
