@@ -16,6 +16,14 @@ pub(crate) use fetch::{Wanted, fetch};
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 const TEMPLATE: &str = "{bar:40} {pos}/{len} units, {per_sec}, {eta} left{msg} [{elapsed}]";
 
+/// Says where the results of a location are, once the report is written.
+pub(crate) fn written(location: &str) {
+    let location = location.trim_end_matches('/');
+    tracing::info!(
+        "results are in {location}; the page to look at: {location}/analysis/report.html"
+    );
+}
+
 /// Shows the status until the service ends.
 pub(crate) async fn show(mut status: watch::Receiver<Status>) {
     match std::io::stderr().is_terminal() {

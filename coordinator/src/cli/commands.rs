@@ -139,10 +139,7 @@ async fn conclude(outcome: Outcome, output: &Output, analysis: Analysis) -> Resu
 /// Analyses an output, prints the report, and says where the rest of it is.
 async fn print_report(output: &Output, analysis: Analysis) -> Result<(), Stop> {
     print(&analyse::analyse(output, analysis).await?);
-    let location = output.location().trim_end_matches('/');
-    tracing::info!(
-        "results are in {location}; the page to look at: {location}/analysis/report.html"
-    );
+    progress::written(output.location());
     Ok(())
 }
 
