@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use babelquant_proto::message::{RunState, Session, Status};
-use babelquant_proto::{Spec, UnitIndex};
+use babelquant_proto::Spec;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::scheduler::{Geometry, Input, Record, Scheduler};
+use crate::scheduler::{Geometry, Scheduler};
 use crate::store::{Entry, Output, RunFile, Store, StoreError};
 use crate::study::Texts;
 use answer::Waiting;
@@ -78,13 +78,8 @@ impl Owner {
     ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
         let run_file = run.output.check(&run.spec).await?;
         let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
-        let mut scheduler = Scheduler::new(Geometry::of(&run.spec), run.options.lease);
-        let quarantine_first = records
-            .into_iter()
-            .chain(store.done().flatten().map(|unit| Record::Done { unit: UnitIndex(unit) }));
-        for record in quarantine_first {
-            scheduler.step(Duration::ZERO, Input::Durable(record));
-        }
+        let geometry = Geometry::of(&run.spec);
+        let scheduler = Scheduler::restore(geometry, run.options.lease, records, store.done());
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
         let handle = Handle { spec, calls: sender, status: status.subscribe() };

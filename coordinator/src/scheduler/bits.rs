@@ -26,6 +26,13 @@ impl Bits {
         *word != before
     }
 
+    /// Adds the numbers of the range; how many of them were absent.
+    pub(super) fn insert_range(&mut self, range: Range<u64>) -> u64 {
+        let absent = self.count_absent(range.clone());
+        spans(range).for_each(|(word, mask)| self.words[word as usize] |= mask);
+        absent
+    }
+
     pub(super) fn remove(&mut self, number: u64) {
         self.words[(number / 64) as usize] &= !(1 << (number % 64));
     }
@@ -80,7 +87,12 @@ mod tests {
                 let range = start..end;
                 assert_eq!(bits.first_absent(range.clone()), absent().next(), "{range:?}");
                 assert_eq!(bits.last_absent(range.clone()), absent().next_back(), "{range:?}");
-                assert_eq!(bits.count_absent(range.clone()), absent().count() as u64, "{range:?}");
+                let count = absent().count() as u64;
+                assert_eq!(bits.count_absent(range.clone()), count, "{range:?}");
+                let mut filled = bits.clone();
+                assert_eq!(filled.insert_range(range.clone()), count, "{range:?}");
+                let expected = (0..300).filter(|n| range.contains(n) || bits.contains(*n));
+                assert!((0..300).filter(|&n| filled.contains(n)).eq(expected), "{range:?}");
             }
         }
     }

@@ -46,6 +46,12 @@ impl Charges {
         self.suspects.remove(&unit);
     }
 
+    /// Forgets the closed ones among all units.
+    pub(super) fn forget_closed(&mut self, is_closed: impl Fn(u64) -> bool) {
+        self.by_unit.retain(|&unit, _| !is_closed(unit));
+        self.suspects.retain(|&unit| !is_closed(unit));
+    }
+
     pub(super) fn is_suspect(&self, unit: u64) -> bool {
         self.suspects.contains(&unit)
     }

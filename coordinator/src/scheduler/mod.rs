@@ -15,6 +15,7 @@ mod sessions;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use babelquant_proto::UnitIndex;
@@ -53,6 +54,22 @@ impl Scheduler {
             quarantined: BTreeMap::new(),
             lease,
         }
+    }
+
+    /// The scheduler of a run that was broken off: these records are durable, and these units done or quarantined. What was lent
+    /// is nobody's until a worker says that it holds it.
+    pub fn restore(
+        geometry: Geometry,
+        lease: Duration,
+        records: impl IntoIterator<Item = Record>,
+        closed: impl IntoIterator<Item = Range<u64>>,
+    ) -> Self {
+        let mut scheduler = Self::new(geometry, lease);
+        records.into_iter().for_each(|record| scheduler.durable(record));
+        closed.into_iter().for_each(|range| scheduler.pool.close_range(range));
+        let pool = &scheduler.pool;
+        scheduler.charges.forget_closed(|unit| pool.is_closed(unit));
+        scheduler
     }
 
     /// The next state and what follows from the input.

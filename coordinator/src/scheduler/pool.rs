@@ -1,6 +1,7 @@
 //! Which units are free, and which of them a worker gets next. Not who holds them (`sessions`), not why one is taken.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::bits::Bits;
 use super::geometry::{Geometry, Lane};
@@ -84,6 +85,12 @@ impl Pool {
         let was_open = self.closed.insert(unit);
         self.open -= u64::from(was_open);
         was_open
+    }
+
+    /// Closes the units of the range, whatever they are.
+    pub(super) fn close_range(&mut self, range: Range<u64>) {
+        self.taken.insert_range(range.clone());
+        self.open -= self.closed.insert_range(range);
     }
 
     /// Frees the unit, unless it is closed.

@@ -1,0 +1,80 @@
+//! The scheduler in a simulated cluster: workers crash, pause, lose messages and send them twice, and the coordinator dies again
+//! and again, in the middle of a commit too. Whatever happens, no durable result is lost or counted twice, and every unit is
+//! closed in the end. A seed gives the same history, event by event; what fails prints its seed.
+//!
+//! ```text
+//! cargo test --release -p babelquant-coordinator --test scheduler_simulation -- --ignored --nocapture
+//! ```
+//! plays ten million units and a thousand seeds. Not the wire and not the store: messages are values, a commit is an event.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod simulation;
+
+use std::time::Instant;
+
+use simulation::{Cluster, Cut, Plan, Tally, What};
+
+/// Twenty workers and some thousand units, five restarts.
+fn small(seed: u64) -> Plan {
+    Plan { seed, lanes: 60, lane_units: 75, workers: 20, restarts: 5, cuts: Vec::new() }
+}
+
+/// Plays the plan twice: the histories are the same.
+fn twice(plan: &Plan) -> Tally {
+    let tally = Cluster::new(plan).play();
+    assert_eq!(tally, Cluster::new(plan).play(), "seed {}: another history", plan.seed);
+    tally
+}
+
+fn safe(seeds: std::ops::Range<u64>) {
+    let mut total = Tally::default();
+    for seed in seeds {
+        total.add(&twice(&small(seed)));
+    }
+    println!("{total}");
+    total.assert_that_every_fault_fired();
+}
+
+/// Three of twenty workers are cut off for ever, in one direction or both: the others finish.
+fn live(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let cuts = vec![(3, Cut::Requests), (7, Cut::Replies), (11, Cut::Both)];
+        let tally = twice(&Plan { cuts, ..small(seed) });
+        assert!(tally.of(What::Cut) > 0, "seed {seed}: nothing was cut off");
+    }
+}
+
+#[test]
+fn no_result_is_lost_or_counted_twice_in_any_history() {
+    safe(0..50);
+}
+
+#[test]
+fn a_cut_that_never_heals_does_not_keep_the_others_from_finishing() {
+    live(0..50);
+}
+
+#[test]
+#[ignore = "nightly: a thousand seeds take minutes"]
+fn a_thousand_seeds() {
+    safe(50..1050);
+    live(50..1050);
+}
+
+#[test]
+#[ignore = "nightly: prints the figure that the README quotes"]
+fn ten_million_units_and_a_hundred_restarts() {
+    let plan = Plan {
+        seed: 1,
+        lanes: 133_334,
+        lane_units: 75,
+        workers: 1000,
+        restarts: 100,
+        cuts: Vec::new(),
+    };
+    let started = Instant::now();
+    let tally = Cluster::new(&plan).play();
+    println!("{tally}\n{:.1} s", started.elapsed().as_secs_f64());
+    assert_eq!(tally, Cluster::new(&plan).play());
+}
