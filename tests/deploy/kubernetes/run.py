@@ -47,7 +47,7 @@ class Cluster:
         for controller in self.controllers:
             controller.tick()
 
-    def until(self, what, condition, seconds=60):
+    def until(self, what, condition, seconds=120):
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -139,10 +139,10 @@ def faults(cluster):
     coordinator.pod.delete()
     cluster.until("deleted the coordinator's pod", lambda: len(coordinator.ends) == 2)
     cluster.expect("    it ended with 75, and there is another", coordinator.ends == [137, 75] and job.condition is None)
-    cluster.until("the Job is complete", lambda: job.condition is not None, 120)
+    cluster.until("the Job is complete", lambda: job.condition is not None)
     cluster.expect(f"    {' '.join(job.condition)}", job.condition == ("Complete", "SuccessPolicy"))
     cluster.until("no worker is left", lambda: not job.pods)
-    cluster.until("the coordinator's pod stays", lambda: coordinator.pod.said("the run is complete (0)"), 60)
+    cluster.until("the coordinator's pod stays", lambda: coordinator.pod.said("the run is complete (0)"))
     same_results(cluster)
     report = cluster.alone(["/bin/sh", "-c", "ls /results/analysis/report.html && ! touch /x /inputs/x && id -u"], "babelquant-results")
     cluster.expect("    the report is there; pods cannot write elsewhere, and are not root", report.said("\n65532\n"))
@@ -172,7 +172,7 @@ def other_study(cluster, other):
 def jobset(cluster):
     """The same pods as two Jobs: the coordinator may end."""
     coordinator, job = cluster.start("coordinator", Job), cluster.start("worker", Job)
-    cluster.until("JobSet: the coordinator's Job has ended", lambda: coordinator.condition is not None, 120)
+    cluster.until("JobSet: the coordinator's Job has ended", lambda: coordinator.condition is not None)
     cluster.expect(f"    {' '.join(coordinator.condition)}", coordinator.condition == ("Complete", "CompletionsReached"))
     cluster.until("    the workers' too", lambda: job.condition == ("Complete", "SuccessPolicy"))
     same_results(cluster)
@@ -181,7 +181,7 @@ def jobset(cluster):
 def tls(cluster):
     """With certificates on both sides."""
     coordinator, job = cluster.start("coordinator", StatefulSet), cluster.start("worker", Job)
-    cluster.until("certificates: the Job is complete", lambda: job.condition == ("Complete", "SuccessPolicy"), 120)
+    cluster.until("certificates: the Job is complete", lambda: job.condition == ("Complete", "SuccessPolicy"))
     cluster.until("    and the coordinator says so", lambda: coordinator.pod.said("the run is complete (0)"))
     same_results(cluster)
 
