@@ -84,7 +84,9 @@ pub(super) async fn measure(
         cache_bytes: u64::from(inside.cache_gib) << 30,
         slots: inside.slots.into(),
     };
-    let options = Options { patience: LOCAL_PATIENCE, ..Options::default() };
+    // Its only worker dies with it.
+    let returning = Duration::ZERO;
+    let options = Options { patience: LOCAL_PATIENCE, returning, ..Options::default() };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
     let shown = progress::show(service.watch());
     let run = local::run(service, worker, termination());
@@ -100,8 +102,10 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let output = prepare(&study, &resolved, &flags.out).await?;
     let listener = TcpListener::bind(flags.listen).await?;
     print(&format!("listening on http://{}\n", listener.local_addr()?));
+    let lease = Duration::from_millis(flags.lease_ms.into());
     let options = Options {
-        lease: Duration::from_millis(flags.lease_ms.into()),
+        lease,
+        returning: lease,
         sync: Duration::from_millis(flags.sync_ms.into()),
         ..Options::default()
     };

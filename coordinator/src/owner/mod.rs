@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::message::{RunState, Session, Status};
 use babelquant_proto::Spec;
+use babelquant_proto::message::{RunState, Session, Status};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -79,7 +79,9 @@ impl Owner {
         let run_file = run.output.check(&run.spec).await?;
         let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
         let geometry = Geometry::of(&run.spec);
-        let scheduler = Scheduler::restore(geometry, run.options.lease, records, store.done());
+        let Options { lease, returning, .. } = run.options;
+        let returning = if store.is_first() { Duration::ZERO } else { returning };
+        let scheduler = Scheduler::restore(geometry, lease, returning, records, store.done());
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
         let handle = Handle { spec, calls: sender, status: status.subscribe() };

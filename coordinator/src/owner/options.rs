@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Options {
     /// A worker that is silent for this long loses its grants.
     pub lease: Duration,
+    /// How long after a restart workers of the earlier coordinator may come back with what it lent them.
+    pub returning: Duration,
     /// How often a busy worker should Sync.
     pub sync: Duration,
     /// How long an idle worker's Sync may wait for work.
@@ -23,6 +25,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(15),
+            returning: Duration::from_secs(15),
             sync: Duration::from_secs(5),
             poll: Duration::from_secs(2),
             tick: Duration::from_millis(500),

@@ -23,7 +23,7 @@ use babelquant_proto::message::Session as SessionId;
 
 use charges::Charges;
 pub use geometry::{Block, Geometry};
-use pool::Pool;
+use pool::{Pool, Reach};
 pub use record::{Fault, Record};
 use sessions::Sessions;
 pub use step::{Effects, Input, Report, Standing};
@@ -41,6 +41,8 @@ pub struct Scheduler {
     withheld: BTreeSet<u64>,
     quarantined: BTreeMap<u64, Fault>,
     lease: Duration,
+    /// Until then workers of an earlier coordinator may come back with units that it lent them.
+    returning: Duration,
 }
 
 impl Scheduler {
@@ -53,18 +55,21 @@ impl Scheduler {
             withheld: BTreeSet::new(),
             quarantined: BTreeMap::new(),
             lease,
+            returning: Duration::ZERO,
         }
     }
 
     /// The scheduler of a run that was broken off: these records are durable, and these units done or quarantined. What was lent
-    /// is nobody's until a worker says that it holds it.
+    /// is nobody's until a worker says that it holds it; until `returning`, lanes that may have been begun are kept for those
+    /// who return, so that nobody computes again what another still holds.
     pub fn restore(
         geometry: Geometry,
         lease: Duration,
+        returning: Duration,
         records: impl IntoIterator<Item = Record>,
         closed: impl IntoIterator<Item = Range<u64>>,
     ) -> Self {
-        let mut scheduler = Self::new(geometry, lease);
+        let mut scheduler = Self { returning, ..Self::new(geometry, lease) };
         records.into_iter().for_each(|record| scheduler.durable(record));
         closed.into_iter().for_each(|range| scheduler.pool.close_range(range));
         let pool = &scheduler.pool;
@@ -81,7 +86,7 @@ impl Scheduler {
             }
             Input::Report(report) => self.report(now, &report),
             Input::Ask { session, want } => {
-                Effects { grants: self.ask(session, want), ..Effects::default() }
+                Effects { grants: self.ask(now, session, want), ..Effects::default() }
             }
             Input::Tick => self.tick(now),
             Input::Durable(record) => {
@@ -156,15 +161,16 @@ impl Scheduler {
         }
     }
 
-    fn ask(&mut self, id: SessionId, want: u32) -> Vec<UnitIndex> {
+    fn ask(&mut self, now: Duration, id: SessionId, want: u32) -> Vec<UnitIndex> {
         let mut grants = Vec::new();
+        let reach = if now < self.returning { Reach::Untouched } else { Reach::Anywhere };
         let Some(session) = self.sessions.get_mut(id) else { return grants };
         let alone = session.held.iter().any(|&unit| self.charges.is_suspect(unit));
         if session.draining || alone {
             return grants;
         }
         for _ in 0..want.min(GRANTS_MAX) {
-            match self.pool.next(&mut session.seat, &session.missing) {
+            match self.pool.next(&mut session.seat, &session.missing, reach) {
                 Some(unit) => grants.push(UnitIndex(unit)),
                 None => break,
             }
@@ -172,7 +178,7 @@ impl Scheduler {
         for unit in &grants {
             self.sessions.hold(id, unit.0);
         }
-        if grants.is_empty() && want > 0 {
+        if grants.is_empty() && want > 0 && reach == Reach::Anywhere {
             grants.extend(self.ask_suspect(id).map(UnitIndex));
         }
         grants

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::bits::Bits;
-use super::geometry::{Geometry, Lane};
+use super::geometry::{Block, Geometry, Lane};
 
 /// The free units, by lane.
 ///
-/// Invariant: a lane with a free unit lies at or behind its block's frontier, or is seated, or is loose. So no free unit is
-/// ever forgotten.
+/// Invariant: a lane with a free unit lies between its block's frontier and its block's end, or is seated, or is loose. So no
+/// free unit is ever forgotten.
 #[derive(Debug)]
 pub(super) struct Pool {
     geometry: Geometry,
@@ -20,7 +20,9 @@ pub(super) struct Pool {
     open: u64,
     /// By block: the first lane that nobody has been seated at yet.
     frontiers: Vec<u64>,
-    /// Lanes before the frontier that nobody is seated at and that have free units, or had some.
+    /// By block: the first lane past the frontier that somebody has been seated at from behind.
+    ends: Vec<u64>,
+    /// Lanes outside of these that nobody is seated at and that have free units, or had some.
     loose: BTreeSet<Lane>,
     /// How many workers are seated at a lane.
     seated: BTreeMap<Lane, u32>,
@@ -32,6 +34,14 @@ pub(super) struct Pool {
 pub(super) struct Seat {
     lane: Lane,
     end: End,
+}
+
+/// Which lanes a worker may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Anywhere,
+    /// Only those that nobody has begun.
+    Untouched,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +58,7 @@ impl Pool {
             taken: Bits::new(units),
             open: units,
             frontiers: vec![0; geometry.blocks().len()],
+            ends: geometry.blocks().iter().map(|block| block.lanes).collect(),
             loose: BTreeSet::new(),
             seated: BTreeMap::new(),
             geometry,
@@ -120,19 +131,23 @@ impl Pool {
         }
     }
 
-    /// Takes the next unit for a worker with this seat that lacks these models: from its own lane, else from a loose one, else
-    /// from a fresh one, else from the tail of the fullest occupied one.
+    /// Takes the next unit for a worker with this seat that lacks these models: from its own lane, else from one within
+    /// reach.
     pub(super) fn next(
         &mut self,
         seat: &mut Option<Seat>,
         missing: &BTreeSet<usize>,
+        reach: Reach,
     ) -> Option<u64> {
         let own = seat.filter(|seat| !missing.contains(&self.lane_model(seat.lane)));
         let unit = match own.and_then(|seat| self.free(seat)) {
             Some(unit) => unit,
             None => {
                 self.leave(seat.take());
-                let new = self.find(missing)?;
+                let new = match reach {
+                    Reach::Anywhere => self.find(missing)?,
+                    Reach::Untouched => self.find_untouched(missing)?,
+                };
                 *seat = Some(new);
                 self.free(new)?
             }
@@ -141,6 +156,7 @@ impl Pool {
         Some(unit)
     }
 
+    /// A loose lane, else a fresh one, else the tail of the fullest occupied one.
     fn find(&mut self, missing: &BTreeSet<usize>) -> Option<Seat> {
         if let Some(lane) = self.find_loose(missing).or_else(|| self.find_fresh(missing)) {
             return Some(self.sit(lane, End::Front));
@@ -176,17 +192,37 @@ impl Pool {
     /// The first lane past the frontier that has a free unit and that nobody is seated at.
     fn find_fresh(&mut self, missing: &BTreeSet<usize>) -> Option<Lane> {
         for block in 0..self.frontiers.len() {
-            let lanes = self.geometry.blocks()[block].lanes;
             if missing.contains(&self.geometry.blocks()[block].model) {
                 continue;
             }
-            while self.frontiers[block] < lanes {
+            while self.frontiers[block] < self.ends[block] {
                 let lane = Lane { block, index: self.frontiers[block] };
                 self.frontiers[block] += 1;
                 let free = self.taken.first_absent(self.geometry.range(lane)).is_some();
                 if free && !self.seated.contains_key(&lane) {
                     return Some(lane);
                 }
+            }
+        }
+        None
+    }
+
+    /// The last lane, by its block, of which no unit is taken and that nobody is seated at. Lanes are lent from the front, so
+    /// those at the back are the last that somebody could hold units of.
+    fn find_untouched(&mut self, missing: &BTreeSet<usize>) -> Option<Seat> {
+        for block in 0..self.ends.len() {
+            let Block { model, lane_units, .. } = self.geometry.blocks()[block];
+            if missing.contains(&model) {
+                continue;
+            }
+            while self.frontiers[block] < self.ends[block] {
+                self.ends[block] -= 1;
+                let lane = Lane { block, index: self.ends[block] };
+                let free = self.taken.count_absent(self.geometry.range(lane));
+                if free == lane_units && !self.seated.contains_key(&lane) {
+                    return Some(self.sit(lane, End::Front));
+                }
+                self.loosen(lane);
             }
         }
         None
@@ -199,7 +235,7 @@ impl Pool {
     }
 
     fn loosen(&mut self, lane: Lane) {
-        let fresh = lane.index >= self.frontiers[lane.block];
+        let fresh = (self.frontiers[lane.block]..self.ends[lane.block]).contains(&lane.index);
         let free = self.taken.first_absent(self.geometry.range(lane)).is_some();
         if free && !fresh && !self.seated.contains_key(&lane) {
             self.loose.insert(lane);
@@ -228,17 +264,43 @@ mod tests {
         let mut pool = Pool::new(Geometry::new([(0, 4, 3)]));
         let (mut a, mut b, mut c) = (None, None, None);
         let none = BTreeSet::new();
-        assert_eq!([pool.next(&mut a, &none), pool.next(&mut a, &none)], [Some(0), Some(1)]);
-        assert_eq!([pool.next(&mut b, &none), pool.next(&mut b, &none)], [Some(4), Some(5)]);
+        assert_eq!(
+            [pool.next(&mut a, &none, Reach::Anywhere), pool.next(&mut a, &none, Reach::Anywhere)],
+            [Some(0), Some(1)]
+        );
+        assert_eq!(
+            [pool.next(&mut b, &none, Reach::Anywhere), pool.next(&mut b, &none, Reach::Anywhere)],
+            [Some(4), Some(5)]
+        );
         pool.leave(a.take());
-        assert_eq!(pool.next(&mut c, &none), Some(2), "the loose lane comes before the fresh one");
-        assert_eq!(pool.next(&mut a, &none), Some(8));
+        assert_eq!(
+            pool.next(&mut c, &none, Reach::Anywhere),
+            Some(2),
+            "the loose lane comes before the fresh one"
+        );
+        assert_eq!(pool.next(&mut a, &none, Reach::Anywhere), Some(8));
         let mut d = None;
-        assert_eq!([pool.next(&mut d, &none), pool.next(&mut d, &none)], [Some(11), Some(10)]);
+        assert_eq!(
+            [pool.next(&mut d, &none, Reach::Anywhere), pool.next(&mut d, &none, Reach::Anywhere)],
+            [Some(11), Some(10)]
+        );
         pool.put_back(0);
         pool.leave(c.take());
-        let rest: Vec<_> = std::iter::from_fn(|| pool.next(&mut d, &none)).collect();
+        let rest: Vec<_> =
+            std::iter::from_fn(|| pool.next(&mut d, &none, Reach::Anywhere)).collect();
         assert_eq!(rest, [9, 0, 3, 7, 6]);
+    }
+
+    #[test]
+    fn untouched_lanes_come_from_the_back_and_begun_ones_are_not_forgotten() {
+        let mut pool = Pool::new(Geometry::new([(0, 2, 4)]));
+        pool.close_range(4..5);
+        let (mut a, mut b) = (None, None);
+        let none = BTreeSet::new();
+        let mut next = |seat: &mut _, reach| pool.next(seat, &none, reach);
+        let untouched: Vec<_> = std::iter::from_fn(|| next(&mut a, Reach::Untouched)).collect();
+        assert_eq!(untouched, [6, 7, 2, 3, 0, 1]);
+        assert_eq!(next(&mut b, Reach::Anywhere), Some(5));
     }
 
     #[test]
@@ -246,8 +308,9 @@ mod tests {
         let mut pool = Pool::new(Geometry::new([(0, 2, 1), (1, 2, 1)]));
         let (mut a, mut b) = (None, None);
         let missing = BTreeSet::from([0]);
-        let units: Vec<_> = std::iter::from_fn(|| pool.next(&mut a, &missing)).collect();
+        let units: Vec<_> =
+            std::iter::from_fn(|| pool.next(&mut a, &missing, Reach::Anywhere)).collect();
         assert_eq!(units, [2, 3]);
-        assert_eq!(pool.next(&mut b, &BTreeSet::new()), Some(0));
+        assert_eq!(pool.next(&mut b, &BTreeSet::new(), Reach::Anywhere), Some(0));
     }
 }

@@ -20,6 +20,7 @@ use crate::testing::{payload, spec, texts};
 /// Times short enough for a test that loses workers, and a tick that is not what it waits for.
 const QUICK: Options = Options {
     lease: Duration::from_millis(300),
+    returning: Duration::from_millis(300),
     sync: Duration::from_millis(20),
     poll: Duration::from_millis(100),
     tick: Duration::from_millis(20),

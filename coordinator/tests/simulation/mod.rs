@@ -23,6 +23,8 @@ use worker::{Reply, Request, Worker};
 pub(crate) type Millis = u64;
 
 const LEASE: Duration = Duration::from_secs(15);
+/// How long a restarted coordinator waits for the workers of the one before.
+const RETURNING: Duration = Duration::from_secs(15);
 /// How long a worker waits for an answer.
 const CALL: Millis = 5_000;
 /// How long an idle worker's request may wait for work.
@@ -237,7 +239,8 @@ impl Cluster {
 
     fn is_cut(&mut self, worker: usize, direction: Cut) -> bool {
         let begun = self.journal.closed() * 10 >= self.plan.geometry().units();
-        let hits = |&(cut, way): &(usize, Cut)| cut == worker && (way == direction || way == Cut::Both);
+        let hits =
+            |&(cut, way): &(usize, Cut)| cut == worker && (way == direction || way == Cut::Both);
         let is_cut = begun && self.plan.cuts.iter().any(hits);
         self.tally.count(What::Cut, is_cut.into());
         is_cut
@@ -273,7 +276,8 @@ impl Cluster {
         self.sessions.clear();
         let (records, closed) = (self.journal.records(), self.journal.ranges());
         let geometry = self.plan.geometry();
-        self.scheduler = Some(Scheduler::restore(geometry, LEASE, records, closed));
+        let returning = Duration::from_millis(self.now) + RETURNING;
+        self.scheduler = Some(Scheduler::restore(geometry, LEASE, returning, records, closed));
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
     }
 
@@ -295,7 +299,8 @@ impl Cluster {
         let session = request.session.filter(known).unwrap_or_else(|| self.join(worker));
         request.session = Some(session);
         let closed = |unit: &u64| self.standing(*unit) != Standing::Open;
-        let (late, fresh): (Vec<u64>, Vec<u64>) = request.finished.iter().copied().partition(closed);
+        let (late, fresh): (Vec<u64>, Vec<u64>) =
+            request.finished.iter().copied().partition(closed);
         self.tally.count(What::DuplicateResult, late.len());
         let effects = self.step_and_enter(Input::Report(Report {
             session: Session(session),

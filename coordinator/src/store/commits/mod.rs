@@ -25,6 +25,9 @@ use crate::scheduler::Record;
 use ledger::{CommitName, Ledger};
 use rows::{digest_in_part, write_part};
 
+/// The epoch of the first coordinator that serves an output.
+const FIRST_EPOCH: u32 = 1;
+
 /// The writer of a run.
 #[derive(Debug)]
 pub struct Store {
@@ -60,6 +63,11 @@ impl Store {
     /// The claimed epoch.
     pub(crate) fn epoch(&self) -> u64 {
         self.next.epoch.into()
+    }
+
+    /// True where no coordinator has served this output before.
+    pub(crate) fn is_first(&self) -> bool {
+        self.next.epoch == FIRST_EPOCH
     }
 
     /// The units that stand under `data/`, as ranges; quarantined units lie in them too.
@@ -206,7 +214,13 @@ async fn claim_epoch(objects: &Objects) -> Result<u32, StoreError> {
     let parse = |path: &String| {
         path.strip_prefix("journal/epoch-")?.strip_suffix(".json")?.parse::<u32>().ok()
     };
-    let mut epoch = objects.list("journal").await?.iter().filter_map(parse).max().unwrap_or(0) + 1;
+    let mut epoch = objects
+        .list("journal")
+        .await?
+        .iter()
+        .filter_map(parse)
+        .max()
+        .map_or(FIRST_EPOCH, |last| last + 1);
     loop {
         let claim =
             format!("{{\"claim\":\"{:016x}\"}}\n", RandomState::new().build_hasher().finish());
