@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::reduce::{Effects, Reducer, Summary};
 use crate::report::{self, Provenance};
 use crate::store::{AnalysisFile, Output, QuarantinedUnit, StoreError};
-use crate::study::Analysis;
+use crate::study::{Analysis, Families, Registration, StudyError};
 
 /// Why there is no analysis.
 #[derive(Debug, Error)]
@@ -13,6 +13,9 @@ pub enum AnalyseError {
     /// The output is at fault.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The registered hypotheses are about something that the run does not measure.
+    #[error("run.json is damaged")]
+    Hypotheses(#[from] StudyError),
     /// The summary cannot be written.
     #[error("the summary cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -25,7 +28,11 @@ pub enum AnalyseError {
 pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, AnalyseError> {
     let run = output.run().await?;
     let run = run.ok_or_else(|| StoreError::NoRun { location: output.location().to_owned() })?;
-    let mut reducer = reducer(output, analysis).await?;
+    let outlier_layers = analysis.outlier_layers;
+    let hypotheses = run.registration.hypotheses.clone();
+    run.check_registration(&Registration { hypotheses, outlier_layers })?;
+    let claimed = Families::of(&run.registration.hypotheses, &run.spec)?;
+    let mut reducer = reducer(output, analysis).await?.judging(claimed);
     output.read(|rows| reducer.push_activations(rows)).await?;
     let given_up = output.manifest().await?.map(|manifest| manifest.quarantined);
     let in_words = |unit: QuarantinedUnit| format!("{} ({})", unit.description, unit.fault);
@@ -73,6 +80,7 @@ fn derive(
 
 fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>, AnalyseError> {
     Ok(vec![
+        AnalysisFile::table(&summary.hypotheses)?,
         AnalysisFile::table(&summary.models)?,
         AnalysisFile::table(&summary.layers)?,
         AnalysisFile::table(&summary.languages)?,

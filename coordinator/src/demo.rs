@@ -43,6 +43,17 @@ metrics = ["nll", "top1", "kl"]
 [corpus]
 path = "corpus/{language}.txt"
 groups = "corpus/groups.tsv"
+
+# What the earlier study found, and its rival: languages cut into more tokens suffer more.
+[[hypothesis]]
+id = "kurtosis-protects"
+claim = "pearson(weighted_kurtosis, delta_nll) < 0"
+scope = "all"
+
+[[hypothesis]]
+id = "fertility-harms"
+claim = "spearman(fertility, delta_nll) > 0"
+scope = "all"
 "#;
 
 /// Forty configs on the whole model.

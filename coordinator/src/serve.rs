@@ -75,7 +75,8 @@ impl Outcome {
 impl Service {
     /// The service of the study called `study` with results in `output`.
     pub fn new(study: String, resolved: Resolved, output: Output, options: Options) -> Self {
-        let spec = Arc::new(resolved.spec);
+        let Resolved { spec, texts, registration, .. } = resolved;
+        let spec = Arc::new(spec);
         let status = Status {
             units: spec.units(),
             done: 0,
@@ -84,7 +85,7 @@ impl Service {
             workers: 0,
             state: RunState::Running,
         };
-        let run = Run { study, spec, texts: resolved.texts, output, options };
+        let run = Run { study, spec, texts, registration, output, options };
         Self { run, status: watch::Sender::new(status) }
     }
 
@@ -145,7 +146,7 @@ pub async fn serve(
 
 /// The outcome of a run that is complete already.
 async fn finished(run: &Run) -> Result<Option<Outcome>, StoreError> {
-    run.output.check(&run.spec).await?;
+    run.output.check(&run.spec, &run.registration).await?;
     let manifest = run.output.manifest().await?;
     Ok(manifest
         .map(|manifest| Outcome::Complete { quarantined: manifest.quarantined.len() as u64 }))

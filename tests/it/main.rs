@@ -19,6 +19,7 @@ mod hub_fixture;
 mod hub_http;
 mod hub_python;
 mod hub_server;
+mod hypotheses;
 mod norms;
 mod other_checkpoints;
 mod planted;

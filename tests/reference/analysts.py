@@ -15,8 +15,9 @@ import duckdb
 import polars
 
 BOUND = 1e-12
-# Tables that have rows only where a study has another dtype than f32, several models, or sets of layers that are left as they are.
-MAY_BE_EMPTY = {"floor", "replication", "protection"}
+# Tables that have rows only where a study has another dtype than f32, several models, sets of layers that are left as they are, or
+# hypotheses.
+MAY_BE_EMPTY = {"floor", "replication", "protection", "hypotheses"}
 
 
 def queries(readme):

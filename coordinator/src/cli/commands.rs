@@ -17,8 +17,9 @@ use crate::owner::{Options, Outcome};
 use crate::progress;
 use crate::serve::{NetworkTrust, Service, check_exposure, serve};
 use crate::store::Output;
+use crate::study::hypothesis::prospects;
 use crate::study::plan;
-use crate::study::{Analysis, Resolved, Study, StudyError};
+use crate::study::{Analysis, Families, Hypothesis, Registration, Resolved, Study, StudyError};
 use crate::{analyse, demo, service};
 
 /// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
@@ -119,7 +120,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
 async fn prepare(study: &Study, resolved: &Resolved, out: &str) -> Result<Output, Stop> {
     models::check(resolved).await?;
     let output = open(out)?;
-    output.check(&resolved.spec).await?;
+    output.check(&resolved.spec, &resolved.registration).await?;
     output.put_study(study.to_toml()).await?;
     Ok(output)
 }
@@ -148,8 +149,10 @@ async fn print_report(output: &Output, analysis: Analysis) -> Result<(), Stop> {
 }
 
 async fn print_plan(Plan { what, gflops }: Plan) -> Result<u8, Stop> {
-    let resolved = models::resolve(&what.study()?).await?;
-    print(&plan::Plan::of(&resolved.spec, gflops).to_string());
+    let Resolved { spec, registration, .. } = models::resolve(&what.study()?).await?;
+    let families = Families::of(&registration.hypotheses, &spec)?;
+    let prospects = prospects(&registration.hypotheses, &families, &spec);
+    print(&format!("{}{prospects}", plan::Plan::of(&spec, gflops)));
     Ok(exit::COMPLETE)
 }
 
@@ -163,20 +166,26 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
 
 async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
     let output = open_existing(&out)?;
-    let analysis = match study {
+    let (analysis, hypotheses) = match study {
         Some(path) => read_analysis(&path)?,
         None => match output.study().await? {
             Some(text) => {
                 Study::parse_analysis(&text, &format!("{out}/study.toml"), Path::new(&out))?
             }
-            None => Analysis::default(),
+            None => Default::default(),
         },
     };
+    if !hypotheses.is_empty()
+        && let Some(run) = output.run().await?
+    {
+        let outlier_layers = analysis.outlier_layers;
+        run.check_registration(&Registration { hypotheses, outlier_layers })?;
+    }
     print_report(&output, analysis).await?;
     Ok(exit::COMPLETE)
 }
 
-fn read_analysis(path: &PathBuf) -> Result<Analysis, StudyError> {
+fn read_analysis(path: &PathBuf) -> Result<(Analysis, Vec<Hypothesis>), StudyError> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|source| StudyError::Read { path: path.clone(), source })?;
     let folder = path.parent().unwrap_or(Path::new(""));

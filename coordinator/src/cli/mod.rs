@@ -261,7 +261,7 @@ struct Report {
     /// The output of a run: a directory or a URL
     #[arg(value_name = "OUT")]
     out: String,
-    /// Take [analysis] from this study file instead of the one that was run
+    /// Take [analysis] from this study file instead of the one that was run; hypotheses stay those of the run
     #[arg(long, value_name = "FILE")]
     study: Option<PathBuf>,
 }

@@ -142,6 +142,8 @@ fn study_of<'a>(
         scopes: vec![ScopePattern::One(Layers::All)],
         components: vec![subject.components.clone()],
         configs: patterns.map_err(|error| Stop::new(exit::BUG, error))?,
+        // They were about the run, whose report judges them.
+        hypotheses: Vec::new(),
         ..study
     })
 }

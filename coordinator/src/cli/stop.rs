@@ -65,6 +65,7 @@ impl From<AnalyseError> for Stop {
     fn from(error: AnalyseError) -> Self {
         match error {
             AnalyseError::Store(error) => error.into(),
+            AnalyseError::Hypotheses(error) => Self::new(exit::BUG, error),
             AnalyseError::Json(error) => Self::new(exit::BUG, error),
         }
     }

@@ -8,7 +8,7 @@ use crate::covariates::Covariates;
 
 /// A published number about a language, made ready for a regression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Covariate {
+pub(crate) enum Covariate {
     Latin,
     InBloom,
     LogRoots,
@@ -46,7 +46,8 @@ const MC4: &str = "table of languages of the mT5 paper (arXiv:2010.11934)";
 const FAMILIES: &str = "names of families as in Glottolog, of genera as in WALS";
 
 impl Covariate {
-    pub(super) const ALL: [Self; 7] = [
+    /// Every covariate.
+    pub(crate) const ALL: [Self; 7] = [
         Self::Latin,
         Self::InBloom,
         Self::LogRoots,
@@ -56,7 +57,8 @@ impl Covariate {
         Self::LogMc4,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    /// Its name as a column.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Latin => "latin",
             Self::InBloom => "in_bloom",
@@ -113,7 +115,7 @@ fn fact(name: &str, definition: &str, source: &str) -> Fact {
 }
 
 /// The language's number; `None` for a label that is no language of the bundled table.
-pub(super) fn number(label: &str, covariate: Covariate) -> Option<f64> {
+pub(crate) fn number(label: &str, covariate: Covariate) -> Option<f64> {
     let (language, bundled) = (canonical(label)?, Covariates::bundled());
     let volume = |column| bundled.volume(&language, column);
     let truth = |holds: bool| f64::from(u8::from(holds));

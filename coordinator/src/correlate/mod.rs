@@ -20,6 +20,7 @@ use std::path::Path;
 
 pub use error::CorrelateError;
 pub use facts::Fact;
+pub(crate) use facts::{Covariate, number};
 pub use findings::{
     Claimed, Clustered, Comparison, Controlled, Corrected, Correlation, Finding, Findings,
     LeaveOut, Left, Method, PartialFinding, Permutation, SampleFindings,

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::scheduler::{Geometry, Scheduler};
 use crate::store::{Entry, Output, RunFile, Store, StoreError};
-use crate::study::Texts;
+use crate::study::{Registration, Texts};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
 pub use options::{Options, Outcome};
@@ -35,6 +35,7 @@ pub(crate) struct Run {
     pub(crate) study: String,
     pub(crate) spec: Arc<Spec>,
     pub(crate) texts: Texts,
+    pub(crate) registration: Registration,
     pub(crate) output: Output,
     pub(crate) options: Options,
 }
@@ -76,7 +77,7 @@ impl Owner {
         run: Run,
         status: watch::Sender<Status>,
     ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
-        let run_file = run.output.check(&run.spec).await?;
+        let run_file = run.output.check(&run.spec, &run.registration).await?;
         let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
         let geometry = Geometry::of(&run.spec);
         let Options { lease, returning, .. } = run.options;

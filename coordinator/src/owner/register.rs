@@ -61,6 +61,7 @@ impl Owner {
             spec_digest: spec.digest().expect("a spec is JSON: it was read or made as such"),
             engine_class: hello.engine_class.clone(),
             spec: spec.clone(),
+            registration: self.run.registration.clone(),
         };
         self.run.output.claim(&run_file).await.map_err(|error| match error.is_mismatch() {
             true => Refusal::Engine(error),

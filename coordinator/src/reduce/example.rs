@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, WeightRow, unsupported};
-use babelquant_proto::{Layer, LayerSet, Layers, Moments};
+use babelquant_proto::{Layer, LayerSet, Layers, Moments, Scope};
 
 use super::{Reducer, Summary};
-use crate::study::Analysis;
+use crate::study::hypothesis::{Correction, Tested};
+use crate::study::{Analysis, Families, Hypothesis};
 
 /// The languages of the demo.
 pub(crate) const LANGUAGES: [&str; 14] = [
@@ -91,7 +92,12 @@ impl Rows {
 
     /// Their Summary.
     pub(crate) fn reduce(&self, analysis: Analysis) -> Summary {
-        let mut reducer = Reducer::new(analysis);
+        self.judge(analysis, Families::default())
+    }
+
+    /// Their Summary with hypotheses.
+    pub(crate) fn judge(&self, analysis: Analysis, claimed: Families) -> Summary {
+        let mut reducer = Reducer::new(analysis).judging(claimed);
         reducer.push_weights(&self.weights);
         reducer.push_quantization(&self.quantization);
         reducer.push_activations(&self.activations);
@@ -130,6 +136,24 @@ impl Rows {
 /// The Summary of the demo's languages with few draws.
 pub(crate) fn summary() -> Summary {
     Rows::new(&LANGUAGES).reduce(Analysis { bootstrap_draws: 200, ..Analysis::default() })
+}
+
+/// A hypothesis at the whole of a model under `int4-channel`.
+pub(crate) fn tested(id: &str, model: &str, claim: &str, correction: Correction) -> Tested {
+    let hypothesis = Hypothesis {
+        id: id.to_owned(),
+        claim: claim.parse().unwrap(),
+        alpha: 0.05,
+        correction,
+        effect: 0.5,
+        model: None,
+        scope: None,
+        components: None,
+        config: None,
+    };
+    let scope = Scope { layers: Layers::All, components: "mlp".parse().unwrap() };
+    let config = "int4-channel".parse().unwrap();
+    Tested { hypothesis, model: model.to_owned(), scope, config }
 }
 
 /// The `mlp` group of a layer with these moments.

@@ -21,6 +21,7 @@ mod floor;
 mod grouped;
 mod groups;
 mod held;
+mod hypotheses;
 mod languages;
 mod layers;
 mod losses;
@@ -56,16 +57,17 @@ pub(crate) use quantized::StoredMatrix;
 pub(crate) use spelled::Spelled;
 pub use tables::{
     AdditivityRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET, EXTREMES,
-    FloorRow, INTERCEPT, LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow,
-    ReplicationRow, SensitivityRow, ShareRow, TrendRow,
+    FloorRow, HypothesisRow, INTERCEPT, LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow,
+    RegressionRow, ReplicationRow, SensitivityRow, ShareRow, TrendRow,
 };
 
-use crate::study::Analysis;
+use crate::study::{Analysis, Families};
 
 /// Takes the rows of a run, part by part, and makes their Summary.
 #[derive(Debug)]
 pub struct Reducer {
     analysis: Analysis,
+    claimed: Families,
     weights: layers::Weights,
     parameters: configs::Parameters,
     quantized: quantized::Quantized,
@@ -78,6 +80,8 @@ pub struct Reducer {
 pub struct Summary {
     /// How the rows were reduced.
     pub analysis: Analysis,
+    /// What was claimed before the run, judged.
+    pub hypotheses: Vec<HypothesisRow>,
     /// The aggregate over each model's MLP weights.
     pub models: Vec<ModelRow>,
     /// The MLP weights of each layer.
@@ -120,12 +124,19 @@ impl Reducer {
     pub fn new(analysis: Analysis) -> Self {
         Self {
             analysis,
+            claimed: Families::default(),
             weights: layers::Weights::default(),
             parameters: configs::Parameters::default(),
             quantized: quantized::Quantized::default(),
             activations: activations::Activations::default(),
             documents: documents::Documents::default(),
         }
+    }
+
+    /// The same, which also judges the hypotheses of these tests.
+    #[must_use]
+    pub fn judging(self, claimed: Families) -> Self {
+        Self { claimed, ..self }
     }
 
     /// Takes rows of `weights`.
@@ -159,7 +170,8 @@ impl Reducer {
 
     /// The statistics over all rows pushed.
     pub fn finish(self) -> Summary {
-        let Self { analysis, weights, parameters, quantized, activations, documents } = self;
+        let Self { analysis, claimed, weights, parameters, quantized, activations, documents } =
+            self;
         let (activations, scores) = (activations.finish(), documents.finish(&weights));
         let floor = floor::rows(&scores);
         let mut sensitivity = sensitivity::rows(&scores, &floor, &analysis);
@@ -186,6 +198,7 @@ impl Reducer {
             analysis: &analysis,
         };
         Summary {
+            hypotheses: hypotheses::rows(&claimed, (&languages, &sensitivity), &analysis),
             models: weights.model_rows(),
             regressions: regressions::rows(&regressions),
             layers,

@@ -15,6 +15,7 @@ mod findings;
 mod floor;
 mod harness;
 mod html;
+mod hypotheses;
 mod languages;
 mod markdown;
 mod matrices;
@@ -155,7 +156,7 @@ impl<'a> View<'a> {
 }
 
 fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
-    let mut blocks = Vec::new();
+    let mut blocks = hypotheses::blocks(summary);
     for model in models(summary) {
         let view = View { summary, model, medium };
         blocks.push(Block::Title(format!("Model {model}")));

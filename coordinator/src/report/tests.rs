@@ -4,8 +4,9 @@ use babelquant_proto::rows::ActivationRow;
 
 use super::{TERMINAL_WIDTH, json, markdown, terminal};
 use crate::reduce::Reducer;
-use crate::reduce::example::{LANGUAGES, Rows, document_row, summary};
-use crate::study::Analysis;
+use crate::reduce::example::{LANGUAGES, Rows, document_row, summary, tested};
+use crate::study::hypothesis::Correction;
+use crate::study::{Analysis, Families};
 
 fn few_draws() -> Analysis {
     Analysis { bootstrap_draws: 50, ..Analysis::default() }
@@ -20,6 +21,40 @@ fn fourteen_languages_fit_a_terminal() {
     let header =
         text.lines().find(|line| line.starts_with("layer") && line.contains("eng")).unwrap();
     assert!(LANGUAGES.iter().all(|language| header.contains(language)), "{header}");
+}
+
+/// Two hypotheses about the demo's languages.
+fn claimed() -> Families {
+    let claim = |id: &str, claim: &str| tested(id, "toy", claim, Correction::Holm);
+    Families(vec![
+        claim("a-first", "pearson(weighted_kurtosis, delta_nll) < 0"),
+        claim("b", "partial(fertility, relative_perplexity | latin, log_mc4) > 0.25"),
+    ])
+}
+
+#[test]
+fn hypotheses_come_before_what_was_looked_at_afterwards() {
+    let summary = Rows::new(&LANGUAGES).judge(few_draws(), claimed());
+    for text in [terminal(&summary), markdown(&summary).replace('\\', "")] {
+        let parts = [
+            "Hypotheses",
+            "a-first: pearson(weighted_kurtosis_block_out, delta_nll) < 0",
+            "toy, all int4-channel",
+            "p by every order of the languages, corrected by holm for 2 tests of a-first, b; alpha 0.05",
+            "b: partial(fertility, relative_perplexity | latin, log_mc4) > 0.25",
+            "p by Fisher's z",
+            "14 languages show |r| = 0.5 with probability",
+            "Registered in run.json",
+            "Model toy",
+        ];
+        let mut from = 0;
+        for part in parts {
+            let joined = text[from..].replace('\n', " ");
+            from += joined.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
+        }
+    }
+    let fits = |line: &str| line.chars().count() <= TERMINAL_WIDTH;
+    assert!(terminal(&summary).lines().all(fits));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
+use crate::study::Registration;
 use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec, texts};
 
@@ -43,7 +44,8 @@ async fn start_with(output: Output, spec: Spec, options: Options) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (directories, others) = (Vec::new(), Vec::new());
-    let resolved = Resolved { texts: texts(&spec), spec, directories, others };
+    let registration = Registration::default();
+    let resolved = Resolved { texts: texts(&spec), spec, directories, others, registration };
     let service = Service::new("test".to_owned(), resolved, output, options);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {

@@ -26,6 +26,11 @@ pub(crate) fn inference(name: &str) -> Vec<Value> {
     golden[name].as_array().unwrap().clone()
 }
 
+/// What is in `tests/golden/hypotheses.json` (scipy, pingouin and statsmodels; `tests/reference/make_hypotheses.py`).
+pub(crate) fn hypotheses() -> Value {
+    serde_json::from_str(include_str!("../../../tests/golden/hypotheses.json")).unwrap()
+}
+
 /// The correlations.
 pub(crate) fn correlations() -> Vec<Golden> {
     let column = |values: &Value, name: &str| -> Vec<f64> {

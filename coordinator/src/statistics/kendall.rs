@@ -1,6 +1,6 @@
 //! Kendall's τ-b with the p that scipy's `auto` method gives. Pearson and Spearman stand in `correlation`.
 
-use super::distribution::normal_p;
+use super::distribution::{normal_cdf, normal_p};
 use super::pairs::Pairs;
 
 /// Kendall's τ-b.
@@ -12,6 +12,10 @@ pub struct Kendall {
     pub tau_c: f64,
     /// Two-sided p: exact without ties where n ≤ 33 or at most one pair is discordant (or concordant), else normal.
     pub p: f64,
+    /// p of a τ at most as large, by the same test.
+    pub p_below: f64,
+    /// p of a τ at least as large.
+    pub p_above: f64,
 }
 
 /// τ-b = (C−D)/√((n0−n1)(n0−n2)), n0 = n(n−1)/2, n1 and n2 the tied pairs of x and of y (science §E.2).
@@ -27,11 +31,18 @@ pub fn kendall(pairs: &Pairs) -> Kendall {
     let tau_c = 2.0 * score * m / ((n * n) as f64 * (m - 1.0));
     let fewer = concordant.min(discordant);
     let distinct = x_ties.pairs == 0.0 && y_ties.pairs == 0.0;
-    let p = match distinct && (n <= EXACT_MAX || fewer <= 1) {
-        true => exact_p(n, fewer),
-        false => normal_p(score / variance(n as f64, &x_ties, &y_ties).sqrt()),
+    let (p, p_below, p_above) = match distinct && (n <= EXACT_MAX || fewer <= 1) {
+        true => {
+            let (tail, rest) = (at_most(n, fewer), beyond(n, fewer));
+            let (below, above) = if score < 0.0 { (tail, rest) } else { (rest, tail) };
+            ((2.0 * tail).min(1.0), below, above)
+        }
+        false => {
+            let z = score / variance(n as f64, &x_ties, &y_ties).sqrt();
+            (normal_p(z), normal_cdf(z), normal_cdf(-z))
+        }
     };
-    Kendall { tau, tau_c, p }
+    Kendall { tau, tau_c, p, p_below, p_above }
 }
 
 /// Largest sample whose p is always exact without ties, as in scipy.
@@ -85,16 +96,21 @@ fn sign(a: f64, b: f64) -> i32 {
     i32::from(a > b) - i32::from(a < b)
 }
 
-/// Two-sided p of at most `discordant` inversions among the n! orders: 2·P(inversions ≤ d), at most 1 (Kendall 1970). The
-/// probabilities are built up by one item at a time: P_j(k) = Σ_{i<j} P_{j−1}(k−i) / j, sums of positive terms only.
-fn exact_p(n: usize, discordant: usize) -> f64 {
-    let mut probability = vec![0.0; discordant + 1];
+/// The share of the n! orders with at most so many inversions (Kendall 1970). The probabilities are built up by one item at a time:
+/// P_j(k) = Σ_{i<j} P_{j−1}(k−i) / j, sums of positive terms only.
+fn at_most(n: usize, inversions: usize) -> f64 {
+    let mut probability = vec![0.0; inversions + 1];
     probability[0] = 1.0;
     for j in 2..=n {
         let sum = |k: usize| probability[(k + 1).saturating_sub(j)..=k].iter().sum::<f64>();
-        probability = (0..=discordant).map(|k| sum(k) / j as f64).collect();
+        probability = (0..=inversions).map(|k| sum(k) / j as f64).collect();
     }
-    (2.0 * probability.iter().sum::<f64>()).min(1.0)
+    probability.iter().sum::<f64>().min(1.0)
+}
+
+/// The share of the n! orders with at least so many inversions.
+fn beyond(n: usize, inversions: usize) -> f64 {
+    inversions.checked_sub(1).map_or(1.0, |fewer| 1.0 - at_most(n, fewer))
 }
 
 /// Variance of C−D under independence, with the corrections for ties (Kendall 1970, as in scipy).
@@ -125,9 +141,9 @@ mod tests {
 
     #[test]
     fn exact_p_counts_orders() {
-        assert_eq!(exact_p(3, 0), 2.0 / 6.0);
-        assert_eq!(exact_p(3, 1), 1.0);
-        assert!((exact_p(4, 1) - 2.0 * 4.0 / 24.0).abs() < 1e-15);
-        assert!((exact_p(40, 0) - 2.0 / 8.159_152_832_478_977e47).abs() < 1e-60);
+        assert_eq!((at_most(3, 0), beyond(3, 0)), (1.0 / 6.0, 1.0));
+        assert_eq!((at_most(3, 1), beyond(3, 1)), (0.5, 5.0 / 6.0));
+        assert!((at_most(4, 1) - 4.0 / 24.0).abs() < 1e-15);
+        assert!((at_most(40, 0) - 1.0 / 8.159_152_832_478_977e47).abs() < 1e-60);
     }
 }

@@ -3,6 +3,7 @@
 
 mod band;
 mod bootstrap;
+mod bound;
 mod buckets;
 mod clusters;
 mod compositions;
@@ -26,6 +27,7 @@ mod regression;
 mod resampling;
 mod sampled;
 mod shuffles;
+mod side;
 mod signs;
 mod takings;
 mod trend;
@@ -38,12 +40,13 @@ mod tests;
 
 pub use band::Band;
 pub use bootstrap::{Bca, Bootstrap, Resamples, bootstrap, bootstraps};
+pub use bound::Bound;
 pub use clusters::Clusters;
 pub use compositions::UNITS_MAX;
 pub use concentration::largest_share;
 pub use correlation::{Pearson, Spearman, pearson, spearman};
 pub use dependent::{Test, Triple};
-pub use fisher::bonett_wright;
+pub use fisher::{Scale, bonett_wright};
 pub use interval::{Estimate, Interval};
 pub use jackknife::{Jackknife, Leverage, jackknife};
 pub use kendall::{Kendall, kendall};
@@ -59,5 +62,6 @@ pub use regression::{Certainty, NoRegression, Regression, Term, regression};
 pub use resampling::Resampling;
 pub use sampled::Sampled;
 pub use shuffles::{Shuffled, Shuffles};
+pub use side::Side;
 pub use signs::{Signs, strength};
 pub use trend::{rank_trend, thirds};

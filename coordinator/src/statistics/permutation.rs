@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::buckets::Buckets;
 use super::correlation::product;
 use super::pairs::{Pairs, standardised};
+use super::side::Side;
 
 /// Pairs of which every order is counted: 18! of them.
 pub const ORDERS_MAX: usize = 18;
@@ -29,7 +30,17 @@ pub struct Orders {
 impl Orders {
     /// The two-sided p: the share of orders that correlate at least as strongly.
     pub fn p(&self) -> f64 {
-        self.as_strong as f64 / self.total as f64
+        Side::Apart.p_of_orders(self)
+    }
+
+    /// The counts of both.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            at_most: self.at_most + other.at_most,
+            at_least: self.at_least + other.at_least,
+            as_strong: self.as_strong + other.as_strong,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a sample can see: the smallest correlation that a test of it detects, and how many pairs a correlation needs. Not a test.
 
 use super::distribution::{correlation_p, normal_cdf};
+use super::side::Side;
 
 /// Two-sided level of the tests whose power is stated.
 pub const LEVEL: f64 = 0.05;
@@ -37,6 +38,15 @@ impl Aim {
         found(ends.1).then(|| smallest(ends, found).exp())
     }
 
+    /// The probability of finding a correlation of size `r` in `n` pairs. A test of one side has half the level.
+    pub(super) fn chance(self, r: f64, n: f64, side: Side) -> f64 {
+        let critical = self.critical_r(n);
+        match side {
+            Side::Apart => power(r, n, critical),
+            Side::Below | Side::Above => one_side(r, n, critical),
+        }
+    }
+
     /// The smallest |r| that is significant in `n` pairs.
     fn critical_r(self, n: f64) -> f64 {
         smallest((0.0, 1.0), |r| correlation_p(r, n - 2.0) <= self.level)
@@ -45,13 +55,17 @@ impl Aim {
 
 /// The probability that a correlation of `r` in `n` pairs comes out beyond the critical one.
 fn power(r: f64, n: f64, critical: f64) -> f64 {
+    one_side(r, n, critical) + one_side(-r, n, critical)
+}
+
+/// The same beyond the critical one on the side of positive correlations.
+fn one_side(r: f64, n: f64, critical: f64) -> f64 {
     let shifted = r.atanh() + r / (2.0 * (n - 1.0));
-    let tail = |z: f64| normal_cdf((z - critical.atanh()) * (n - 3.0).sqrt());
-    tail(shifted) + tail(-shifted)
+    normal_cdf((shifted - critical.atanh()) * (n - 3.0).sqrt())
 }
 
 /// The smallest number between the ends from which on `holds` is true, by bisection to the last bits.
-fn smallest((mut low, mut high): (f64, f64), holds: impl Fn(f64) -> bool) -> f64 {
+pub(super) fn smallest((mut low, mut high): (f64, f64), holds: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         match holds(middle) {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::correlation::product;
 use super::pairs::{Pairs, standardised};
-use super::permutation::rounding;
+use super::permutation::{Orders, rounding};
 
 /// Tests that are computed together, one a lane.
 const LANES: usize = 32;
@@ -65,6 +65,26 @@ impl Shuffles {
             Shuffled { p: p(alone), family_p: p(largest.len() - below) }
         };
         (0..tests.len()).map(of).collect()
+    }
+
+    /// Counts over the random orders and the one observed, as `orders` does over all: each p is (1 + those as far) / (1 + draws).
+    pub fn orders(&self, pairs: &Pairs) -> Orders {
+        let (a, b) = (standardised(&pairs.x), standardised(&pairs.y));
+        let r = product(&a, &b);
+        let equal = rounding(r);
+        let drawn = (0..self.draws).into_par_iter().map(|draw| {
+            let order = self.order(draw, a.len());
+            a.iter().zip(order).map(|(a, at)| a * b[at]).sum::<f64>()
+        });
+        let observed = Orders { total: 1, at_most: 1, at_least: 1, as_strong: 1 };
+        let nothing = || Orders { total: 0, at_most: 0, at_least: 0, as_strong: 0 };
+        let counted = drawn.map(|drawn| Orders {
+            total: 1,
+            at_most: u64::from(drawn <= r + equal),
+            at_least: u64::from(drawn >= r - equal),
+            as_strong: u64::from(drawn.abs() >= r.abs() - equal),
+        });
+        counted.reduce(nothing, Orders::plus).plus(observed)
     }
 
     fn task(&self, draws: std::ops::Range<usize>, rows: usize, blocks: &[Block]) -> Counts {

@@ -48,6 +48,15 @@ pub enum StoreError {
         /// Where the specs differ first.
         difference: String,
     },
+    /// The output's hypotheses are others.
+    #[error(
+        "the output is held to other hypotheses: {difference}; they were registered before its first unit and cannot change: go back to \
+         them, or choose another --out"
+    )]
+    OtherHypotheses {
+        /// Where they differ first.
+        difference: String,
+    },
     /// The output was measured by another engine class.
     #[error("the run uses engine class {run}, this worker has {worker}: their last bits differ")]
     OtherEngine {
@@ -89,6 +98,9 @@ impl StoreError {
 
     /// True where nothing but other arguments can help.
     pub fn is_mismatch(&self) -> bool {
-        matches!(self, Self::OtherStudy { .. } | Self::OtherEngine { .. })
+        matches!(
+            self,
+            Self::OtherStudy { .. } | Self::OtherHypotheses { .. } | Self::OtherEngine { .. }
+        )
     }
 }

@@ -13,6 +13,7 @@ use super::manifest::Manifest;
 use super::objects::Objects;
 use super::parquet;
 use super::run_file::RunFile;
+use crate::study::Registration;
 
 /// The study as it was run, for people and for `report`.
 const STUDY: &str = "study.toml";
@@ -89,13 +90,20 @@ impl Output {
         Ok(Some(run))
     }
 
-    /// Refuses a spec other than that of the run that is there.
+    /// Refuses a spec or hypotheses other than those of the run that is there.
     ///
     /// # Errors
-    /// Another spec, or `run.json` cannot be read.
-    pub async fn check(&self, spec: &Spec) -> Result<Option<RunFile>, StoreError> {
+    /// Another spec, other hypotheses, or `run.json` cannot be read.
+    pub async fn check(
+        &self,
+        spec: &Spec,
+        registration: &Registration,
+    ) -> Result<Option<RunFile>, StoreError> {
         let run = self.run().await?;
-        run.as_ref().map_or(Ok(()), |run| run.check(spec))?;
+        if let Some(run) = &run {
+            run.check(spec)?;
+            run.check_registration(registration)?;
+        }
         Ok(run)
     }
 
@@ -106,10 +114,12 @@ impl Output {
     pub async fn claim(&self, run: &RunFile) -> Result<(), StoreError> {
         let content = serde_json::to_vec(run).expect("a spec is JSON: its digest was made of it");
         match self.objects.put_new(RunFile::PATH, content.into()).await {
-            Err(StoreError::Conflict { .. }) => match self.check(&run.spec).await? {
-                Some(there) => check_engine(&there, &run.engine_class),
-                None => Ok(()),
-            },
+            Err(StoreError::Conflict { .. }) => {
+                match self.check(&run.spec, &run.registration).await? {
+                    Some(there) => check_engine(&there, &run.engine_class),
+                    None => Ok(()),
+                }
+            }
             outcome => outcome,
         }
     }

@@ -1,10 +1,12 @@
-//! `run.json`: which measurement an output belongs to, and the engine class that makes its last bits. Written once.
+//! `run.json`: which measurement an output belongs to, the engine class that makes its last bits, and what was claimed of the results before
+//! there were any. Written once.
 
 use babelquant_proto::{Digest, EngineClass, Spec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::StoreError;
+use crate::study::Registration;
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct RunFile {
     pub engine_class: EngineClass,
     /// The spec.
     pub spec: Spec,
+    /// What is claimed of the results; outside the digest, since it changes no number.
+    #[serde(default, skip_serializing_if = "Registration::is_empty")]
+    pub registration: Registration,
 }
 
 impl RunFile {
@@ -35,6 +40,17 @@ impl RunFile {
         };
         let difference = difference.unwrap_or_else(|| "the specs differ".to_owned());
         Err(StoreError::OtherStudy { difference })
+    }
+
+    /// Refuses hypotheses other than those that were registered.
+    ///
+    /// # Errors
+    /// One of them is missing, new or changed.
+    pub fn check_registration(&self, registration: &Registration) -> Result<(), StoreError> {
+        match self.registration.difference(registration) {
+            None => Ok(()),
+            Some(difference) => Err(StoreError::OtherHypotheses { difference }),
+        }
     }
 }
 
@@ -75,6 +91,7 @@ mod tests {
             spec_digest: spec.digest().unwrap(),
             engine_class: "cpu-test".parse().unwrap(),
             spec: spec.clone(),
+            registration: Registration::default(),
         };
         assert!(run.check(&spec).is_ok());
         for (change, expected) in [

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::scheduler::{Fault, Record};
+use crate::study::Registration;
 use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec};
 
@@ -162,18 +163,70 @@ async fn an_output_belongs_to_one_measurement_and_engine() {
         spec_digest: spec.digest().unwrap(),
         engine_class: engine.parse().unwrap(),
         spec: spec.clone(),
+        registration: Registration::default(),
     };
     output.claim(&run(&spec, "cpu-a", "one")).await.unwrap();
     output.claim(&run(&spec, "cpu-a", "another name")).await.unwrap();
     let error = output.claim(&run(&spec, "cpu-b", "one")).await.unwrap_err();
     assert!(error.to_string().contains("cpu-a") && error.to_string().contains("cpu-b"), "{error}");
     let other = Spec { seed: 2, ..spec.clone() };
-    let error = output.check(&other).await.unwrap_err();
+    let error = output.check(&other, &Registration::default()).await.unwrap_err();
     assert!(
         error.is_mismatch() && error.to_string().contains("seed is 1 there, 2 here"),
         "{error}"
     );
     assert_eq!(output.run().await.unwrap().unwrap().study, "one");
+}
+
+/// Whoever claims an output first registers the hypotheses; nobody changes them afterwards, not even a coordinator that came at the same time.
+#[tokio::test]
+async fn hypotheses_are_registered_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Output::open(folder.path().to_str().unwrap(), &[]).unwrap();
+    let spec = spec(1);
+    let registration = |alpha: &str| -> Registration {
+        let text = format!(
+            "{{\"hypotheses\": [{{\"id\": \"h\", \"claim\": \"pearson(fertility, kl) < 0\", \"alpha\": {alpha}, \
+             \"correction\": \"holm\", \"effect\": 0.5}}], \"outlier_layers\": 3}}"
+        );
+        serde_json::from_str(&text).unwrap()
+    };
+    let run = |registration: Registration| RunFile {
+        study: "s".to_owned(),
+        spec_digest: spec.digest().unwrap(),
+        engine_class: "cpu-a".parse().unwrap(),
+        spec: spec.clone(),
+        registration,
+    };
+    assert_eq!(output.check(&spec, &registration("0.05")).await.unwrap(), None);
+    output.claim(&run(registration("0.05"))).await.unwrap();
+    output.claim(&run(registration("0.05"))).await.unwrap();
+    let refusals = [
+        output.claim(&run(registration("0.1"))).await.unwrap_err(),
+        output.check(&spec, &registration("0.1")).await.unwrap_err(),
+        output.check(&spec, &Registration::default()).await.unwrap_err(),
+    ];
+    for (error, part) in refusals.iter().zip(["0.05 in the run, 0.1 here", "0.1 here", "missing"]) {
+        assert!(error.is_mismatch() && error.to_string().contains(part), "{error}");
+    }
+    let there = output.check(&spec, &registration("0.05")).await.unwrap().unwrap();
+    assert_eq!(there.registration, registration("0.05"));
+}
+
+/// Runs from before there were hypotheses have none, and a run without any writes none.
+#[tokio::test]
+async fn a_run_without_hypotheses_reads_as_one() {
+    let spec = spec(1);
+    let run = RunFile {
+        study: "s".to_owned(),
+        spec_digest: spec.digest().unwrap(),
+        engine_class: "cpu-a".parse().unwrap(),
+        spec,
+        registration: Registration::default(),
+    };
+    let value = serde_json::to_value(&run).unwrap();
+    assert!(value.get("spec").is_some() && value.get("registration").is_none(), "{value}");
+    assert_eq!(serde_json::from_value::<RunFile>(value).unwrap(), run);
 }
 
 #[tokio::test]

@@ -163,6 +163,18 @@ pub enum StudyError {
         /// Why.
         reason: String,
     },
+    /// A hypothesis about something that the study does not measure.
+    #[error("hypothesis {id}: {key} = {value}: {reason}")]
+    Hypothesis {
+        /// Its id.
+        id: String,
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// Why not, and what is measured.
+        reason: String,
+    },
     /// The corpus is at fault.
     #[error(transparent)]
     Corpus(#[from] CorpusError),

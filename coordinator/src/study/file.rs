@@ -12,8 +12,8 @@ use super::entries::models;
 use super::error::StudyError;
 use super::section::{Known, Section};
 use super::{
-    Analysis, CALIBRATION_BYTES, CalibrationSource, CorpusSource, SetChoice, Study, WindowsChoice,
-    calibration,
+    Analysis, CALIBRATION_BYTES, CalibrationSource, CorpusSource, Hypothesis, SetChoice, Study,
+    WindowsChoice, calibration, hypothesis,
 };
 
 const TOP: Known = Known {
@@ -38,6 +38,7 @@ const TOP: Known = Known {
         "windows",
         "batch",
         "analysis",
+        "hypothesis",
     ],
 };
 const CORPUS: Known =
@@ -45,7 +46,8 @@ const CORPUS: Known =
 const CALIBRATION: Known = Known { name: "calibration", keys: &["path", "languages", "bytes"] };
 const WINDOWS: Known = Known { name: "windows", keys: &["tokens", "stride"] };
 const BATCH: Known = Known { name: "batch", keys: &["tokens", "head_rows", "head_columns"] };
-const ALL: &[Known] = &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, analysis_section::KNOWN];
+const ALL: &[Known] =
+    &[TOP, CORPUS, CALIBRATION, WINDOWS, BATCH, analysis_section::KNOWN, hypothesis::KNOWN];
 
 impl Study {
     /// Reads the study file at `path`; relative paths in it are relative to its folder.
@@ -78,6 +80,7 @@ impl Study {
         study.windows = windows(&mut top.section(WINDOWS, ALL)?)?;
         study.batch = batch(&mut top.section(BATCH, ALL)?, study.batch)?;
         study.analysis = analysis_section::read(&mut top, ALL, folder)?;
+        study.hypotheses = hypothesis::read(&mut top, file, ALL)?;
         set(&mut study.name, top.take("name")?);
         set(&mut study.dtype, top.take::<Dtype>("dtype")?);
         set(&mut study.components, top.spellings("components")?);
@@ -91,12 +94,19 @@ impl Study {
         Ok(study)
     }
 
-    /// Reads only the analysis of a study file's text: the report needs no model and no corpus. A relative path in it is relative to `folder`.
+    /// Reads only the analysis and the hypotheses of a study file's text: the report needs no model and no corpus. A relative path in it is
+    /// relative to `folder`.
     ///
     /// # Errors
-    /// A key of the file or a value of its `[analysis]` is wrong.
-    pub fn parse_analysis(text: &str, file: &str, folder: &Path) -> Result<Analysis, StudyError> {
-        analysis_section::read(&mut top(text, file)?, ALL, folder)
+    /// A key of the file, or a value of its `[analysis]` or `[[hypothesis]]`, is wrong.
+    pub fn parse_analysis(
+        text: &str,
+        file: &str,
+        folder: &Path,
+    ) -> Result<(Analysis, Vec<Hypothesis>), StudyError> {
+        let mut top = top(text, file)?;
+        let analysis = analysis_section::read(&mut top, ALL, folder)?;
+        Ok((analysis, hypothesis::read(&mut top, file, ALL)?))
     }
 }
 
@@ -211,7 +221,11 @@ mod tests {
              documents = 10\nshard_bytes = 1000\n[windows]\ntokens = 64\nstride = 16\n\
              [calibration]\npath = 'h/{language}.txt'\nlanguages = ['en', 'each', 'mix']\n\
              bytes = 999\n[batch]\ntokens = 128\n[analysis]\nconfidence = 0.9\nmargin = 0.01\npredictors = ['fertility']\n\
-             resource = 'mine'\n[analysis.covariates.xho]\nscript = 'Latn'\nvolumes.mine = 3.5\n";
+             resource = 'mine'\n[analysis.covariates.xho]\nscript = 'Latn'\nvolumes.mine = 3.5\n\
+             [[hypothesis]]\nid = 'b'\nclaim = 'partial(fertility, kl | latin) > 0.1'\nalpha = 0.01\n\
+             correction = 'bh'\neffect = 0.3\nmodel = 'a'\nscope = 'prefix(2)'\ncomponents = 'mlp'\n\
+             config = 'int4-asym-group128'\n[[hypothesis]]\nid = 'a'\n\
+             claim = 'pearson(weighted_kurtosis, delta_nll) < 0'\n";
         for text in [MINIMAL, full] {
             let study = parse(text).unwrap();
             assert_eq!(parse(&study.to_toml()).unwrap(), study, "{}", study.to_toml());

@@ -14,6 +14,7 @@ mod entries;
 mod error;
 mod file;
 mod groups;
+pub mod hypothesis;
 mod models;
 mod pattern;
 pub mod plan;
@@ -35,6 +36,7 @@ pub use calibration::{CALIBRATION_BYTES, CalibrationSource, SetChoice};
 pub use checkpoints::CheckpointSource;
 pub use configs::ConfigPattern;
 pub use error::{CalibrationError, CorpusError, StudyError};
+pub use hypothesis::{Families, Hypothesis, Registration};
 pub use models::{Fetch, ModelSource, Place, Prefix, ProtocolKind, ReadingChoice, Repository};
 #[cfg(test)]
 pub(crate) use resolve::tests::no_hub;
@@ -75,6 +77,8 @@ pub struct Study {
     pub seed: u64,
     /// How the rows are reduced; another analysis needs no new run.
     pub analysis: Analysis,
+    /// What is claimed, in the order of the ids; a run is held to it.
+    pub hypotheses: Vec<Hypothesis>,
 }
 
 /// The corpus of a study.
@@ -122,6 +126,15 @@ impl Study {
             metrics: Metrics { kl: true },
             seed: 1,
             analysis: Analysis::default(),
+            hypotheses: Vec::new(),
         })
+    }
+
+    /// What a run of this study is held to.
+    pub fn registration(&self) -> Registration {
+        Registration {
+            hypotheses: self.hypotheses.clone(),
+            outlier_layers: self.analysis.outlier_layers,
+        }
     }
 }

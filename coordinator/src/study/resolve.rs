@@ -13,7 +13,10 @@ use super::groups::Groups;
 use super::models::check_names;
 use super::pattern::Pattern;
 use super::shards::{Texts, cut, describe};
-use super::{CheckpointSource, ConfigPattern, CorpusSource, Fetch, ModelSource, Place, Study};
+use super::{
+    CheckpointSource, ConfigPattern, CorpusSource, Families, Fetch, ModelSource, Place,
+    Registration, Study,
+};
 
 /// A study whose models and corpus are there: what workers get.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Resolved {
     pub directories: Vec<PathBuf>,
     /// Where the checkpoints are that configs name.
     pub others: Vec<OtherPlace>,
+    /// What the run is held to.
+    pub registration: Registration,
 }
 
 /// Where a checkpoint is.
@@ -51,7 +56,8 @@ impl Study {
     /// Reads the corpus and the models; `fetch` brings those of a hub.
     ///
     /// # Errors
-    /// A model or corpus file is missing or wrong, a scope changes no weight, or a model cannot read the windows.
+    /// A model or corpus file is missing or wrong, a scope changes no weight, a model cannot read the windows, or a hypothesis is about
+    /// something that is not measured.
     pub fn resolve(&self, fetch: Fetch<'_>) -> Result<Resolved, StudyError> {
         check_names(&self.models)?;
         let (corpus, texts) = self.corpus.resolve()?;
@@ -84,7 +90,9 @@ impl Study {
             seed: self.seed,
             calibration: calibration.unwrap_or_default(),
         };
-        Ok(Resolved { spec, texts, directories, others })
+        let registration = self.registration();
+        Families::of(&registration.hypotheses, &spec)?;
+        Ok(Resolved { spec, texts, directories, others, registration })
     }
 
     /// The configs, with a calibration set wherever one is needed.

@@ -139,11 +139,15 @@ fn hint(key: &str, known: Known, all: &[Known]) -> String {
     if let Some(home) = all.iter().find(|section| section.keys.contains(&key)) {
         return format!("it belongs to {}", home.title());
     }
-    let nearest = known.keys.iter().min_by_key(|other| strsim::damerau_levenshtein(key, other));
-    match nearest {
-        Some(nearest) if strsim::damerau_levenshtein(key, nearest) <= 2 + key.len() / 3 => {
-            format!("did you mean `{nearest}`?")
-        }
-        _ => format!("known are {}", known.keys.join(", ")),
-    }
+    nearest(key, known.keys).map_or_else(
+        || format!("known are {}", known.keys.join(", ")),
+        |nearest| format!("did you mean `{nearest}`?"),
+    )
+}
+
+/// The known word that was probably meant.
+pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(word, other);
+    let nearest = known.iter().copied().min_by_key(|other| distance(other))?;
+    (distance(nearest) <= 2 + word.len() / 3).then_some(nearest)
 }

@@ -39,6 +39,11 @@ impl Study {
             ),
             ("analysis", self.analysis.to_value()),
         ]);
+        if !self.hypotheses.is_empty() {
+            let hypotheses = Value::try_from(&self.hypotheses);
+            let hypotheses = hypotheses.expect("their fields are numbers and spellings");
+            top.insert("hypothesis".to_owned(), hypotheses);
+        }
         if let Some(calibration) = &self.calibration {
             top.insert("calibration".to_owned(), calibration.to_value());
         }

@@ -9,6 +9,7 @@ mod degradation;
 mod depth;
 mod forest;
 mod heat;
+mod hypotheses;
 mod language;
 mod layers;
 mod marks;
@@ -46,6 +47,7 @@ pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
     let content = match sections.is_empty() {
         true => markup! { p.lead { "Nothing has been measured yet: this output has no rows." } },
         false => markup! {
+            (hypotheses::markup(summary))
             @for section in &sections { (section) }
             @if let Some(across) = across { section.model { h2 { "Across models" } (across) } }
         },

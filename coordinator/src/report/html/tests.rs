@@ -3,9 +3,10 @@
 use babelquant_proto::Digest;
 
 use super::super::{Provenance, html};
-use crate::reduce::example::{LANGUAGES, Rows, summary};
+use crate::reduce::example::{LANGUAGES, Rows, summary, tested};
 use crate::reduce::{ConfigRow, DepthRow, Reducer, SensitivityRow, Summary};
-use crate::study::Analysis;
+use crate::study::hypothesis::Correction;
+use crate::study::{Analysis, Families};
 
 const CHARTS: [&str; 8] =
     ["degradation", "pareto", "sensitivity", "depth", "scatter", "forest", "activation", "weights"];
@@ -89,6 +90,17 @@ fn names_are_text_wherever_they_stand() {
             && page.contains("&lt;img src=x&gt;")
     );
     assert_eq!(page.matches("<script>").count(), 1);
+}
+
+#[test]
+fn verdicts_stand_above_the_models() {
+    let claims = ["kendall(fertility, delta_nll) < 0", "pearson(fertility, delta_nll) > 0"];
+    let tests = claims.map(|claim| tested("h", "toy<b>", claim, Correction::None));
+    let page = page(&Rows::new(&LANGUAGES).judge(few_draws(), Families(tests.to_vec())));
+    let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}"));
+    assert!(at("<section id=\"hypotheses\">") < at("<strong>INSUFFICIENT DATA</strong>"));
+    assert!(at("kendall(fertility, delta_nll) &lt; 0") < at("class=\"model\""));
+    assert!(page.contains("toy&lt;b&gt;") && !page.contains("toy<b>"));
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! Hypotheses as a user meets them: planned, registered with the run, judged in its report, and refused once changed.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::Process;
+
+const CLAIM: &str = "[[hypothesis]]\nid = \"kurtosis-protects\"\nscope = \"all\"\n\
+                     claim = \"pearson(weighted_kurtosis, delta_nll) < 0\"\n";
+
+/// A folder with a golden model's study over five languages.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (index, language) in ["eng", "fin", "deu", "fra", "tur"].into_iter().enumerate() {
+        let line = |i: usize| {
+            format!("{language} {} {}\n", "word ".repeat(1 + (i + index) % 7), i * i + index)
+        };
+        let text: String = (0..12).map(line).collect();
+        fs::write(folder.path().join(format!("{language}.txt")), text).unwrap();
+    }
+    folder
+}
+
+/// Writes a study file with these hypotheses.
+fn write(folder: &Path, name: &str, hypotheses: &str) {
+    let model = crate::golden::folder().join("bloom/six_heads_f16_sharded");
+    let text = format!(
+        "models = [{:?}]\nscopes = [\"all\"]\nconfigs = [\"int4-channel\", \"int3-channel\"]\n\
+         corpus.path = \"{{language}}.txt\"\nanalysis.bootstrap_draws = 50\n{hypotheses}",
+        model.canonicalize().unwrap()
+    );
+    fs::write(folder.join(name), text).unwrap();
+}
+
+fn babelquant(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
+    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
+    Process::start("babelquant", &mut command).expect(code)
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn hypotheses_are_planned_registered_judged_and_kept() {
+    let folder = folder();
+    let folder = folder.path();
+    write(folder, "study.toml", CLAIM);
+    let plan = babelquant(folder, &["plan", "study.toml"], 0);
+    assert!(
+        plan.contains("2 tests, in a family of 2 (holm): supported alone by p ≤ 0.05 / 2"),
+        "{plan}"
+    );
+    babelquant(folder, &["run", "study.toml"], 0);
+
+    let registered = &json(&folder.join("results/run.json"))["registration"]["hypotheses"][0];
+    assert_eq!(registered["claim"], "pearson(weighted_kurtosis_block_out, delta_nll) < 0");
+    let summary = json(&folder.join("results/analysis/summary.json"));
+    let rows = summary["hypotheses"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let of = |correlation: &&Value| {
+            ["scope", "config"].iter().all(|key| correlation[key] == row[key])
+                && correlation["predictor"] == "weighted_kurtosis_block_out"
+                && correlation["outcome"] == "delta_nll"
+        };
+        let correlation = summary["correlations"].as_array().unwrap().iter().find(of).unwrap();
+        assert_eq!((&row["n"], &row["estimate"]), (&5.into(), &correlation["pearson_r"]));
+        let orders = row["p"].as_f64().unwrap() * 120.0;
+        assert!(orders >= 1.0 && (orders - orders.round()).abs() < 1e-9, "{orders}");
+        assert_eq!((&row["family_tests"], &row["registered"]), (&2.into(), &true.into()));
+        assert!(row["verdict"].is_string() && row["power"].as_f64().unwrap() < 0.8);
+    }
+    for name in ["report.md", "report.html"] {
+        let report = fs::read_to_string(folder.join("results/analysis").join(name)).unwrap();
+        let verdict = report.find("INSUFFICIENT DATA").unwrap_or(usize::MAX);
+        assert!(verdict < report.find("Model ").unwrap(), "{name}");
+    }
+
+    write(folder, "edited.toml", &CLAIM.replace("< 0", "> 0"));
+    write(folder, "more.toml", &format!("{CLAIM}{}", CLAIM.replace("protects", "harms")));
+    write(folder, "without.toml", "");
+    let edited = babelquant(folder, &["run", "edited.toml"], 78);
+    assert!(edited.contains("claim of kurtosis-protects is pearson("), "{edited}");
+    assert!(babelquant(folder, &["run", "more.toml"], 78).contains("was not registered"));
+    assert!(babelquant(folder, &["run", "without.toml"], 78).contains("missing here"));
+    babelquant(folder, &["report", "results", "--study", "edited.toml"], 78);
+    assert!(
+        babelquant(folder, &["report", "results", "--study", "without.toml"], 0)
+            .contains("Hypotheses")
+    );
+    babelquant(folder, &["report", "results"], 0);
+    assert_eq!(
+        json(&folder.join("results/analysis/summary.json"))["hypotheses"].as_array(),
+        Some(rows)
+    );
+
+    // The same of a run that is not complete.
+    fs::remove_file(folder.join("results/_SUCCESS.json")).unwrap();
+    babelquant(folder, &["run", "edited.toml"], 78);
+    babelquant(folder, &["serve", "more.toml", "--listen", "127.0.0.1:0"], 78);
+    babelquant(folder, &["run", "study.toml"], 0);
+}
+
+#[test]
+fn a_run_from_before_hypotheses_has_none_and_takes_none() {
+    let folder = folder();
+    let folder = folder.path();
+    write(folder, "study.toml", "");
+    write(folder, "late.toml", CLAIM);
+    babelquant(folder, &["run", "study.toml"], 0);
+    assert!(json(&folder.join("results/run.json")).get("registration").is_none());
+    let report = babelquant(folder, &["report", "results"], 0);
+    assert!(!report.contains("Hypotheses"), "{report}");
+    babelquant(folder, &["run", "late.toml"], 78);
+    babelquant(folder, &["report", "results", "--study", "late.toml"], 78);
+}
+
+#[test]
+fn mistakes_are_found_before_any_work() {
+    let folder = folder();
+    let folder = folder.path();
+    for (hypotheses, part) in [
+        (CLAIM.replace("\"all\"", "\"only(1)\""), "hypothesis kurtosis-protects: scope = only(1)"),
+        (CLAIM.replace("delta_nll", "delta_nl"), "did you mean `delta_nll`?"),
+        (format!("{CLAIM}{CLAIM}"), "two hypotheses have it"),
+        (format!("{CLAIM}alpha = 1.0"), "hypothesis.alpha = 1"),
+        (
+            format!("{CLAIM}config = \"int8-channel\""),
+            "the study measures int3-channel, int4-channel",
+        ),
+    ] {
+        write(folder, "study.toml", &hypotheses);
+        for command in ["run", "plan"] {
+            let said = babelquant(folder, &[command, "study.toml"], 2);
+            assert!(said.contains(part), "{said}");
+        }
+        assert!(!folder.join("results").exists());
+    }
+}
