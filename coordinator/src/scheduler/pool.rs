@@ -34,6 +34,8 @@ pub(super) struct Pool {
 pub(super) struct Seat {
     lane: Lane,
     end: End,
+    /// Its worker brought units of the lane from an earlier coordinator; others may bring more of them.
+    brought: bool,
 }
 
 /// Which lanes a worker may begin.
@@ -114,7 +116,7 @@ impl Pool {
 
     /// Seats a worker at the lane of a unit that it turned out to hold.
     pub(super) fn seat_at(&mut self, unit: u64) -> Seat {
-        self.sit(self.geometry.lane(unit), End::Front)
+        Seat { brought: true, ..self.sit(self.geometry.lane(unit), End::Front) }
     }
 
     /// The worker leaves its lane to others.
@@ -139,16 +141,18 @@ impl Pool {
         missing: &BTreeSet<usize>,
         reach: Reach,
     ) -> Option<u64> {
-        let own = seat.filter(|seat| !missing.contains(&self.lane_model(seat.lane)));
+        if seat.is_some_and(|seat| missing.contains(&self.lane_model(seat.lane))) {
+            self.leave(seat.take());
+        }
+        let own = seat.filter(|seat| reach == Reach::Anywhere || !seat.brought);
         let unit = match own.and_then(|seat| self.free(seat)) {
             Some(unit) => unit,
             None => {
-                self.leave(seat.take());
                 let new = match reach {
                     Reach::Anywhere => self.find(missing)?,
                     Reach::Untouched => self.find_untouched(missing)?,
                 };
-                *seat = Some(new);
+                self.leave(seat.replace(new));
                 self.free(new)?
             }
         };
@@ -231,7 +235,7 @@ impl Pool {
     fn sit(&mut self, lane: Lane, end: End) -> Seat {
         *self.seated.entry(lane).or_insert(0) += 1;
         self.loose.remove(&lane);
-        Seat { lane, end }
+        Seat { lane, end, brought: false }
     }
 
     fn loosen(&mut self, lane: Lane) {
