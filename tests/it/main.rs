@@ -20,6 +20,7 @@ mod hub_http;
 mod hub_python;
 mod hub_server;
 mod norms;
+mod operator;
 mod other_checkpoints;
 mod planted;
 mod process;
