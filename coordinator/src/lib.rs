@@ -11,6 +11,7 @@ pub mod local;
 #[path = "local_absent.rs"]
 pub mod local;
 
+mod overview;
 mod progress;
 
 mod analyse;
@@ -42,4 +43,4 @@ mod testing;
 pub use analyse::{AnalyseError, analyse};
 pub use owner::{Options, Outcome};
 pub use serve::{NetworkTrust, ServeError, Service, check_exposure, serve};
-pub use service::{StatusError, status};
+pub use service::{AdminConnection, AdminError, Watched};

@@ -121,7 +121,7 @@ pub async fn run(
     let device = local.device.parse()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let options = worker::Options {
-        coordinator: format!("http://{}", listener.local_addr()?),
+        coordinator: worker::Address::Url(format!("http://{}", listener.local_addr()?)),
         places: worker::Places { directories: local.models, hub: None },
         device,
         memory_bytes: local.memory_bytes,
@@ -151,8 +151,10 @@ pub async fn run(
         }
     };
     match worked {
-        Ok(state) if state.is_complete() => Ok(serving.await?),
-        Ok(_) | Err(worker::Error::Stopped) => {
+        Ok(worker::Outcome::Complete | worker::Outcome::CompleteWithQuarantine) => {
+            Ok(serving.await?)
+        }
+        Ok(worker::Outcome::Drained) | Err(worker::Error::Stopped) => {
             drop(stop_service);
             Ok(serving.await?)
         }

@@ -3,9 +3,10 @@
 mod fetch;
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::message::Status;
+use babelquant_proto::overview::Overview;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -24,60 +25,56 @@ pub(crate) fn written(location: &str) {
     );
 }
 
-/// Shows the status until the service ends.
-pub(crate) async fn show(mut status: watch::Receiver<Status>) {
+/// Shows the run until the service ends.
+pub(crate) async fn show(mut overview: watch::Receiver<Arc<Overview>>) {
     match std::io::stderr().is_terminal() {
-        true => bar(&mut status).await,
-        false => lines(&mut status).await,
+        true => bar(&mut overview).await,
+        false => lines(&mut overview).await,
     }
 }
 
-async fn bar(status: &mut watch::Receiver<Status>) {
+async fn bar(overview: &mut watch::Receiver<Arc<Overview>>) {
     let style =
         ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
     let target = ProgressDrawTarget::stderr();
-    let bar = ProgressBar::with_draw_target(Some(status.borrow().units), target).with_style(style);
+    let bar =
+        ProgressBar::with_draw_target(Some(overview.borrow().units), target).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(250));
     let mut resumed = false;
-    while status.changed().await.is_ok() {
-        let now = *status.borrow_and_update();
-        bar.set_position(now.done + now.quarantined);
+    while overview.changed().await.is_ok() {
+        let now = Arc::clone(&overview.borrow_and_update());
+        bar.set_position(now.closed());
         if !resumed {
             bar.reset_eta();
             resumed = true;
         }
-        let notes = [(now.quarantined, "quarantined"), (u64::from(now.workers), "workers")];
+        let notes = [(now.quarantined, "quarantined"), (now.workers.len() as u64, "workers")];
         let notes = notes.iter().filter(|(count, _)| *count > 0);
         bar.set_message(notes.map(|(count, what)| format!(", {count} {what}")).collect::<String>());
     }
     bar.finish_and_clear();
 }
 
-async fn lines(status: &mut watch::Receiver<Status>) {
-    let started = Instant::now();
-    let mut first = None;
+async fn lines(overview: &mut watch::Receiver<Arc<Overview>>) {
     let mut last_line: Option<Instant> = None;
-    while status.changed().await.is_ok() {
-        let now = *status.borrow_and_update();
-        let closed = now.done + now.quarantined;
-        let begun = *first.get_or_insert(closed);
-        if last_line.is_some_and(|line| line.elapsed() < LINE_INTERVAL) && closed < now.units {
+    while overview.changed().await.is_ok() {
+        let now = Arc::clone(&overview.borrow_and_update());
+        let is_over = now.closed() == now.units;
+        if last_line.is_some_and(|line| line.elapsed() < LINE_INTERVAL) && !is_over {
             continue;
         }
         last_line = Some(Instant::now());
-        let rate = (closed - begun) as f64 / started.elapsed().as_secs_f64().max(1e-9);
-        let left = (rate > 0.0).then(|| ((now.units - closed) as f64 / rate).round() as u64);
-        let left = left.map_or_else(|| "unknown".to_owned(), |seconds| format!("{seconds} s"));
-        let (units, quarantined) = (now.units, now.quarantined);
+        let rate = now.units_per_second.unwrap_or_default();
+        let left = now.left.map(|left| format!("{} s", left.as_secs_f64().round()));
         tracing::info!(
-            done = closed,
-            units,
-            quarantined,
+            done = now.closed(),
+            units = now.units,
+            quarantined = now.quarantined,
             rate = format!("{rate:.2}/s"),
-            left,
+            left = left.unwrap_or_else(|| "unknown".to_owned()),
             "progress"
         );
-        if closed == now.units {
+        if is_over {
             return;
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use babelquant_proto::exit;
-use babelquant_proto::message::{RunState, Status};
+use babelquant_proto::overview::Overview;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
@@ -23,7 +23,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Service {
     run: Run,
-    status: watch::Sender<Status>,
+    overview: watch::Sender<Arc<Overview>>,
 }
 
 /// Why a service broke off.
@@ -77,21 +77,14 @@ impl Service {
     pub fn new(study: String, resolved: Resolved, output: Output, options: Options) -> Self {
         let Resolved { spec, texts, registration, .. } = resolved;
         let spec = Arc::new(spec);
-        let status = Status {
-            units: spec.units(),
-            done: 0,
-            granted: 0,
-            quarantined: 0,
-            workers: 0,
-            state: RunState::Running,
-        };
+        let overview = Overview::unopened(study.clone(), spec.units());
         let run = Run { study, spec, texts, registration, output, options };
-        Self { run, status: watch::Sender::new(status) }
+        Self { run, overview: watch::Sender::new(Arc::new(overview)) }
     }
 
-    /// How far the run is, at any time.
-    pub fn watch(&self) -> watch::Receiver<Status> {
-        self.status.subscribe()
+    /// How the run is, at any time.
+    pub fn watch(&self) -> watch::Receiver<Arc<Overview>> {
+        self.overview.subscribe()
     }
 }
 
@@ -129,7 +122,7 @@ pub async fn serve(
     if let Some(manifest) = finished(&service.run).await? {
         return Ok(manifest);
     }
-    let (owner, handle, calls) = Owner::open(service.run, service.status).await?;
+    let (owner, handle, calls) = Owner::open(service.run, service.overview).await?;
     let (over, is_over) = oneshot::channel::<()>();
     let server = service::serve(listener, handle, async { drop(is_over.await) });
     let mut server = std::pin::pin!(server);

@@ -1,9 +1,11 @@
 //! The gRPC edge: decode, one call to the owner, encode. The only file of this crate that names wire types and statuses.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::message::{Hello, Status as RunStatus, SyncRequest, UnitResult};
+use babelquant_proto::message::{Drain, Hello, SyncRequest, UnitResult};
+use babelquant_proto::overview::Overview;
 use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::admin_server::{Admin, AdminServer};
 use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer};
@@ -11,9 +13,10 @@ use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::owner::{Call, Checked, Handle, Refusal};
 use crate::verify::{self, Rejection};
@@ -97,8 +100,28 @@ impl Admin for Edge {
         &self,
         _: Request<wire::StatusRequest>,
     ) -> Result<Response<wire::StatusReply>, Status> {
-        let status = *self.handle.status.borrow();
-        Ok(Response::new(status.into()))
+        let overview = Arc::clone(&self.handle.overview.borrow());
+        Ok(Response::new(overview.as_ref().into()))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<wire::StatusReply, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        _: Request<wire::StatusRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let overviews = WatchStream::new(self.handle.overview.clone());
+        let replies = overviews.map(|overview| Ok(wire::StatusReply::from(overview.as_ref())));
+        Ok(Response::new(Box::pin(replies) as Self::WatchStream))
+    }
+
+    async fn drain(
+        &self,
+        request: Request<wire::DrainRequest>,
+    ) -> Result<Response<wire::DrainReply>, Status> {
+        let drain = Drain::try_from(request.into_inner()).map_err(invalid)?;
+        let workers = self.call(|reply| Call::Drain(drain, reply)).await?;
+        Ok(Response::new(wire::DrainReply { workers }))
     }
 }
 
@@ -123,26 +146,46 @@ impl From<Refusal> for Status {
         let text = refusal.to_string();
         match refusal {
             Refusal::Wire(_) | Refusal::Engine(_) => Self::failed_precondition(text),
-            Refusal::Session(_) => Self::not_found(text),
+            Refusal::Session(_) | Refusal::NoWorker { .. } | Refusal::NotDrained { .. } => {
+                Self::not_found(text)
+            }
+            Refusal::Glob { .. } => Self::invalid_argument(text),
             Refusal::Storage(_) | Refusal::Leaving => Self::unavailable(text),
         }
     }
 }
 
-/// Why there is no status.
+/// Why a coordinator does not do what an operator asks.
 #[derive(Debug, Error)]
-pub enum StatusError {
+pub enum AdminError {
+    /// What was given is no address.
+    #[error("{url:?} is no coordinator address; expected http://HOST:PORT")]
+    Address {
+        /// The address.
+        url: String,
+    },
     /// Nobody answers.
-    #[error("cannot reach a coordinator at {url}")]
+    #[error(
+        "cannot reach a coordinator at {url}: is it running there, and is this the URL that it printed?"
+    )]
     Unreachable {
         /// The address.
         url: String,
         /// The cause.
         source: tonic::transport::Error,
     },
+    /// It has nothing of that name.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is of another version.
+    #[error("the coordinator at {url} does not know this call: use builds of one version")]
+    Unknown {
+        /// The address.
+        url: String,
+    },
     /// The call failed.
     #[error("{url} did not answer: {reason}")]
-    Refused {
+    Failed {
         /// The address.
         url: String,
         /// Why.
@@ -150,16 +193,94 @@ pub enum StatusError {
     },
 }
 
-/// How far the run of the coordinator at `url` is.
-///
-/// # Errors
-/// There is no coordinator, or it does not answer.
-pub async fn status(url: &str) -> Result<RunStatus, StatusError> {
-    let connected = AdminClient::connect(url.to_owned()).await;
-    let mut client =
-        connected.map_err(|source| StatusError::Unreachable { url: url.to_owned(), source })?;
-    let refused = |reason: String| StatusError::Refused { url: url.to_owned(), reason };
-    let reply = client.status(wire::StatusRequest {}).await;
-    let reply = reply.map_err(|status| refused(status.message().to_owned()))?.into_inner();
-    RunStatus::try_from(reply).map_err(|error| refused(error.to_string()))
+/// An operator's connection to a coordinator.
+#[derive(Debug, Clone)]
+pub struct AdminConnection {
+    url: String,
+    client: AdminClient<Channel>,
+}
+
+/// A run as it changes; ends when the coordinator does.
+#[derive(Debug)]
+pub struct Watched {
+    url: String,
+    replies: Streaming<wire::StatusReply>,
+}
+
+impl AdminConnection {
+    /// Connects to the coordinator at `url`.
+    ///
+    /// # Errors
+    /// The URL is none, or nobody answers there.
+    pub async fn open(url: &str) -> Result<Self, AdminError> {
+        let url = url.to_owned();
+        let is_url = url.starts_with("http://") || url.starts_with("https://");
+        let Some(endpoint) = Endpoint::from_shared(url.clone()).ok().filter(|_| is_url) else {
+            return Err(AdminError::Address { url });
+        };
+        let endpoint = endpoint
+            .connect_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20));
+        match endpoint.connect().await {
+            Ok(channel) => Ok(Self { url, client: AdminClient::new(channel) }),
+            Err(source) => Err(AdminError::Unreachable { url, source }),
+        }
+    }
+
+    /// How the run is.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn status(&mut self) -> Result<Overview, AdminError> {
+        let reply = self.client.status(wire::StatusRequest {}).await;
+        decode(&self.url, reply.map_err(|status| failed(&self.url, &status))?.into_inner())
+    }
+
+    /// How the run is, and whenever that changes.
+    ///
+    /// # Errors
+    /// The coordinator does not answer.
+    pub async fn watch(mut self) -> Result<Watched, AdminError> {
+        let replies = self.client.watch(wire::StatusRequest {}).await;
+        let replies = replies.map_err(|status| failed(&self.url, &status))?.into_inner();
+        Ok(Watched { url: self.url, replies })
+    }
+
+    /// Sends workers or the coordinator away; returns the names of the live workers that it is about.
+    ///
+    /// # Errors
+    /// There is no such worker, or the coordinator does not answer.
+    pub async fn drain(&mut self, drain: Drain) -> Result<Vec<String>, AdminError> {
+        let reply = self.client.drain(wire::DrainRequest::from(drain)).await;
+        Ok(reply.map_err(|status| failed(&self.url, &status))?.into_inner().workers)
+    }
+}
+
+impl Watched {
+    /// The next overview; `None` when the coordinator has ended.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn next(&mut self) -> Result<Option<Overview>, AdminError> {
+        let reply = self.replies.message().await.map_err(|status| failed(&self.url, &status))?;
+        reply.map(|reply| decode(&self.url, reply)).transpose()
+    }
+}
+
+fn decode(url: &str, reply: wire::StatusReply) -> Result<Overview, AdminError> {
+    let failed = |error: ConvertError| AdminError::Failed {
+        url: url.to_owned(),
+        reason: format!("its reply breaks the protocol: {error}"),
+    };
+    Overview::try_from(reply).map_err(failed)
+}
+
+fn failed(url: &str, status: &Status) -> AdminError {
+    let (url, reason) = (url.to_owned(), status.message().to_owned());
+    match status.code() {
+        Code::NotFound | Code::InvalidArgument => AdminError::NotFound(reason),
+        Code::Unimplemented => AdminError::Unknown { url },
+        _ => AdminError::Failed { url, reason },
+    }
 }

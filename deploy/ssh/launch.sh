@@ -36,7 +36,7 @@ keep() {
         "${ssh[@]}" "$host" "$command" <&4 4<&- || code=$?
         kill -0 $$ 2>/dev/null || return 75 # the launcher is gone
         case $code in
-            0 | 3) echo "$host: the run is complete"; return 0 ;;
+            0 | 3) echo "$host: ended with $code: the run is complete, or this worker was drained"; return 0 ;;
             75 | 255 | 129 | 13[0-9] | 14[0-9]) echo "$host: ended with $code (255: ssh), again in 5 s"; sleep 5 ;;
             *) echo "$host: STOPPED with $code, running it again cannot help (codes: deploy/README.md)"; return "$code" ;;
         esac

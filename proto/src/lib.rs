@@ -1,10 +1,12 @@
 //! What coordinator and workers share: the spec of a run, the units it generates, the rows that units return and the wire.
 //!
-//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the two rooms that touch a disk are
-//! `model`, because both sides must agree on what a model's files are, and `hub`, where both find them.
+//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the three rooms that touch a disk are
+//! `model`, because both sides must agree on what a model's files are, `hub`, where both find them, and `coordinator_file`,
+//! where one side tells the other where it is.
 
 mod components;
 mod convert;
+mod coordinator_file;
 mod digest;
 mod drift;
 mod engine_class;
@@ -16,6 +18,7 @@ mod layer;
 pub mod message;
 mod model;
 mod moments;
+pub mod overview;
 mod parse;
 mod protocol;
 pub mod quant;
@@ -25,9 +28,11 @@ mod scope;
 mod shard;
 mod spec;
 mod unit;
+mod words;
 
 pub use components::{Component, Components, Part, Role};
 pub use convert::ConvertError;
+pub use coordinator_file::CoordinatorFile;
 pub use digest::Digest;
 pub use drift::Drift;
 pub use engine_class::EngineClass;
@@ -44,6 +49,7 @@ pub use spec::{
     Batch, Calibration, CheckpointPart, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows,
 };
 pub use unit::{Unit, UnitIndex};
+pub use words::{Kind, Words};
 
 /// Generated wire types; named only here, in the worker's `client` and in the coordinator's `service`.
 #[expect(missing_docs, reason = "generated; the .proto documents each field")]
@@ -61,6 +67,6 @@ pub mod wire {
 /// Major version of the wire: both ends must agree.
 pub const WIRE_MAJOR: u32 = 1;
 /// Minor version of the wire: informative.
-pub const WIRE_MINOR: u32 = 0;
+pub const WIRE_MINOR: u32 = 1;
 /// Largest gRPC message that either side accepts, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;

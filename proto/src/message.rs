@@ -1,6 +1,7 @@
 //! What coordinator and worker say to each other, in domain types. `convert` turns them into wire types and back.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::engine_class::EngineClass;
@@ -10,7 +11,7 @@ use crate::spec::Spec;
 use crate::unit::UnitIndex;
 
 /// A session of one worker with one coordinator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Session(pub u64);
 
 /// A worker's introduction.
@@ -93,6 +94,8 @@ pub struct SyncReply {
     pub state: RunState,
     /// When to Sync again at the latest.
     pub next_sync_ms: u32,
+    /// The operator wants this worker to leave.
+    pub leave: bool,
 }
 
 /// A unit lent to a worker.
@@ -129,7 +132,8 @@ pub enum VerdictKind {
 }
 
 /// How a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Units are granted.
     Running,
@@ -150,19 +154,13 @@ impl RunState {
     }
 }
 
-/// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    /// Units of the study.
-    pub units: u64,
-    /// Units with a durable result.
-    pub done: u64,
-    /// Units lent to workers.
-    pub granted: u64,
-    /// Units given up.
-    pub quarantined: u64,
-    /// Live workers.
-    pub workers: u32,
-    /// How the run is.
-    pub state: RunState,
+/// What an operator wants to leave a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drain {
+    /// The coordinator: it commits what it has, tells everyone and ends; started again, it goes on.
+    Run,
+    /// The workers whose names this glob matches, now and when they come again.
+    Workers(String),
+    /// Nobody any more: takes back an earlier drain of this glob.
+    Undo(String),
 }

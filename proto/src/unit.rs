@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
+use serde::Serialize;
+
 use crate::components::Components;
 use crate::layer::Layer;
 use crate::quant::QuantConfig;
@@ -17,7 +19,7 @@ use crate::shard::ShardId;
 use crate::spec::{ModelPart, Spec};
 
 /// The number of a unit in the study's fixed order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct UnitIndex(pub u64);
 
 impl fmt::Display for UnitIndex {

@@ -158,7 +158,11 @@ short_log=$dir/submit/babelquant-worker-${short}_7.log
 seen() { grep -q "$1" "$2" 2>/dev/null; }
 ending() { grep 'ended with' "$1" | tail -1; }
 status() { "$BABELQUANT" status "$(address)" 2>/dev/null; }
-done_units() { local line; line=$(status) || return 1; line=${line#*: }; (( ${line%% *} >= $1 )); }
+done_units() { # at least so many
+    local json
+    json=$("$BABELQUANT" status "$(address)" --json 2>/dev/null) || return 1
+    (( $(sed -n 's/^  "done": \([0-9]*\),$/\1/p' <<<"$json") >= $1 ))
+}
 node_of() { squeue -h -j "$1" -t running -o %N; }
 running() { [[ $(squeue -h -t running | wc -l) == 8 ]]; }
 within 30 "the coordinator and seven workers run" running

@@ -21,6 +21,7 @@ mod hub_python;
 mod hub_server;
 mod hypotheses;
 mod norms;
+mod operator;
 mod other_checkpoints;
 mod planted;
 mod process;

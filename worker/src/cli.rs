@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use babelquant_proto::exit;
+use babelquant_proto::CoordinatorFile;
 use babelquant_proto::hub::{Hub, cache_folder};
-use babelquant_proto::message::RunState;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::cache::Cache;
 use crate::engine::Device;
 use crate::eval::Places;
-use crate::options::Options;
+use crate::options::{Address, Options};
 
 /// The program: flags, logs, signals, exit code.
 pub async fn main() -> ExitCode {
@@ -28,8 +27,7 @@ pub async fn main() -> ExitCode {
         logs.init()
     }
     match crate::run(cli.options(), crate::termination()).await {
-        Ok(RunState::CompleteWithQuarantine) => exit::QUARANTINED.into(),
-        Ok(_) => exit::COMPLETE.into(),
+        Ok(outcome) => outcome.exit_code().into(),
         Err(error) => {
             let code = error.exit_code();
             tracing::error!("{:#}", anyhow::Error::from(error));
@@ -43,8 +41,17 @@ pub async fn main() -> ExitCode {
 #[command(version, after_help = EXAMPLES)]
 struct Cli {
     /// Address of the coordinator
-    #[arg(long, value_name = "URL")]
-    coordinator: String,
+    #[arg(
+        long,
+        value_name = "URL",
+        required_unless_present = "coordinator_file",
+        conflicts_with = "coordinator_file"
+    )]
+    coordinator: Option<String>,
+    /// Take the address from this file, which `babelquant serve --coordinator-file` writes: wait for it, and read it again
+    /// whenever the coordinator is out of reach
+    #[arg(long, value_name = "PATH")]
+    coordinator_file: Option<PathBuf>,
     /// Model directory, or a folder of model directories; may be given several times. A model that is in none of them is taken
     /// from the hub's cache or from the hub
     #[arg(long = "models", value_name = "DIR", default_value = ".")]
@@ -65,7 +72,7 @@ struct Cli {
     /// Units held at a time; more of one shard share the baseline's logits
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     slots: u16,
-    /// Name in the coordinator's logs
+    /// Name for the coordinator, its logs and `babelquant drain --worker`
     #[arg(long, value_name = "NAME", default_value = "worker")]
     name: String,
     /// Leave when the coordinator has been out of reach for so many seconds
@@ -79,8 +86,12 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   babelquant-worker --coordinator http://10.0.0.5:7070 --models /data/models
   babelquant-worker --coordinator http://head:7070 --models /data/models --device cuda:0
+  babelquant-worker --coordinator-file /shared/run.url --models /data/models --name \"$(hostname)\"
 
-Exit codes: 0 the run is complete, 3 complete with quarantined units, 75 unfinished (start me again),
+SIGTERM, SIGUSR1 and Ctrl-C give back at once what is not finished (75); `babelquant drain --worker NAME` lets the worker finish
+what it computes first (0).
+
+Exit codes: 0 the run is complete, or the operator drained this worker, 3 complete with quarantined units, 75 unfinished (start me again),
 77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.
 RUST_LOG sets the log level (default info). HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean
 to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (default ~/.cache).";
@@ -89,9 +100,13 @@ impl Cli {
     /// The options that the flags say.
     fn options(&self) -> Options {
         let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
+        let coordinator = match &self.coordinator_file {
+            Some(path) => Address::File(CoordinatorFile::new(path)),
+            None => Address::Url(self.coordinator.clone().unwrap_or_default()),
+        };
         let cache = self.cache.clone().unwrap_or_else(|| cache_folder(variable));
         Options {
-            coordinator: self.coordinator.clone(),
+            coordinator,
             places: Places {
                 directories: self.models.clone(),
                 hub: Some(Hub::from_variables(variable)),

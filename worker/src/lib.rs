@@ -6,6 +6,7 @@ mod client;
 mod engine;
 mod error;
 mod options;
+mod outcome;
 
 pub mod cli;
 pub mod corpus;
@@ -16,24 +17,24 @@ pub mod statistics;
 
 use std::future::Future;
 
-use babelquant_proto::message::RunState;
-
 pub use cache::Cache;
 pub use engine::{CANDLE, Device, DeviceError, engine_class};
 pub use error::Error;
 pub use eval::{
     Places, Remainder, check, check_checkpoint, clipping_rows, parameters, weight_rows,
 };
-pub use options::Options;
+pub use options::{Address, Options};
+pub use outcome::Outcome;
 
-/// Works for a coordinator until the run is complete or `shutdown` ends; gives back what is unfinished then.
+/// Works for a coordinator until the run is complete, the operator sends this worker away, or `shutdown` ends; gives back what is
+/// unfinished then.
 ///
 /// # Errors
 /// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
 pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<RunState, Error> {
+) -> Result<Outcome, Error> {
     agent::Agent::join(options).await?.work(shutdown).await
 }
 

@@ -2,15 +2,26 @@
 
 use std::time::Duration;
 
+use babelquant_proto::CoordinatorFile;
+
 use crate::cache::Cache;
 use crate::engine::Device;
 use crate::eval::Places;
 
+/// Where a coordinator is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// At this address, `http://HOST:PORT`.
+    Url(String),
+    /// At the address in this file, which may change.
+    File(CoordinatorFile),
+}
+
 /// How a worker runs.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The coordinator's address, `http://HOST:PORT`.
-    pub coordinator: String,
+    /// Where the coordinator is.
+    pub coordinator: Address,
     /// Where models are looked for.
     pub places: Places,
     /// What to compute on.

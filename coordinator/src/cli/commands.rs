@@ -1,16 +1,18 @@
 //! The commands: from flags to library calls, results to stdout. No flag is defined here.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use babelquant_proto::exit;
+use babelquant_proto::{CoordinatorFile, exit};
+use sysinfo::System;
 use tokio::net::TcpListener;
 
 use super::models;
 use super::stop::Stop;
 use super::{
-    Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, correlate, recipe, weights,
+    Command, Demo, Inside, Plan, Report, Run, Serve, What, correlate, operator, recipe, weights,
 };
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
@@ -20,7 +22,7 @@ use crate::store::Output;
 use crate::study::hypothesis::prospects;
 use crate::study::plan;
 use crate::study::{Analysis, Families, Hypothesis, Registration, Resolved, Study, StudyError};
-use crate::{analyse, demo, service};
+use crate::{analyse, demo};
 
 /// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
@@ -36,7 +38,8 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Serve(serve) => run_service(serve).await,
         Command::Report(report) => rebuild_report(report).await,
         Command::Recipe(recipe) => recipe::execute(recipe).await,
-        Command::Status(Status { url }) => print_status(&url).await,
+        Command::Status(status) => operator::status(status).await,
+        Command::Drain(drain) => operator::drain(drain).await,
     }
 }
 
@@ -110,10 +113,40 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         sync: Duration::from_millis(flags.sync_ms.into()),
         ..Options::default()
     };
+    let announced = match &flags.coordinator_file {
+        Some(path) => Some(announce(path, listener.local_addr()?, flags.host)?),
+        None => None,
+    };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
     let shown = progress::show(service.watch());
     let (outcome, ()) = tokio::join!(serve(listener, service, termination()), shown);
+    if let Some((file, url)) = announced
+        && let Err(error) = file.remove(&url)
+    {
+        tracing::warn!(%error, "the coordinator file stays, although nobody answers there");
+    }
     conclude(outcome?, &output, study.analysis).await
+}
+
+/// Writes the coordinator file; returns it with the URL in it.
+fn announce(
+    path: &Path,
+    address: SocketAddr,
+    host: Option<String>,
+) -> Result<(CoordinatorFile, String), Stop> {
+    let own = || System::host_name().filter(|_| address.ip().is_unspecified());
+    let url = match host.or_else(own) {
+        Some(host) => format!("http://{host}:{}", address.port()),
+        None => format!("http://{address}"),
+    };
+    let file = CoordinatorFile::new(path);
+    file.write(&url).map_err(|source| {
+        let cause = anyhow::Error::new(source);
+        let about = format!("cannot write the coordinator file {}", path.display());
+        Stop::new(exit::USAGE, cause.context(about))
+    })?;
+    tracing::info!(file = %path.display(), url, "workers find this coordinator through the file");
+    Ok((file, url))
 }
 
 /// Refuses what no worker could load, and keeps the study in the output once it is known to be the output's.
@@ -190,15 +223,6 @@ fn read_analysis(path: &PathBuf) -> Result<(Analysis, Vec<Hypothesis>), StudyErr
     let text = text.map_err(|source| StudyError::Read { path: path.clone(), source })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     Study::parse_analysis(&text, &path.display().to_string(), folder)
-}
-
-async fn print_status(url: &str) -> Result<u8, Stop> {
-    let status = service::status(url).await?;
-    print(&format!(
-        "{:?}: {} of {} units done, {} lent to {} workers, {} quarantined\n",
-        status.state, status.done, status.units, status.granted, status.workers, status.quarantined
-    ));
-    Ok(exit::COMPLETE)
 }
 
 /// The output at a location; a bucket's keys come from the environment, as its own tools take them.

@@ -3,6 +3,7 @@
 mod commands;
 mod correlate;
 mod models;
+mod operator;
 mod recipe;
 mod stop;
 mod weights;
@@ -97,7 +98,9 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
     /// Serve a study to workers on other machines
     #[command(after_help = "Examples:
   babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure
-  babelquant-worker --coordinator http://head:7070 --models /data/models     (on each machine)")]
+  babelquant-worker --coordinator http://head:7070 --models /data/models     (on each machine)
+  babelquant serve study.toml --listen 0.0.0.0:0 --insecure --coordinator-file /shared/run.url
+  babelquant-worker --coordinator-file /shared/run.url --models /data/models (follows it when it moves)")]
     Serve(Serve),
     /// Rebuild analysis and report from the result files; needs neither model nor corpus
     #[command(after_help = "Examples:
@@ -117,9 +120,12 @@ Examples:
 Writes to --out: recipe.json, study-keys.toml, llama.cpp.sh, gptqmodel.json, llm-compressor.yaml, and the run verification/."
     )]
     Recipe(Recipe),
-    /// Ask a coordinator how far its run is
-    #[command(after_help = "Example:\n  babelquant status http://head:7070")]
-    Status(Status),
+    /// Ask a coordinator how its run is: progress, time left, workers, what is slow, what is given up
+    #[command(after_help = operator::STATUS_HELP)]
+    Status(operator::Status),
+    /// Send workers away, or stop the whole run
+    #[command(after_help = operator::DRAIN_HELP)]
+    Drain(operator::Drain),
 }
 
 /// What is measured: a study file, or a model and a corpus.
@@ -248,6 +254,12 @@ struct Serve {
     /// Trust everyone who can reach the address: there is no authentication yet
     #[arg(long)]
     insecure: bool,
+    /// Write the address to this file, on storage that all machines share, while the coordinator runs
+    #[arg(long, value_name = "PATH")]
+    coordinator_file: Option<PathBuf>,
+    /// Name or address of this machine in that file; by default the address listened on, or the machine's name for 0.0.0.0
+    #[arg(long, value_name = "HOST", requires = "coordinator_file")]
+    host: Option<String>,
     /// A worker that is silent for so many milliseconds loses its units
     #[arg(long, value_name = "MS", default_value_t = 15_000, hide = true)]
     lease_ms: u32,
@@ -296,13 +308,6 @@ struct Recipe {
     inside: Inside,
 }
 
-#[derive(Debug, Args)]
-struct Status {
-    /// Address of the coordinator
-    #[arg(value_name = "URL")]
-    url: String,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -335,5 +340,11 @@ mod tests {
         assert!(!parse("babelquant run s.toml --model m --corpus c"));
         assert!(!parse("babelquant run --model m"));
         assert!(!parse("babelquant serve s.toml --listen nowhere"));
+        assert!(!parse("babelquant serve s.toml --host h"));
+        assert!(parse("babelquant status --coordinator-file f --watch --json"));
+        assert!(!parse("babelquant status"));
+        assert!(!parse("babelquant status http://h:1 --coordinator-file f"));
+        assert!(!parse("babelquant drain http://h:1 --undo"));
+        assert!(!parse("babelquant drain http://h:1 --worker a**b"));
     }
 }

@@ -6,7 +6,7 @@ use babelquant_proto::hub::HubError;
 use crate::analyse::AnalyseError;
 use crate::local::LocalError;
 use crate::serve::ServeError;
-use crate::service::StatusError;
+use crate::service::AdminError;
 use crate::store::StoreError;
 use crate::study::StudyError;
 
@@ -71,9 +71,14 @@ impl From<AnalyseError> for Stop {
     }
 }
 
-impl From<StatusError> for Stop {
-    fn from(error: StatusError) -> Self {
-        Self::new(exit::UNFINISHED, error)
+impl From<AdminError> for Stop {
+    fn from(error: AdminError) -> Self {
+        let code = match &error {
+            AdminError::Address { .. } | AdminError::NotFound(_) => exit::USAGE,
+            AdminError::Unknown { .. } => exit::MISMATCH,
+            AdminError::Unreachable { .. } | AdminError::Failed { .. } => exit::UNFINISHED,
+        };
+        Self::new(code, error)
     }
 }
 

@@ -58,7 +58,9 @@ impl Owner {
                 continue;
             };
             let grants = self.grants(&mut waiting, state);
-            let ready = !grants.is_empty() || waiting.has_news() || now >= waiting.deadline;
+            let leave = self.scheduler.is_drained(waiting.session);
+            let ready =
+                !grants.is_empty() || leave || waiting.has_news() || now >= waiting.deadline;
             if !ready && state == RunState::Running {
                 self.waiting.push(Waiting { reply: Some(reply), ..waiting });
                 continue;
@@ -79,6 +81,7 @@ impl Owner {
             verdicts.extend(waiting.accepted.into_iter().map(durable));
         }
         SyncReply {
+            leave: self.scheduler.is_drained(waiting.session),
             grants,
             verdicts,
             revoked: waiting.revoked,

@@ -1,6 +1,6 @@
 //! Calls to the owner and why they are refused, in domain types. Not the wire.
 
-use babelquant_proto::message::{Hello, Session, SyncReply, SyncRequest, Welcome};
+use babelquant_proto::message::{Drain, Hello, Session, SyncReply, SyncRequest, Welcome};
 use babelquant_proto::{UnitIndex, WIRE_MAJOR};
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -14,6 +14,8 @@ pub(crate) enum Call {
     Register(Hello, oneshot::Sender<Result<Welcome, Refusal>>),
     /// A worker's Sync.
     Sync(Checked, oneshot::Sender<Result<SyncReply, Refusal>>),
+    /// An operator's wish; the answer is the names of the live workers that it is about.
+    Drain(Drain, oneshot::Sender<Result<Vec<String>, Refusal>>),
 }
 
 /// A Sync whose results have been checked against their units.
@@ -40,7 +42,45 @@ pub(crate) enum Refusal {
     /// The storage refuses at present.
     #[error("the output cannot be written at present: {0}")]
     Storage(StoreError),
+    /// No worker of such a name is there.
+    #[error("no worker is called {glob:?}; there are {}", listed(live))]
+    NoWorker {
+        /// The names that were wanted.
+        glob: String,
+        /// The names that there are.
+        live: Vec<String>,
+    },
+    /// Nothing of that spelling was drained.
+    #[error("{glob:?} is not drained; drained are {}", listed(drained))]
+    NotDrained {
+        /// What was to be taken back.
+        glob: String,
+        /// What is drained.
+        drained: Vec<String>,
+    },
+    /// The names are no glob.
+    #[error("{glob:?} is no glob over names of workers: {reason}")]
+    Glob {
+        /// What was given.
+        glob: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The coordinator is leaving.
     #[error("the coordinator is leaving")]
     Leaving,
+}
+
+/// Most names in a message.
+const NAMES_MAX: usize = 20;
+
+/// Names as a person would say them.
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMES_MAX);
+    let shown = names.iter().take(NAMES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (shown.is_empty(), more) {
+        (true, _) => "none".to_owned(),
+        (false, 0) => shown,
+        (false, more) => format!("{shown} and {more} more"),
+    }
 }

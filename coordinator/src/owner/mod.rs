@@ -4,7 +4,9 @@
 
 mod answer;
 mod call;
+mod drain;
 mod options;
+mod overview;
 mod register;
 mod turn;
 
@@ -13,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use babelquant_proto::Spec;
-use babelquant_proto::message::{RunState, Session, Status};
+use babelquant_proto::message::{RunState, Session};
+use babelquant_proto::overview::Overview;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -51,8 +54,8 @@ pub(crate) struct Owner {
     next_session: u64,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
-    /// Since when commits fail.
-    degraded: Option<Duration>,
+    /// Why commits fail, while they do.
+    degraded: Option<Failing>,
     /// Since when the run is complete and its manifest written.
     complete: Option<Duration>,
     /// Since when it is asked to stop.
@@ -60,7 +63,13 @@ pub(crate) struct Owner {
     waiting: Vec<Waiting>,
     /// Sessions that have heard that the run is over.
     told: BTreeSet<Session>,
-    status: watch::Sender<Status>,
+    overview: watch::Sender<Arc<Overview>>,
+}
+
+/// Commits that fail.
+struct Failing {
+    since: Duration,
+    reason: String,
 }
 
 /// The ends that the service keeps of an owner.
@@ -68,14 +77,14 @@ pub(crate) struct Owner {
 pub(crate) struct Handle {
     pub(crate) spec: Arc<Spec>,
     pub(crate) calls: mpsc::Sender<Call>,
-    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) overview: watch::Receiver<Arc<Overview>>,
 }
 
 impl Owner {
     /// Opens the output and rebuilds what is done.
     pub(crate) async fn open(
         run: Run,
-        status: watch::Sender<Status>,
+        overview: watch::Sender<Arc<Overview>>,
     ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
         let run_file = run.output.check(&run.spec, &run.registration).await?;
         let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
@@ -85,7 +94,7 @@ impl Owner {
         let scheduler = Scheduler::restore(geometry, lease, returning, records, store.done());
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
-        let handle = Handle { spec, calls: sender, status: status.subscribe() };
+        let handle = Handle { spec, calls: sender, overview: overview.subscribe() };
         let owner = Self {
             next_session: store.epoch() << 32,
             run,
@@ -99,7 +108,7 @@ impl Owner {
             draining: None,
             waiting: Vec::new(),
             told: BTreeSet::new(),
-            status,
+            overview,
         };
         Ok((owner, handle, calls))
     }
@@ -114,20 +123,25 @@ impl Owner {
         let mut ticks = tokio::time::interval(self.run.options.tick);
         let mut group = Vec::new();
         loop {
-            tokio::select! {
+            let is_tick = tokio::select! {
                 count = calls.recv_many(&mut group, GROUP_CALLS_MAX) => {
                     if count == 0 {
                         return Ok(self.outcome());
                     }
+                    false
                 }
-                _ = ticks.tick() => {}
+                _ = ticks.tick() => true,
                 () = &mut shutdown, if self.draining.is_none() => {
                     self.draining = Some(self.now());
+                    false
                 }
-            }
+            };
             self.turn(&mut group).await?;
-            self.status.send_replace(self.status());
-            if self.is_over() {
+            let is_over = self.is_over();
+            if is_tick || is_over || self.state() != self.overview.borrow().state {
+                self.overview.send_replace(Arc::new(self.overview()));
+            }
+            if is_over {
                 return Ok(self.outcome());
             }
         }
@@ -138,23 +152,12 @@ impl Owner {
     }
 
     fn state(&self) -> RunState {
-        match (self.complete, self.draining, self.degraded) {
+        match (self.complete, self.draining, &self.degraded) {
             (Some(_), _, _) if self.scheduler.quarantined().is_empty() => RunState::Complete,
             (Some(_), _, _) => RunState::CompleteWithQuarantine,
             (None, Some(_), _) => RunState::Draining,
             (None, None, Some(_)) => RunState::Degraded,
             (None, None, None) => RunState::Running,
-        }
-    }
-
-    fn status(&self) -> Status {
-        Status {
-            units: self.run.spec.units(),
-            done: self.scheduler.done(),
-            granted: self.scheduler.granted(),
-            quarantined: self.scheduler.quarantined().len() as u64,
-            workers: u32::try_from(self.scheduler.workers()).unwrap_or(u32::MAX),
-            state: self.state(),
         }
     }
 
@@ -164,19 +167,19 @@ impl Owner {
         let Options { patience, linger, .. } = self.run.options;
         let past =
             |since: Option<Duration>, limit| since.is_some_and(|at| self.now() - at >= limit);
-        let heard = self.told.len() >= self.scheduler.workers();
+        let heard = self.scheduler.sessions().all(|session| self.told.contains(&session));
         let ending =
             self.complete.is_some() || (self.draining.is_some() && self.backlog.is_empty());
         (ending && heard)
             || past(self.complete, linger)
             || past(self.draining, linger.min(Duration::from_secs(1)))
-            || past(self.degraded, patience)
+            || past(self.degraded.as_ref().map(|failing| failing.since), patience)
     }
 
     fn outcome(&self) -> Outcome {
         let quarantined = self.scheduler.quarantined().len() as u64;
         let open = self.scheduler.open();
-        match (self.complete, self.degraded) {
+        match (self.complete, &self.degraded) {
             (Some(_), _) => Outcome::Complete { quarantined },
             (None, None) => {
                 Outcome::Unfinished { reason: format!("stopped with {open} units to go") }

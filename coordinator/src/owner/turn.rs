@@ -7,7 +7,7 @@ use babelquant_proto::message::{UnitResult, Verdict, VerdictKind};
 use babelquant_proto::{FailureKind, UnitIndex};
 
 use super::answer::Waiting;
-use super::{Call, Checked, Owner, Refusal};
+use super::{Call, Checked, Failing, Owner, Refusal};
 use crate::scheduler::{Input, Record, Report, Standing};
 use crate::store::{Entry, StoreError};
 
@@ -21,6 +21,7 @@ impl Owner {
                     Ok(waiting) => self.waiting.push(Waiting { reply: Some(reply), ..waiting }),
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 },
+                Call::Drain(drain, reply) => drop(reply.send(self.drain(drain))),
             }
         }
         let now = self.now();
@@ -155,7 +156,9 @@ impl Owner {
                 if self.degraded.is_none() {
                     let cause = std::error::Error::source(&error).map(ToString::to_string);
                     tracing::error!(%error, cause, "nothing is granted until the output can be written");
-                    self.degraded = Some(self.now());
+                    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+                    let (since, reason) = (self.now(), format!("{error}{cause}"));
+                    self.degraded = Some(Failing { since, reason });
                 }
                 Ok(())
             }

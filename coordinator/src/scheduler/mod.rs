@@ -8,11 +8,13 @@
 mod bits;
 mod charges;
 mod geometry;
+mod pace;
 mod pool;
 mod record;
 mod report;
 mod sessions;
 mod step;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -23,10 +25,12 @@ use babelquant_proto::message::Session as SessionId;
 
 use charges::Charges;
 pub use geometry::{Block, Geometry};
+use pace::Pace;
 use pool::{Pool, Reach};
 pub use record::{Fault, Record};
 use sessions::Sessions;
 pub use step::{Effects, Input, Report, Standing};
+pub use view::{Lent, Presence};
 
 /// Most units of one reply; a worker that wants more asks again.
 const GRANTS_MAX: u32 = 64;
@@ -39,7 +43,11 @@ pub struct Scheduler {
     charges: Charges,
     /// Units with a record that is not durable yet.
     withheld: BTreeSet<u64>,
+    /// Of those, the units with a result, and the session that sent it.
+    finishers: BTreeMap<u64, SessionId>,
     quarantined: BTreeMap<u64, Fault>,
+    /// Results that became durable.
+    pace: Pace,
     lease: Duration,
     /// Until then workers of an earlier coordinator may come back with units that it lent them.
     returning: Duration,
@@ -53,7 +61,9 @@ impl Scheduler {
             sessions: Sessions::default(),
             charges: Charges::default(),
             withheld: BTreeSet::new(),
+            finishers: BTreeMap::new(),
             quarantined: BTreeMap::new(),
+            pace: Pace::new(Duration::ZERO),
             lease,
             returning: Duration::ZERO,
         }
@@ -81,7 +91,7 @@ impl Scheduler {
     pub fn step(&mut self, now: Duration, input: Input) -> Effects {
         match input {
             Input::Join { session, worker } => {
-                self.sessions.join(session, worker, now);
+                self.join(now, session, worker);
                 Effects::default()
             }
             Input::Report(report) => self.report(now, &report),
@@ -90,7 +100,15 @@ impl Scheduler {
             }
             Input::Tick => self.tick(now),
             Input::Durable(record) => {
-                self.durable(record);
+                self.durable(now, record);
+                Effects::default()
+            }
+            Input::Drain(workers) => {
+                self.sessions.drain(workers);
+                Effects::default()
+            }
+            Input::Undrain(workers) => {
+                self.sessions.undrain(&workers);
                 Effects::default()
             }
         }
@@ -128,9 +146,9 @@ impl Scheduler {
         self.sessions.granted()
     }
 
-    /// Live sessions.
-    pub fn workers(&self) -> usize {
-        self.sessions.len()
+    /// The live sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.iter().map(|(id, _)| id)
     }
 
     /// The units that are given up.
@@ -161,9 +179,19 @@ impl Scheduler {
         }
     }
 
+    fn join(&mut self, now: Duration, session: SessionId, worker: String) {
+        if self.sessions.len() == 0 && self.pace.total() == 0 {
+            self.pace = Pace::new(now);
+        }
+        self.sessions.join(session, worker, now);
+    }
+
     fn ask(&mut self, now: Duration, id: SessionId, want: u32) -> Vec<UnitIndex> {
         let mut grants = Vec::new();
         let reach = if now < self.returning { Reach::Untouched } else { Reach::Anywhere };
+        if self.is_drained(id) {
+            return grants;
+        }
         let Some(session) = self.sessions.get_mut(id) else { return grants };
         let alone = session.held.iter().any(|&unit| self.charges.is_suspect(unit));
         if session.draining || alone {
@@ -176,23 +204,23 @@ impl Scheduler {
             }
         }
         for unit in &grants {
-            self.sessions.hold(id, unit.0);
+            self.sessions.hold(id, unit.0, now);
         }
         if grants.is_empty() && want > 0 && reach == Reach::Anywhere {
-            grants.extend(self.ask_suspect(id).map(UnitIndex));
+            grants.extend(self.ask_suspect(now, id).map(UnitIndex));
         }
         grants
     }
 
     /// A suspect for a worker that holds nothing.
-    fn ask_suspect(&mut self, id: SessionId) -> Option<u64> {
+    fn ask_suspect(&mut self, now: Duration, id: SessionId) -> Option<u64> {
         let session = self.sessions.get(id).filter(|session| session.held.is_empty())?;
         let others = self.sessions.alive().iter().any(|name| **name != session.worker);
         let unit = self.charges.suspects_for(&session.worker, others).find(|&unit| {
             let can = !session.missing.contains(&self.pool.model(unit));
             can && self.sessions.holder(unit).is_none() && !self.withheld.contains(&unit)
         });
-        self.sessions.hold(id, unit?);
+        self.sessions.hold(id, unit?, now);
         unit
     }
 
@@ -215,9 +243,15 @@ impl Scheduler {
         effects
     }
 
-    fn durable(&mut self, record: Record) {
+    fn durable(&mut self, now: Duration, record: Record) {
         let unit = record.unit().0;
         self.withheld.remove(&unit);
+        if let Some(session) = self.finishers.remove(&unit) {
+            self.pace.push(now);
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.pace.push(now);
+            }
+        }
         if self.standing(UnitIndex(unit)) != Standing::Open {
             return;
         }

@@ -21,6 +21,7 @@ impl Scheduler {
         }
         for &unit in &report.finished {
             if self.standing(unit) == Standing::Open && self.withhold(unit.0) {
+                self.finishers.insert(unit.0, report.session);
                 effects.records.push(Record::Done { unit });
             }
         }
@@ -34,8 +35,16 @@ impl Scheduler {
                 self.give_back(unit.0);
             }
         }
-        effects.revoked = self.reconcile(report);
+        effects.revoked = self.reconcile(now, report);
+        self.part(report);
         effects
+    }
+
+    /// Forgets a worker that leaves with nothing in its hands.
+    fn part(&mut self, report: &Report) {
+        if report.draining && report.holding.is_empty() {
+            self.sessions.remove(report.session);
+        }
     }
 
     fn fail(&mut self, session: SessionId, unit: UnitIndex, kind: FailureKind) -> Option<Record> {
@@ -60,7 +69,7 @@ impl Scheduler {
 
     /// Makes the grants of a session what the worker says that it holds: a grant that it does not know was lost on the way and
     /// is free again; a unit that it holds from an earlier session is its own again, unless it is closed or somebody else's.
-    fn reconcile(&mut self, report: &Report) -> Vec<UnitIndex> {
+    fn reconcile(&mut self, now: Duration, report: &Report) -> Vec<UnitIndex> {
         let Some(session) = self.sessions.get(report.session) else { return Vec::new() };
         let holding: BTreeSet<u64> = report.holding.iter().map(|unit| unit.0).collect();
         let lost: Vec<u64> = session.held.difference(&holding).copied().collect();
@@ -70,7 +79,7 @@ impl Scheduler {
         for unit in news {
             match self.standing(UnitIndex(unit)) {
                 Standing::Open if report.finished.contains(&UnitIndex(unit)) => {}
-                Standing::Open if self.is_free(unit) => self.adopt(report.session, unit),
+                Standing::Open if self.is_free(unit) => self.adopt(now, report.session, unit),
                 Standing::Open | Standing::Done | Standing::Quarantined(_) | Standing::Unknown => {
                     revoked.push(UnitIndex(unit));
                 }
@@ -84,9 +93,9 @@ impl Scheduler {
         !self.withheld.contains(&unit) && (suspect || !self.pool.is_taken(unit))
     }
 
-    fn adopt(&mut self, session: SessionId, unit: u64) {
+    fn adopt(&mut self, now: Duration, session: SessionId, unit: u64) {
         self.pool.take(unit);
-        self.sessions.hold(session, unit);
+        self.sessions.hold(session, unit, now);
         if let Some(session) = self.sessions.get_mut(session)
             && session.seat.is_none()
             && !session.draining

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use babelquant_proto::message::Session as SessionId;
+use glob::Pattern;
 
+use super::pace::Pace;
 use super::pool::Seat;
 
 /// A worker's presence: everything here comes from its latest Sync.
@@ -22,13 +24,24 @@ pub(super) struct Session {
     pub(super) missing: BTreeSet<usize>,
     /// It takes no more work and will leave.
     pub(super) draining: bool,
+    /// Its results that became durable.
+    pub(super) pace: Pace,
+}
+
+/// Who holds a unit, and since when.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    session: SessionId,
+    since: Duration,
 }
 
 /// All live sessions, and who holds each granted unit.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
-    holders: BTreeMap<u64, SessionId>,
+    holders: BTreeMap<u64, Holder>,
+    /// The workers that the operator has drained, by name.
+    drained: BTreeSet<Pattern>,
 }
 
 impl Sessions {
@@ -40,6 +53,7 @@ impl Sessions {
             seat: None,
             missing: BTreeSet::new(),
             draining: false,
+            pace: Pace::new(now),
         };
         self.by_id.insert(id, session);
     }
@@ -61,20 +75,47 @@ impl Sessions {
     }
 
     pub(super) fn holder(&self, unit: u64) -> Option<SessionId> {
-        self.holders.get(&unit).copied()
+        self.holders.get(&unit).map(|holder| holder.session)
     }
 
-    pub(super) fn hold(&mut self, id: SessionId, unit: u64) {
+    /// The lent units, with when and to which session.
+    pub(super) fn lent(&self) -> impl Iterator<Item = (Duration, u64, SessionId)> {
+        self.holders.iter().map(|(&unit, holder)| (holder.since, unit, holder.session))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.by_id.iter().map(|(&id, session)| (id, session))
+    }
+
+    /// Sends the workers of these names away, now and when they come again.
+    pub(super) fn drain(&mut self, workers: Pattern) {
+        self.drained.insert(workers);
+    }
+
+    /// Takes a drain back.
+    pub(super) fn undrain(&mut self, workers: &Pattern) {
+        self.drained.remove(workers);
+    }
+
+    pub(super) fn is_drained(&self, worker: &str) -> bool {
+        self.drained.iter().any(|workers| workers.matches(worker))
+    }
+
+    pub(super) fn drained(&self) -> impl Iterator<Item = &str> {
+        self.drained.iter().map(Pattern::as_str)
+    }
+
+    pub(super) fn hold(&mut self, id: SessionId, unit: u64, now: Duration) {
         if let Some(session) = self.by_id.get_mut(&id) {
             session.held.insert(unit);
-            self.holders.insert(unit, id);
+            self.holders.insert(unit, Holder { session: id, since: now });
         }
     }
 
     /// Takes the unit from whoever holds it; true where somebody did.
     pub(super) fn release(&mut self, unit: u64) -> bool {
-        let Some(id) = self.holders.remove(&unit) else { return false };
-        if let Some(session) = self.by_id.get_mut(&id) {
+        let Some(Holder { session, .. }) = self.holders.remove(&unit) else { return false };
+        if let Some(session) = self.by_id.get_mut(&session) {
             session.held.remove(&unit);
         }
         true
@@ -83,7 +124,8 @@ impl Sessions {
     /// The names of workers that still take work.
     pub(super) fn alive(&self) -> BTreeSet<&str> {
         let working = self.by_id.values().filter(|session| !session.draining);
-        working.map(|session| session.worker.as_str()).collect()
+        let names = working.map(|session| session.worker.as_str());
+        names.filter(|name| !self.is_drained(name)).collect()
     }
 
     /// The sessions that have been silent for longer than `lease`.

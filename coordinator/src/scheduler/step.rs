@@ -2,6 +2,7 @@
 
 use babelquant_proto::message::Session as SessionId;
 use babelquant_proto::{FailureKind, UnitIndex};
+use glob::Pattern;
 
 use super::record::{Fault, Record};
 
@@ -28,6 +29,10 @@ pub enum Input {
     Tick,
     /// A record is durable, or was found on a restart.
     Durable(Record),
+    /// The operator sends the workers of these names away: they get no more units, now and when they join again.
+    Drain(Pattern),
+    /// The operator takes a drain of this glob back.
+    Undrain(Pattern),
 }
 
 /// A worker's state and its news.

@@ -193,6 +193,67 @@ fn the_first_result_wins_whoever_sends_it() {
     assert_eq!((effects.records, effects.revoked), (vec![], finished()));
 }
 
+#[test]
+fn a_drained_worker_gets_nothing_now_and_when_it_comes_again() {
+    let mut bench = Bench::new(&["node3-0", "node4-0"], &[(0, 6, 1)]);
+    let node3 = || glob::Pattern::new("node3-*").unwrap();
+    assert_eq!(bench.ask(0, 2), [0, 1]);
+    bench.step(1, Input::Drain(node3()));
+    assert!(bench.scheduler.is_drained(SessionId(0)) && !bench.scheduler.is_drained(SessionId(1)));
+    assert_eq!(bench.ask(0, 2), [0; 0]);
+    let leaving = Report { released: units([1]), draining: true, ..quiet(0, &[0]) };
+    assert_eq!(bench.step(2, Input::Report(leaving)).records, []);
+    let last = Report { finished: units([0]), draining: true, ..quiet(0, &[0]) };
+    bench.step(3, Input::Report(last));
+    assert!(bench.scheduler.knows(SessionId(0)), "it has not heard what became of its result");
+    bench.step(3, Input::Report(Report { draining: true, ..quiet(0, &[]) }));
+    assert!(!bench.scheduler.knows(SessionId(0)), "a worker that is gone is not waited for");
+    bench.join(2, "node3-1");
+    assert_eq!(bench.ask(2, 1), [0; 0]);
+    assert_eq!(bench.ask(1, 2), [1, 2]);
+    bench.step(4, Input::Undrain(node3()));
+    assert_eq!(bench.ask(2, 1), [5]);
+    assert_eq!(bench.records, [Record::Done { unit: UnitIndex(0) }], "nothing is charged");
+}
+
+#[test]
+fn a_drained_worker_does_not_keep_a_unit_from_its_quarantine() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 1)]);
+    bench.step(0, Input::Drain(glob::Pattern::new("b").unwrap()));
+    for _ in 0..3 {
+        assert_eq!(bench.ask(0, 1), [0], "b is there, but takes no work");
+        bench.fail(0, 0, FailureKind::Crash);
+    }
+    assert!(matches!(bench.standing(0), Standing::Quarantined(_)));
+}
+
+#[test]
+fn what_is_shown_is_who_holds_what_since_when_and_how_fast() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 9, 1), (0, 9, 1)]);
+    let ask = |session, want| Input::Ask { session: SessionId(session), want };
+    let granted = bench.step(10, ask(0, 2)).grants;
+    assert_eq!(granted, units([0, 1]));
+    let granted = bench.step(30, ask(1, 2)).grants;
+    assert_eq!(granted, units([9, 10]));
+    let report = Report { finished: units([0]), ..quiet(0, &[0, 1]) };
+    bench.step(40, Input::Report(report));
+    let longest = |most| -> Vec<(u64, String, u64)> {
+        let longest = bench.scheduler.longest_held(at(50), most).into_iter();
+        longest.map(|lent| (lent.unit.0, lent.worker.to_owned(), lent.held.as_secs())).collect()
+    };
+    let (a, b) = (|| "a".to_owned(), || "b".to_owned());
+    assert_eq!(longest(2), [(1, a(), 40), (9, b(), 20)]);
+    assert_eq!(longest(9), [(1, a(), 40), (9, b(), 20), (10, b(), 20)]);
+    let presences: Vec<_> = bench.scheduler.presences(at(50)).collect();
+    let shown = presences.iter().map(|p| (p.worker, p.held, p.accepted, p.silent.as_secs()));
+    assert_eq!(shown.collect::<Vec<_>>(), [("a", 1, 1, 10), ("b", 2, 0, 50)]);
+    assert_eq!((presences[0].per_second, presences[1].per_second), (Some(1.0 / 50.0), None));
+    assert_eq!(bench.scheduler.per_second(at(50)), Some(1.0 / 50.0));
+    let late = Input::Durable(Record::Done { unit: UnitIndex(11) });
+    bench.step(50, late);
+    assert_eq!(bench.scheduler.per_second(at(50)), Some(1.0 / 50.0), "a record is no new result");
+}
+
 /// A random history of four workers: results, failures, lost messages, silence, restarts. In the end every unit is done or
 /// quarantined exactly once, and no grant ever names a closed unit or one that a live session holds.
 fn history(seed: u64) {

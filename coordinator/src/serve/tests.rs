@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use babelquant_proto::message::{
-    Hello, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
+    Drain, Hello, RunState, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
 };
-use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::coordinator_client::CoordinatorClient;
 use babelquant_proto::{Digest, FailureKind, Spec, UnitIndex, WIRE_MAJOR, wire};
 use tokio::task::JoinSet;
@@ -14,6 +13,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
+use crate::service::{AdminConnection, AdminError};
 use crate::study::Registration;
 use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec, texts};
@@ -28,6 +28,9 @@ const QUICK: Options = Options {
     patience: Duration::from_millis(300),
     linger: Duration::from_secs(2),
 };
+
+/// As these, for workers that are silent for as long as a test is slow.
+const UNHURRIED: Options = Options { lease: Duration::from_secs(60), ..QUICK };
 
 struct Running {
     address: String,
@@ -127,6 +130,18 @@ impl Worker {
                 return;
             }
             self.compute(broken);
+        }
+    }
+}
+
+/// The first overview that a watcher sees in which something holds.
+async fn seen(address: &str, holds: impl Fn(&Overview) -> bool) -> Overview {
+    let connection = AdminConnection::open(address).await.unwrap();
+    let mut watched = connection.watch().await.unwrap();
+    loop {
+        let overview = watched.next().await.unwrap().expect("the coordinator has ended");
+        if holds(&overview) {
+            return overview;
         }
     }
 }
@@ -238,7 +253,7 @@ async fn strangers_are_refused_by_name() {
 #[tokio::test]
 async fn duplicates_failures_and_stops_are_answered() {
     let folder = tempfile::tempdir().unwrap();
-    let running = start(local(folder.path()), spec(1)).await;
+    let running = start_with(local(folder.path()), spec(1), UNHURRIED).await;
     let mut worker = Worker::join(&running.address, "a").await;
     worker.sync().await.unwrap();
     let held = worker.request.holding.clone();
@@ -259,10 +274,14 @@ async fn duplicates_failures_and_stops_are_answered() {
     let detail = "no such tensor".to_owned();
     worker.request.failures = vec![UnitFailure { unit, kind: FailureKind::InvalidUnit, detail }];
     worker.sync().await.unwrap();
-    let mut admin = AdminClient::connect(running.address.clone()).await.unwrap();
-    let status = admin.status(wire::StatusRequest {}).await.unwrap().into_inner();
-    let status = Status::try_from(status).unwrap();
-    assert_eq!((status.done, status.quarantined, status.workers), (3, 1, 1));
+    let overview = seen(&running.address, |overview| overview.quarantined == 1).await;
+    assert_eq!((overview.done, overview.workers.len(), overview.workers[0].accepted), (3, 1, 3));
+    let held = worker.request.holding.len();
+    assert_eq!((overview.granted, overview.units), (held as u64, worker.spec.units()));
+    let given_up = &overview.quarantined_units[0];
+    assert_eq!((given_up.unit, given_up.fault.as_str()), (unit, "invalid_unit"));
+    assert_eq!(overview.longest_held.len(), held.min(10));
+    assert_eq!(overview.workers[0].engine, "cpu-test");
     running.stop.send(()).unwrap();
     assert!(matches!(
         worker.sync().await,
@@ -270,6 +289,45 @@ async fn duplicates_failures_and_stops_are_answered() {
     ));
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome.exit_code(), exit::UNFINISHED);
+}
+
+#[tokio::test]
+async fn an_operator_drains_workers_and_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start_with(local(folder.path()), spec(1), UNHURRIED).await;
+    let mut operator = AdminConnection::open(&running.address).await.unwrap();
+    let drain = |glob: &str| Drain::Workers(glob.to_owned());
+    let mut a = Worker::join(&running.address, "a-1").await;
+    let mut b = Worker::join(&running.address, "b-1").await;
+    assert!(!a.sync().await.unwrap().leave);
+    let nobody = operator.drain(drain("c*")).await.unwrap_err();
+    assert!(matches!(&nobody, AdminError::NotFound(text) if text.contains("a-1, b-1")), "{nobody}");
+    assert!(matches!(operator.drain(drain("a**b")).await, Err(AdminError::NotFound(_))));
+    for _ in 0..2 {
+        assert_eq!(operator.drain(drain("a-*")).await.unwrap(), ["a-1"], "twice is as once");
+    }
+    let reply = a.sync().await.unwrap();
+    assert!(reply.leave && reply.grants.is_empty());
+    let reply = b.sync().await.unwrap();
+    assert!(!reply.leave && !reply.grants.is_empty());
+    let mut again = Worker::join(&running.address, "a-2").await;
+    assert!(again.sync().await.unwrap().leave);
+    a.request.released = std::mem::take(&mut a.request.holding);
+    a.request.draining = true;
+    a.sync().await.unwrap();
+    let left = seen(&running.address, |overview| overview.workers.len() == 2).await;
+    assert_eq!(left.drained, ["a-*"]);
+    assert!(left.workers.iter().all(|worker| worker.draining == worker.name.starts_with('a')));
+    let undo = |glob: &str| Drain::Undo(glob.to_owned());
+    assert!(matches!(operator.drain(undo("b")).await, Err(AdminError::NotFound(_))));
+    assert_eq!(operator.drain(undo("a-*")).await.unwrap(), ["a-2"]);
+    assert!(!again.sync().await.unwrap().leave);
+    assert_eq!(operator.drain(Drain::Run).await.unwrap(), ["a-2", "b-1"]);
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome.exit_code(), exit::UNFINISHED);
+    let again = start(local(folder.path()), spec(1)).await;
+    Worker::join(&again.address, "a-1").await.work(&[], usize::MAX).await;
+    assert_eq!(again.outcome.await.unwrap().unwrap(), Outcome::Complete { quarantined: 0 });
 }
 
 #[tokio::test]
@@ -283,6 +341,8 @@ async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
     disk.set_full(true);
     let reply = worker.sync().await.unwrap();
     assert_eq!((reply.state, reply.grants.len(), reply.verdicts.len()), (RunState::Degraded, 0, 0));
+    let overview = seen(&running.address, |overview| overview.degraded.is_some()).await;
+    assert_eq!((overview.state, overview.done), (RunState::Degraded, 0));
     disk.set_full(false);
     worker.work(&[], usize::MAX).await;
     let outcome = running.outcome.await.unwrap().unwrap();

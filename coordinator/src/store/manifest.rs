@@ -1,6 +1,6 @@
 //! `_SUCCESS.json`: every file of a finished measurement with its rows and digest, and the units that were given up.
 
-use babelquant_proto::{Digest, Spec, Unit, UnitIndex};
+use babelquant_proto::{Digest, Spec, UnitIndex};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -70,30 +70,6 @@ impl QuarantinedUnit {
 
 /// A unit in words: model, language, shard, scope, config.
 pub(crate) fn describe(spec: &Spec, unit: UnitIndex) -> String {
-    let model = |model: usize| &spec.models[model].model.name;
-    let language = |shard: babelquant_proto::ShardId| {
-        let language = &spec.corpus[shard.language as usize].language;
-        format!("{language} shard {}", shard.shard)
-    };
-    match spec.unit(unit) {
-        None => format!("unit {unit}, which the study does not have"),
-        Some(Unit::Weights { model: m, layer: Some(layer) }) => {
-            format!("weights of {} layer {layer}", model(m))
-        }
-        Some(Unit::Weights { model: m, layer: None }) => {
-            format!("weights of {} outside the layers", model(m))
-        }
-        Some(Unit::Quantization { model: m, layer: Some(layer) }) => {
-            format!("quantization of {} layer {layer}", model(m))
-        }
-        Some(Unit::Quantization { model: m, layer: None }) => {
-            format!("quantization of {} outside the layers", model(m))
-        }
-        Some(Unit::Baseline { model: m, shard }) => {
-            format!("baseline of {} on {}", model(m), language(shard))
-        }
-        Some(Unit::Cell { model: m, shard, scope, config }) => {
-            format!("{} on {}: {scope} {config}", model(m), language(shard))
-        }
-    }
+    let unknown = || format!("unit {unit}, which the study does not have");
+    spec.words(unit).map_or_else(unknown, |words| words.to_string())
 }

@@ -136,11 +136,24 @@ impl Hold {
         }
     }
 
+    /// True where there is nothing that the coordinator waits for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.units.is_empty() && self.released.is_empty()
+    }
+
     /// Gives back everything that is not computed.
     pub(super) fn release_all(&mut self) {
-        let open = |state: &State| matches!(state, State::Queued | State::Computing);
-        let open: Vec<_> =
-            self.units.iter().filter(|(_, state)| open(state)).map(|(unit, _)| *unit).collect();
+        self.release(|state| matches!(state, State::Queued | State::Computing));
+    }
+
+    /// Gives back what the engine has not begun.
+    pub(super) fn release_queued(&mut self) {
+        self.release(|state| matches!(state, State::Queued));
+    }
+
+    fn release(&mut self, given_back: impl Fn(&State) -> bool) {
+        let open = self.units.iter().filter(|(_, state)| given_back(state));
+        let open: Vec<_> = open.map(|(unit, _)| *unit).collect();
         for unit in open {
             self.units.remove(&unit);
             self.released.push(unit);

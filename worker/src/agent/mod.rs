@@ -4,24 +4,26 @@
 //! coordinator has said what became of it.
 
 mod backoff;
+mod contact;
 mod hold;
 
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use babelquant_proto::message::{Hello, RunState, Session, SyncReply, SyncRequest, Welcome};
-use babelquant_proto::{Spec, WIRE_MAJOR};
-use tokio::time::{Instant, sleep};
+use babelquant_proto::Spec;
+use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest};
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
-use self::backoff::backoff;
+use self::contact::{Contact, Lost};
 use self::hold::Hold;
-use crate::client::{CallError, Client};
+use crate::client::CallError;
 use crate::engine::{Engine, Event, engine_class};
 use crate::error::Error;
 use crate::eval::Evaluator;
 use crate::options::Options;
+use crate::outcome::Outcome;
 
 /// How long a leaving worker tries to say goodbye: its machine may be taken away at any moment.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -30,7 +32,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Agent {
     options: Options,
-    client: Client,
+    contact: Contact,
     session: Session,
     spec: Spec,
     sync_every: Duration,
@@ -38,6 +40,18 @@ pub(crate) struct Agent {
     hold: Hold,
     /// True where the engine finished something after the last Sync was written.
     has_news: bool,
+    stay: Stay,
+}
+
+/// Whether the worker stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    /// It takes work.
+    Working,
+    /// The operator has drained it: it finishes what it computes, then leaves.
+    Finishing,
+    /// Its launcher takes the machine away: it leaves at once.
+    Leaving,
 }
 
 /// What ended a pause between two Syncs.
@@ -54,9 +68,8 @@ impl Agent {
     /// The coordinator refuses, stays out of reach, or the device cannot be opened.
     pub(crate) async fn join(options: Options) -> Result<Self, Error> {
         let device = options.device.open()?;
-        let mut client = Client::new(&options.coordinator)
-            .map_err(|source| Error::Address { url: options.coordinator.clone(), source })?;
-        let welcome = register(&mut client, &options).await?;
+        let mut contact = Contact::find(&options).await?;
+        let welcome = contact.register(&options).await?;
         info!(session = welcome.session.0, units = welcome.spec.units(), "registered");
         let mut evaluator = Evaluator::new(welcome.spec.clone(), options.places.clone(), device)
             .with_memory(options.memory_bytes, options.device.memory_bytes());
@@ -66,8 +79,9 @@ impl Agent {
         Ok(Self {
             hold: Hold::new(options.slots),
             has_news: false,
+            stay: Stay::Working,
             options,
-            client,
+            contact,
             session: welcome.session,
             sync_every: Duration::from_millis(welcome.sync_ms.into()),
             spec: welcome.spec,
@@ -75,38 +89,55 @@ impl Agent {
         })
     }
 
-    /// Works until the run is complete or `shutdown` ends.
+    /// Works until the run is complete, the operator drains this worker, or `shutdown` ends.
     ///
     /// # Errors
     /// The coordinator refuses or stays out of reach, or `shutdown` ended first.
     pub(crate) async fn work(
         mut self,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<RunState, Error> {
+    ) -> Result<Outcome, Error> {
         let mut shutdown = pin!(shutdown);
-        let mut draining = false;
         loop {
+            let is_farewell = self.stay == Stay::Finishing && self.hold.is_empty();
             let reply = tokio::select! {
-                reply = self.sync(draining) => reply?,
-                () = &mut shutdown, if !draining => {
-                    info!("leaving: giving back what is not finished");
-                    self.hold.release_all();
-                    draining = true;
+                reply = self.sync() => reply?,
+                () = &mut shutdown, if self.stay != Stay::Leaving => {
+                    self.leave();
                     continue;
                 }
             };
-            if draining {
-                return Err(Error::Stopped);
-            }
-            if reply.state.is_complete() {
-                return Ok(reply.state);
+            match (self.stay, reply.state) {
+                (Stay::Leaving, _) => return Err(Error::Stopped),
+                (_, RunState::Complete) => return Ok(Outcome::Complete),
+                (_, RunState::CompleteWithQuarantine) => {
+                    return Ok(Outcome::CompleteWithQuarantine);
+                }
+                (Stay::Finishing, _) if is_farewell => {
+                    info!("drained by the operator: everything is handed in or given back");
+                    return Ok(Outcome::Drained);
+                }
+                (Stay::Finishing, _) if self.hold.is_empty() => continue,
+                (Stay::Working, _) if reply.leave => {
+                    info!("drained by the operator: finishing what is begun, giving back the rest");
+                    self.hold.release_queued();
+                    self.stay = Stay::Finishing;
+                    continue;
+                }
+                (Stay::Working | Stay::Finishing, _) => {}
             }
             let pause = Duration::from_millis(reply.next_sync_ms.into()).min(self.sync_every);
             if matches!(self.pause(pause, &mut shutdown).await?, Wake::Shutdown) {
-                self.hold.release_all();
-                draining = true;
+                self.leave();
             }
         }
+    }
+
+    /// Gives back what is not finished, to leave at once.
+    fn leave(&mut self) {
+        info!("leaving: giving back what is not finished");
+        self.hold.release_all();
+        self.stay = Stay::Leaving;
     }
 
     /// Lets the engine work until something is worth telling.
@@ -151,20 +182,24 @@ impl Agent {
     }
 
     /// One Sync, retried until it gets through or the patience ends; the engine goes on meanwhile.
-    async fn sync(&mut self, draining: bool) -> Result<SyncReply, Error> {
-        let patience = if draining { GOODBYE } else { self.options.give_up };
-        let mut lost = Lost::new(patience.min(self.options.give_up));
+    async fn sync(&mut self) -> Result<SyncReply, Error> {
+        let patience = match self.stay {
+            Stay::Working | Stay::Finishing => self.options.give_up,
+            Stay::Leaving => GOODBYE.min(self.options.give_up),
+        };
+        let mut lost = Lost::new(patience);
         loop {
-            let request = self.request(draining);
+            let request = self.request();
             self.has_news = false;
             let told = self.hold.told(&request);
-            let mut client = self.client.clone();
+            let mut client = self.contact.client();
             match self.meanwhile(client.sync(request)).await? {
                 Ok(reply) => {
                     self.hold.apply(told, &reply, &self.spec)?;
                     return Ok(reply);
                 }
                 Err(CallError::UnknownSession) => self.register_again().await?,
+                Err(_) if self.contact.has_moved()? => self.register_again().await?,
                 Err(error) => {
                     let name = self.options.name.clone();
                     self.meanwhile(lost.wait(error, &name)).await??;
@@ -185,7 +220,8 @@ impl Agent {
         }
     }
 
-    fn request(&self, draining: bool) -> SyncRequest {
+    fn request(&self) -> SyncRequest {
+        let draining = self.stay != Stay::Working;
         SyncRequest {
             session: self.session,
             want: if draining { 0 } else { self.hold.want() },
@@ -198,62 +234,18 @@ impl Agent {
         }
     }
 
-    /// After a restart of the coordinator: the same spec or nothing.
+    /// After a restart of the coordinator: the same spec or nothing. Where the address is somebody else's by now, the file may know
+    /// better.
     async fn register_again(&mut self) -> Result<(), Error> {
-        let welcome = register(&mut self.client, &self.options).await?;
-        if welcome.spec != self.spec {
-            return Err(Error::Mismatch("it now runs another study".into()));
+        loop {
+            let welcome = self.contact.register(&self.options).await?;
+            if welcome.spec == self.spec {
+                self.session = welcome.session;
+                return Ok(());
+            }
+            if !self.contact.has_moved()? {
+                return Err(Error::Mismatch("it now runs another study".into()));
+            }
         }
-        self.session = welcome.session;
-        Ok(())
-    }
-}
-
-async fn register(client: &mut Client, options: &Options) -> Result<Welcome, Error> {
-    let mut lost = Lost::new(options.give_up);
-    loop {
-        let hello = Hello {
-            wire_major: WIRE_MAJOR,
-            name: options.name.clone(),
-            engine_class: engine_class(&options.device),
-        };
-        match client.register(hello).await {
-            Ok(welcome) => return Ok(welcome),
-            Err(error) => lost.wait(error, &options.name).await?,
-        }
-    }
-}
-
-/// A stretch of calls without an answer.
-struct Lost {
-    since: Instant,
-    give_up: Duration,
-    attempt: u32,
-}
-
-impl Lost {
-    fn new(give_up: Duration) -> Self {
-        Self { since: Instant::now(), give_up, attempt: 0 }
-    }
-
-    /// Waits before the next attempt; an error where there must be none.
-    async fn wait(&mut self, error: CallError, name: &str) -> Result<(), Error> {
-        let cause = match error {
-            CallError::Unreachable(cause) => cause,
-            CallError::UnknownSession => "the session is unknown".into(),
-            CallError::Refused(reason) => return Err(Error::Mismatch(reason)),
-            CallError::Denied(reason) => return Err(Error::Denied(reason)),
-        };
-        let elapsed = self.since.elapsed();
-        if elapsed >= self.give_up {
-            return Err(Error::GaveUp { seconds: elapsed.as_secs(), cause });
-        }
-        if self.attempt == 0 {
-            warn!(%cause, "the coordinator does not answer; trying again");
-        }
-        let pause = backoff(self.attempt, name).min(self.give_up - elapsed);
-        self.attempt += 1;
-        sleep(pause).await;
-        Ok(())
     }
 }

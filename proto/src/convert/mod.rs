@@ -1,17 +1,20 @@
 //! Domain messages ↔ wire messages. Decoding checks everything that a type cannot; nothing else names both worlds.
 
+mod overview;
+
 use thiserror::Error;
 
 use crate::digest::Digest;
 use crate::failure::FailureKind;
 use crate::message::{
-    Grant, Hello, RunState, Session, Status, SyncReply, SyncRequest, UnitFailure, UnitResult,
+    Drain, Grant, Hello, RunState, Session, SyncReply, SyncRequest, UnitFailure, UnitResult,
     Verdict, VerdictKind, Welcome,
 };
 use crate::shard::{Document, ShardId, ShardText};
 use crate::spec::Spec;
 use crate::unit::UnitIndex;
 use crate::wire;
+use crate::words::Kind;
 
 /// Longest text of a worker that is kept, in bytes.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -186,6 +189,7 @@ impl From<SyncReply> for wire::SyncReply {
             revoked: indices(&reply.revoked),
             state: wire::RunState::from(reply.state).into(),
             next_sync_ms: reply.next_sync_ms,
+            leave: reply.leave,
         }
     }
 }
@@ -201,6 +205,7 @@ impl TryFrom<wire::SyncReply> for SyncReply {
             revoked: units(reply.revoked),
             state,
             next_sync_ms: reply.next_sync_ms,
+            leave: reply.leave,
         })
     }
 }
@@ -265,26 +270,26 @@ impl TryFrom<wire::Verdict> for Verdict {
     }
 }
 
-impl From<Status> for wire::StatusReply {
-    fn from(status: Status) -> Self {
-        Self {
-            units: status.units,
-            done: status.done,
-            granted: status.granted,
-            quarantined: status.quarantined,
-            workers: status.workers,
-            state: wire::RunState::from(status.state).into(),
+impl From<Drain> for wire::DrainRequest {
+    fn from(drain: Drain) -> Self {
+        match drain {
+            Drain::Run => Self { workers: None, undo: false },
+            Drain::Workers(glob) => Self { workers: Some(glob), undo: false },
+            Drain::Undo(glob) => Self { workers: Some(glob), undo: true },
         }
     }
 }
 
-impl TryFrom<wire::StatusReply> for Status {
+impl TryFrom<wire::DrainRequest> for Drain {
     type Error = ConvertError;
 
-    fn try_from(status: wire::StatusReply) -> Result<Self, ConvertError> {
-        let state = status.state().try_into()?;
-        let wire::StatusReply { units, done, granted, quarantined, workers, .. } = status;
-        Ok(Self { units, done, granted, quarantined, workers, state })
+    fn try_from(request: wire::DrainRequest) -> Result<Self, ConvertError> {
+        match (request.workers, request.undo) {
+            (None, false) => Ok(Self::Run),
+            (Some(glob), false) => Ok(Self::Workers(bounded(glob))),
+            (Some(glob), true) => Ok(Self::Undo(bounded(glob))),
+            (None, true) => Err(ConvertError::Field("workers")),
+        }
     }
 }
 
@@ -341,3 +346,4 @@ closed_set!(
     Complete,
     CompleteWithQuarantine
 );
+closed_set!(Kind, wire::UnitKind, "kind", Weights, Quantization, Baseline, Cell);
