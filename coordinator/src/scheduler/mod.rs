@@ -80,7 +80,7 @@ impl Scheduler {
         closed: impl IntoIterator<Item = Range<u64>>,
     ) -> Self {
         let mut scheduler = Self { returning, ..Self::new(geometry, lease) };
-        records.into_iter().for_each(|record| scheduler.durable(record));
+        records.into_iter().for_each(|record| scheduler.durable(Duration::ZERO, record));
         closed.into_iter().for_each(|range| scheduler.pool.close_range(range));
         let pool = &scheduler.pool;
         scheduler.charges.forget_closed(|unit| pool.is_closed(unit));
