@@ -1,8 +1,12 @@
-//! The gRPC edge: decode, one call to the owner, encode. The only file of this crate that names wire types and statuses.
+//! The gRPC edge: decode, one call to the owner, encode. The only file of this crate that names wire types; statuses are named
+//! here and in its gate.
+
+mod gate;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use babelquant_proto::credentials::{Credentials, CredentialsError, Link};
 use babelquant_proto::message::{Hello, Status as RunStatus, SyncRequest, UnitResult};
 use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::admin_server::{Admin, AdminServer};
@@ -10,13 +14,22 @@ use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer}
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::Server;
-use tonic::{Request, Response, Status};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::transport::{Endpoint, Server};
+use tonic::{Code, Request, Response, Status};
+use tower::filter::FilterLayer;
 
+use crate::access::{Access, Refusals, admit};
 use crate::owner::{Call, Checked, Handle, Refusal};
 use crate::verify::{self, Rejection};
+use gate::Gate;
+
+/// How long a person waits for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Connections that have been let in and wait to be served.
+const WAITING_MAX: usize = 64;
 
 /// Serves the calls of workers and people on `listener` until `shutdown`, then lets open calls end.
 ///
@@ -25,14 +38,19 @@ use crate::verify::{self, Rejection};
 pub(crate) async fn serve(
     listener: TcpListener,
     handle: Handle,
+    access: Access,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
+    let refusals = Arc::new(Refusals::default());
+    let (admitted, connections) = mpsc::channel(WAITING_MAX);
+    let admitting = admit(listener, access.acceptor(), admitted, Arc::clone(&refusals));
+    let gate = Gate { access, refusals };
     let edge = Edge { handle };
     let coordinator = CoordinatorServer::new(edge.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let admin = AdminServer::new(edge).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Server::builder()
+    let serving = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .timeout(Duration::from_secs(30))
@@ -41,10 +59,16 @@ pub(crate) async fn serve(
         .http2_max_pending_accept_reset_streams(Some(20))
         .http2_max_header_list_size(16 << 10)
         .load_shed(true)
+        .layer(FilterLayer::new(move |request: http::Request<Body>| gate.check(request)))
         .add_service(coordinator)
         .add_service(admin)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
-        .await
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        served = &mut serving => served,
+        // Nobody takes connections any more: what is open may end.
+        () = admitting => serving.await,
+    }
 }
 
 #[derive(Clone)]
@@ -132,13 +156,16 @@ impl From<Refusal> for Status {
 /// Why there is no status.
 #[derive(Debug, Error)]
 pub enum StatusError {
-    /// Nobody answers.
-    #[error("cannot reach a coordinator at {url}")]
-    Unreachable {
+    /// Address and credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The coordinator does not let this caller in.
+    #[error("{url} denied access: {reason}")]
+    Denied {
         /// The address.
         url: String,
-        /// The cause.
-        source: tonic::transport::Error,
+        /// Why.
+        reason: String,
     },
     /// The call failed.
     #[error("{url} did not answer: {reason}")]
@@ -153,13 +180,24 @@ pub enum StatusError {
 /// How far the run of the coordinator at `url` is.
 ///
 /// # Errors
-/// There is no coordinator, or it does not answer.
-pub async fn status(url: &str) -> Result<RunStatus, StatusError> {
-    let connected = AdminClient::connect(url.to_owned()).await;
-    let mut client =
-        connected.map_err(|source| StatusError::Unreachable { url: url.to_owned(), source })?;
+/// There is no coordinator, it does not let this caller in, or it does not answer.
+pub async fn status(url: &str, credentials: Credentials) -> Result<RunStatus, StatusError> {
+    let bad = |_| CredentialsError::Address { url: url.to_owned() };
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(bad)?;
+    let endpoint = endpoint.connect_timeout(ANSWER).timeout(ANSWER);
+    let link = Link::new(endpoint, credentials)?;
     let refused = |reason: String| StatusError::Refused { url: url.to_owned(), reason };
-    let reply = client.status(wire::StatusRequest {}).await;
-    let reply = reply.map_err(|status| refused(status.message().to_owned()))?.into_inner();
+    let reply = AdminClient::new(link.channel()).status(wire::StatusRequest {}).await;
+    let reply = reply.map_err(|status| failed(url, &link, &status))?.into_inner();
     RunStatus::try_from(reply).map_err(|error| refused(error.to_string()))
+}
+
+fn failed(url: &str, link: &Link, status: &Status) -> StatusError {
+    let url = url.to_owned();
+    let reason = status.message().to_owned();
+    match (status.code(), link.refusal()) {
+        (Code::Unauthenticated | Code::PermissionDenied, _) => StatusError::Denied { url, reason },
+        (_, Some(reason)) => StatusError::Denied { url, reason },
+        (_, None) => StatusError::Refused { url, reason },
+    }
 }

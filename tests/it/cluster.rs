@@ -15,12 +15,12 @@ use crate::process::Process;
 const LANGUAGES: [&str; 3] = ["eng", "fin", "hin"];
 
 /// A folder with a small study: a golden model, three languages of 300 documents, every layer × four configs, one of which does not fit.
-struct Study {
+pub(crate) struct Study {
     folder: TempDir,
 }
 
 impl Study {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (n, language) in LANGUAGES.iter().enumerate() {
             let line = |i: usize| {
@@ -34,7 +34,7 @@ impl Study {
         study
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -53,7 +53,12 @@ impl Study {
 
     /// A coordinator on the port (0: any) that other processes may be told.
     fn serve(&self, out: &str, port: &str) -> (Process, String) {
-        let process = self.serve_file("study.toml", out, port);
+        self.serve_with(out, port, &[])
+    }
+
+    /// As `serve`, with more flags.
+    pub(crate) fn serve_with(&self, out: &str, port: &str, flags: &[&str]) -> (Process, String) {
+        let process = self.serve_flags("study.toml", out, port, flags);
         let line = process.wait_for("listening on ");
         let address =
             line.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap();
@@ -61,6 +66,10 @@ impl Study {
     }
 
     fn serve_file(&self, file: &str, out: &str, port: &str) -> Process {
+        self.serve_flags(file, out, port, &[])
+    }
+
+    fn serve_flags(&self, file: &str, out: &str, port: &str, flags: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
         command.arg("serve").arg(self.path(file)).arg("--out").arg(self.path(out));
         command.args([
@@ -71,6 +80,7 @@ impl Study {
             "--sync-ms",
             "200",
         ]);
+        command.args(flags);
         Process::start("coordinator", &mut command)
     }
 }
@@ -83,7 +93,7 @@ fn worker(address: &str, name: &str, slots: &str) -> Process {
 }
 
 /// Every file that must not depend on who computed it, by its name in the output.
-fn bytes(out: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn bytes(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::from([(
         "_SUCCESS.json".to_owned(),
         fs::read(out.join("_SUCCESS.json")).unwrap(),
@@ -104,7 +114,7 @@ fn bytes(out: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The bytes of an undisturbed run with one worker.
-fn undisturbed(study: &Study) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn undisturbed(study: &Study) -> BTreeMap<String, Vec<u8>> {
     let (coordinator, address) = study.serve("undisturbed", "0");
     worker(&address, "alone", "16").expect(0);
     coordinator.expect(0);
@@ -112,7 +122,7 @@ fn undisturbed(study: &Study) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[track_caller]
-fn same(ours: &BTreeMap<String, Vec<u8>>, theirs: &BTreeMap<String, Vec<u8>>) {
+pub(crate) fn same(ours: &BTreeMap<String, Vec<u8>>, theirs: &BTreeMap<String, Vec<u8>>) {
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     for (name, bytes) in ours {
         assert!(bytes == &theirs[name], "{name} differs");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use babelquant_proto::credentials::{Caller, Credentials, install_provider};
 use babelquant_proto::exit;
 use babelquant_proto::hub::{Hub, cache_folder};
 use babelquant_proto::message::RunState;
@@ -13,11 +14,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cache::Cache;
 use crate::engine::Device;
+use crate::error::Error;
 use crate::eval::Places;
 use crate::options::Options;
 
 /// The program: flags, logs, signals, exit code.
 pub async fn main() -> ExitCode {
+    install_provider();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -27,7 +30,7 @@ pub async fn main() -> ExitCode {
     } else {
         logs.init()
     }
-    match crate::run(cli.options(), crate::termination()).await {
+    match work(&cli).await {
         Ok(RunState::CompleteWithQuarantine) => exit::QUARANTINED.into(),
         Ok(_) => exit::COMPLETE.into(),
         Err(error) => {
@@ -38,6 +41,10 @@ pub async fn main() -> ExitCode {
     }
 }
 
+async fn work(cli: &Cli) -> Result<RunState, Error> {
+    crate::run(cli.options()?, crate::termination()).await
+}
+
 /// Computes units for a babelquant coordinator. Start as many as you like; each may join and leave at any time.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
@@ -45,6 +52,12 @@ struct Cli {
     /// Address of the coordinator
     #[arg(long, value_name = "URL")]
     coordinator: String,
+    /// Folder with ca.pem, worker.pem and worker-key.pem from `babelquant certs`, for an https:// address
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
+    /// File with the token to show
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Model directory, or a folder of model directories; may be given several times. A model that is in none of them is taken
     /// from the hub's cache or from the hub
     #[arg(long = "models", value_name = "DIR", default_value = ".")]
@@ -78,7 +91,8 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   babelquant-worker --coordinator http://10.0.0.5:7070 --models /data/models
-  babelquant-worker --coordinator http://head:7070 --models /data/models --device cuda:0
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models --device cuda:0
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --token-file token --models /data/models
 
 Exit codes: 0 the run is complete, 3 complete with quarantined units, 75 unfinished (start me again),
 77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.
@@ -87,11 +101,14 @@ to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (defa
 
 impl Cli {
     /// The options that the flags say.
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options, Error> {
         let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
         let cache = self.cache.clone().unwrap_or_else(|| cache_folder(variable));
-        Options {
+        let credentials =
+            Credentials::read(self.tls.as_deref(), self.token_file.as_deref(), &[Caller::Worker])?;
+        Ok(Options {
             coordinator: self.coordinator.clone(),
+            credentials,
             places: Places {
                 directories: self.models.clone(),
                 hub: Some(Hub::from_variables(variable)),
@@ -102,6 +119,6 @@ impl Cli {
             slots: self.slots.into(),
             name: self.name.clone(),
             give_up: Duration::from_secs(self.give_up),
-        }
+        })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use babelquant_proto::credentials::Credentials;
+
 use crate::cache::Cache;
 use crate::engine::Device;
 use crate::eval::Places;
@@ -9,8 +11,10 @@ use crate::eval::Places;
 /// How a worker runs.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The coordinator's address, `http://HOST:PORT`.
+    /// The coordinator's address, `http://HOST:PORT` or `https://HOST:PORT`.
     pub coordinator: String,
+    /// What the coordinator is shown.
+    pub credentials: Credentials,
     /// Where models are looked for.
     pub places: Places,
     /// What to compute on.

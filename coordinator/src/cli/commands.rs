@@ -4,18 +4,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use babelquant_proto::credentials::Caller;
 use babelquant_proto::exit;
 use tokio::net::TcpListener;
 
+use super::access::Shown;
 use super::models;
 use super::stop::Stop;
 use super::{
-    Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, correlate, recipe, weights,
+    Command, Demo, Inside, Plan, Report, Run, Serve, Status, What, certs, correlate, recipe,
+    weights,
 };
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
-use crate::serve::{NetworkTrust, Service, check_exposure, serve};
+use crate::serve::{Service, check_exposure, serve};
 use crate::store::Output;
 use crate::study::plan;
 use crate::study::{Analysis, Resolved, Study, StudyError};
@@ -35,7 +38,8 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Serve(serve) => run_service(serve).await,
         Command::Report(report) => rebuild_report(report).await,
         Command::Recipe(recipe) => recipe::execute(recipe).await,
-        Command::Status(Status { url }) => print_status(&url).await,
+        Command::Status(Status { url, shown }) => print_status(&url, &shown).await,
+        Command::Certs(flags) => certs::execute(flags),
     }
 }
 
@@ -93,19 +97,21 @@ pub(super) async fn measure(
 }
 
 async fn run_service(flags: Serve) -> Result<u8, Stop> {
-    let trust = if flags.insecure { NetworkTrust::Trusted } else { NetworkTrust::Untrusted };
-    check_exposure(flags.listen, trust)?;
+    let access = flags.asked.access()?;
+    check_exposure(flags.listen, &access, flags.asked.trust())?;
     let study = flags.what.study()?;
     let resolved = models::resolve(&study).await?;
     let output = prepare(&study, &resolved, &flags.out).await?;
     let listener = TcpListener::bind(flags.listen).await?;
-    print(&format!("listening on http://{}\n", listener.local_addr()?));
+    let scheme = if access.is_encrypted() { "https" } else { "http" };
+    print(&format!("listening on {scheme}://{}\n", listener.local_addr()?));
     let options = Options {
         lease: Duration::from_millis(flags.lease_ms.into()),
         sync: Duration::from_millis(flags.sync_ms.into()),
         ..Options::default()
     };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
+    let service = service.for_callers(access);
     let shown = progress::show(service.watch());
     let (outcome, ()) = tokio::join!(serve(listener, service, termination()), shown);
     conclude(outcome?, &output, study.analysis).await
@@ -179,8 +185,9 @@ fn read_analysis(path: &PathBuf) -> Result<Analysis, StudyError> {
     Study::parse_analysis(&text, &path.display().to_string(), folder)
 }
 
-async fn print_status(url: &str) -> Result<u8, Stop> {
-    let status = service::status(url).await?;
+async fn print_status(url: &str, shown: &Shown) -> Result<u8, Stop> {
+    let credentials = shown.credentials(&[Caller::Reader, Caller::Admin, Caller::Worker])?;
+    let status = service::status(url, credentials).await?;
     print(&format!(
         "{:?}: {} of {} units done, {} lent to {} workers, {} quarantined\n",
         status.state, status.done, status.units, status.granted, status.workers, status.quarantined

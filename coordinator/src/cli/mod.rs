@@ -1,5 +1,7 @@
 //! The command line of `babelquant`: flags, environment, logs and exit codes. The work is in `commands` and the library.
 
+mod access;
+mod certs;
 mod commands;
 mod correlate;
 mod models;
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use babelquant_proto::Components;
+use babelquant_proto::credentials::install_provider;
 use babelquant_proto::quant::{Bits, Granularity, QuantConfig};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -23,6 +26,7 @@ use crate::recipe::{Budget, Objective};
 
 /// Runs the program: flags, logs, one command, exit code.
 pub async fn main() -> ExitCode {
+    install_provider();
     let cli = Cli::parse();
     let default = match cli.command {
         Command::Serve(_) => "info",
@@ -96,8 +100,10 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
     Correlate(correlate::Correlate),
     /// Serve a study to workers on other machines
     #[command(after_help = "Examples:
-  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure
-  babelquant-worker --coordinator http://head:7070 --models /data/models     (on each machine)")]
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --tls certs/     (see babelquant certs --help)
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models     (on each machine)
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --tls certs/ --token-file tokens
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure     (a network that you trust)")]
     Serve(Serve),
     /// Rebuild analysis and report from the result files; needs neither model nor corpus
     #[command(after_help = "Examples:
@@ -118,8 +124,13 @@ Writes to --out: recipe.json, study-keys.toml, llama.cpp.sh, gptqmodel.json, llm
     )]
     Recipe(Recipe),
     /// Ask a coordinator how far its run is
-    #[command(after_help = "Example:\n  babelquant status http://head:7070")]
+    #[command(
+        after_help = "Examples:\n  babelquant status http://127.0.0.1:7070\n  babelquant status https://head:7070 --tls certs/"
+    )]
     Status(Status),
+    /// Make the certificates by which a coordinator and its callers know each other
+    #[command(after_help = certs::HELP)]
+    Certs(certs::Certs),
 }
 
 /// What is measured: a study file, or a model and a corpus.
@@ -245,9 +256,8 @@ struct Serve {
     /// Address to listen on; port 0 picks a free one, which is printed
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
-    /// Trust everyone who can reach the address: there is no authentication yet
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    asked: access::Asked,
     /// A worker that is silent for so many milliseconds loses its units
     #[arg(long, value_name = "MS", default_value_t = 15_000, hide = true)]
     lease_ms: u32,
@@ -301,6 +311,8 @@ struct Status {
     /// Address of the coordinator
     #[arg(value_name = "URL")]
     url: String,
+    #[command(flatten)]
+    shown: access::Shown,
 }
 
 #[cfg(test)]
@@ -335,5 +347,11 @@ mod tests {
         assert!(!parse("babelquant run s.toml --model m --corpus c"));
         assert!(!parse("babelquant run --model m"));
         assert!(!parse("babelquant serve s.toml --listen nowhere"));
+        assert!(parse("babelquant serve s.toml --tls c/ --token-file t"));
+        assert!(!parse("babelquant serve s.toml --tls c/ --insecure"));
+        assert!(!parse("babelquant serve s.toml --token-file t --insecure"));
+        assert!(parse("babelquant status https://h:1 --tls c/"));
+        assert!(parse("babelquant certs c/ --host h --host 10.0.0.5 --days 30"));
+        assert!(!parse("babelquant certs c/ --days 0"));
     }
 }

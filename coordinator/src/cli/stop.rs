@@ -1,9 +1,12 @@
 //! How a command breaks off: an exit code and what to say. The only place that turns errors into exit codes.
 
+use babelquant_proto::credentials::CredentialsError;
 use babelquant_proto::exit;
 use babelquant_proto::hub::HubError;
 
+use crate::access::AccessError;
 use crate::analyse::AnalyseError;
+use crate::certificates::CertificateError;
 use crate::local::LocalError;
 use crate::serve::ServeError;
 use crate::service::StatusError;
@@ -72,7 +75,30 @@ impl From<AnalyseError> for Stop {
 
 impl From<StatusError> for Stop {
     fn from(error: StatusError) -> Self {
-        Self::new(exit::UNFINISHED, error)
+        let code = match &error {
+            StatusError::Credentials(_) => exit::USAGE,
+            StatusError::Denied { .. } => exit::DENIED,
+            StatusError::Refused { .. } => exit::UNFINISHED,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<CredentialsError> for Stop {
+    fn from(error: CredentialsError) -> Self {
+        Self::new(exit::USAGE, error)
+    }
+}
+
+impl From<AccessError> for Stop {
+    fn from(error: AccessError) -> Self {
+        Self::new(exit::USAGE, error)
+    }
+}
+
+impl From<CertificateError> for Stop {
+    fn from(error: CertificateError) -> Self {
+        Self::new(error.exit_code(), error)
     }
 }
 

@@ -54,8 +54,7 @@ impl Agent {
     /// The coordinator refuses, stays out of reach, or the device cannot be opened.
     pub(crate) async fn join(options: Options) -> Result<Self, Error> {
         let device = options.device.open()?;
-        let mut client = Client::new(&options.coordinator)
-            .map_err(|source| Error::Address { url: options.coordinator.clone(), source })?;
+        let mut client = Client::new(&options.coordinator, options.credentials.clone())?;
         let welcome = register(&mut client, &options).await?;
         info!(session = welcome.session.0, units = welcome.spec.units(), "registered");
         let mut evaluator = Evaluator::new(welcome.spec.clone(), options.places.clone(), device)
