@@ -18,6 +18,8 @@ mod analyse;
 
 pub mod covariates;
 
+pub mod access;
+pub mod certificates;
 mod serve;
 
 pub mod study;

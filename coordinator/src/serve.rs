@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+use crate::access::Access;
 use crate::owner::{Options, Outcome, Owner, Run};
 use crate::service;
 use crate::store::{Output, StoreError};
@@ -24,6 +25,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Service {
     run: Run,
     overview: watch::Sender<Arc<Overview>>,
+    access: Access,
 }
 
 /// Why a service broke off.
@@ -37,7 +39,9 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
     /// Anybody in the network could send results.
     #[error(
-        "{address} can be reached from other machines, and anyone who reaches it can send results: pass --insecure if the network is trusted, or listen on 127.0.0.1"
+        "{address} can be reached from other machines, and anyone who reaches it can send results: make certificates (babelquant \
+         certs DIR) and pass --tls DIR, or give out tokens with --token-file FILE; pass --insecure if the network is trusted, or \
+         listen on 127.0.0.1"
     )]
     Exposed {
         /// The address.
@@ -79,7 +83,13 @@ impl Service {
         let spec = Arc::new(spec);
         let overview = Overview::unopened(study.clone(), spec.units());
         let run = Run { study, spec, texts, registration, output, options };
-        Self { run, overview: watch::Sender::new(Arc::new(overview)) }
+        Self { run, overview: watch::Sender::new(Arc::new(overview)), access: Access::everyone() }
+    }
+
+    /// The service, for those whom `access` lets in.
+    #[must_use]
+    pub fn for_callers(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// How the run is, at any time.
@@ -88,14 +98,26 @@ impl Service {
     }
 }
 
-/// Refuses an address that other machines can reach, unless the operator has said that the network is trusted.
+/// Refuses an address that other machines can reach, unless callers are asked who they are or the operator has said that the
+/// network is trusted. Warns where tokens would cross a network that anyone can listen to.
 ///
 /// # Errors
 /// The address is not this machine's own.
-pub fn check_exposure(address: SocketAddr, trust: NetworkTrust) -> Result<(), ServeError> {
+pub fn check_exposure(
+    address: SocketAddr,
+    access: &Access,
+    trust: NetworkTrust,
+) -> Result<(), ServeError> {
+    let is_loopback = address.ip().is_loopback();
+    if !access.is_open() && !access.is_encrypted() && !is_loopback {
+        tracing::warn!(
+            "tokens and results cross the network unencrypted: anyone who can listen can read a token and use it. babelquant \
+             certs DIR makes certificates; --tls DIR encrypts"
+        );
+    }
     match trust {
         NetworkTrust::Trusted => Ok(()),
-        NetworkTrust::Untrusted if address.ip().is_loopback() => Ok(()),
+        NetworkTrust::Untrusted if is_loopback || !access.is_open() => Ok(()),
         NetworkTrust::Untrusted => Err(ServeError::Exposed { address }),
     }
 }
@@ -105,7 +127,7 @@ pub fn check_exposure(address: SocketAddr, trust: NetworkTrust) -> Result<(), Se
 pub enum NetworkTrust {
     /// They may.
     Trusted,
-    /// They may not: only this machine's own address will do.
+    /// They may not: callers say who they are, or only this machine's own address will do.
     Untrusted,
 }
 
@@ -124,7 +146,7 @@ pub async fn serve(
     }
     let (owner, handle, calls) = Owner::open(service.run, service.overview).await?;
     let (over, is_over) = oneshot::channel::<()>();
-    let server = service::serve(listener, handle, async { drop(is_over.await) });
+    let server = service::serve(listener, handle, service.access, async { drop(is_over.await) });
     let mut server = std::pin::pin!(server);
     let outcome = tokio::select! {
         outcome = owner.run(calls, shutdown) => outcome?,

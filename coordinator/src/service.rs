@@ -1,9 +1,13 @@
-//! The gRPC edge: decode, one call to the owner, encode. The only file of this crate that names wire types and statuses.
+//! The gRPC edge: decode, one call to the owner, encode. The only file of this crate that names wire types; statuses are named
+//! here and in its gate.
+
+mod gate;
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use babelquant_proto::credentials::{Bearer, Credentials, CredentialsError, Link};
 use babelquant_proto::message::{Drain, Hello, SyncRequest, UnitResult};
 use babelquant_proto::overview::Overview;
 use babelquant_proto::wire::admin_client::AdminClient;
@@ -12,14 +16,24 @@ use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer}
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::body::Body;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint, Error as TransportError, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
+use tower::filter::FilterLayer;
 
+use crate::access::{Access, Refusals, admit};
 use crate::owner::{Call, Checked, Handle, Refusal};
 use crate::verify::{self, Rejection};
+use gate::Gate;
+
+/// How long a person waits for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Connections that have been let in and wait to be served.
+const WAITING_MAX: usize = 64;
 
 /// Serves the calls of workers and people on `listener` until `shutdown`, then lets open calls end.
 ///
@@ -28,14 +42,19 @@ use crate::verify::{self, Rejection};
 pub(crate) async fn serve(
     listener: TcpListener,
     handle: Handle,
+    access: Access,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
+    let refusals = Arc::new(Refusals::default());
+    let (admitted, connections) = mpsc::channel(WAITING_MAX);
+    let admitting = admit(listener, access.acceptor(), admitted, Arc::clone(&refusals));
+    let gate = Gate { access, refusals };
     let edge = Edge { handle };
     let coordinator = CoordinatorServer::new(edge.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let admin = AdminServer::new(edge).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Server::builder()
+    let serving = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .timeout(Duration::from_secs(30))
@@ -44,10 +63,16 @@ pub(crate) async fn serve(
         .http2_max_pending_accept_reset_streams(Some(20))
         .http2_max_header_list_size(16 << 10)
         .load_shed(true)
+        .layer(FilterLayer::new(move |request: http::Request<Body>| gate.check(request)))
         .add_service(coordinator)
         .add_service(admin)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
-        .await
+        .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown);
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        served = &mut serving => served,
+        // Nobody takes connections any more: what is open may end.
+        () = admitting => serving.await,
+    }
 }
 
 #[derive(Clone)]
@@ -158,21 +183,26 @@ impl From<Refusal> for Status {
 /// Why a coordinator does not do what an operator asks.
 #[derive(Debug, Error)]
 pub enum AdminError {
-    /// What was given is no address.
-    #[error("{url:?} is no coordinator address; expected http://HOST:PORT")]
-    Address {
-        /// The address.
-        url: String,
-    },
+    /// Address and credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// Nobody answers.
     #[error(
-        "cannot reach a coordinator at {url}: is it running there, and is this the URL that it printed?"
+        "cannot reach a coordinator at {url} ({reason}): is it running there, and is this the URL that it printed?"
     )]
     Unreachable {
         /// The address.
         url: String,
-        /// The cause.
-        source: tonic::transport::Error,
+        /// Why.
+        reason: String,
+    },
+    /// The coordinator does not let this caller in.
+    #[error("{url} denied access: {reason}")]
+    Denied {
+        /// The address.
+        url: String,
+        /// Why.
+        reason: String,
     },
     /// It has nothing of that name.
     #[error("{0}")]
@@ -197,64 +227,97 @@ pub enum AdminError {
 #[derive(Debug, Clone)]
 pub struct AdminConnection {
     url: String,
-    client: AdminClient<Channel>,
+    link: Link,
+    client: AdminClient<InterceptedService<Channel, Bearer>>,
 }
 
 /// A run as it changes; ends when the coordinator does.
 #[derive(Debug)]
 pub struct Watched {
-    url: String,
+    connection: AdminConnection,
     replies: Streaming<wire::StatusReply>,
 }
 
 impl AdminConnection {
-    /// Connects to the coordinator at `url`.
+    /// A connection to the coordinator at `url`, made at the first call.
     ///
     /// # Errors
-    /// The URL is none, or nobody answers there.
-    pub async fn open(url: &str) -> Result<Self, AdminError> {
+    /// URL and credentials do not fit together.
+    pub fn new(url: &str, credentials: Credentials) -> Result<Self, AdminError> {
         let url = url.to_owned();
-        let is_url = url.starts_with("http://") || url.starts_with("https://");
-        let Some(endpoint) = Endpoint::from_shared(url.clone()).ok().filter(|_| is_url) else {
-            return Err(AdminError::Address { url });
+        let Ok(endpoint) = Endpoint::from_shared(url.clone()) else {
+            return Err(CredentialsError::Address { url }.into());
         };
         let endpoint = endpoint
-            .connect_timeout(Duration::from_secs(5))
+            .connect_timeout(ANSWER)
+            .timeout(ANSWER)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        match endpoint.connect().await {
-            Ok(channel) => Ok(Self { url, client: AdminClient::new(channel) }),
-            Err(source) => Err(AdminError::Unreachable { url, source }),
-        }
+        let link = Link::new(endpoint, credentials)?;
+        Ok(Self { url, client: AdminClient::new(link.channel()), link })
     }
 
     /// How the run is.
     ///
     /// # Errors
-    /// The coordinator does not answer.
+    /// The coordinator does not answer, or does not let this caller in.
     pub async fn status(&mut self) -> Result<Overview, AdminError> {
         let reply = self.client.status(wire::StatusRequest {}).await;
-        decode(&self.url, reply.map_err(|status| failed(&self.url, &status))?.into_inner())
+        self.decode(reply.map_err(|status| self.failed(&status))?.into_inner())
     }
 
     /// How the run is, and whenever that changes.
     ///
     /// # Errors
-    /// The coordinator does not answer.
+    /// The coordinator does not answer, or does not let this caller in.
     pub async fn watch(mut self) -> Result<Watched, AdminError> {
         let replies = self.client.watch(wire::StatusRequest {}).await;
-        let replies = replies.map_err(|status| failed(&self.url, &status))?.into_inner();
-        Ok(Watched { url: self.url, replies })
+        let replies = replies.map_err(|status| self.failed(&status))?.into_inner();
+        Ok(Watched { connection: self, replies })
     }
 
     /// Sends workers or the coordinator away; returns the names of the live workers that it is about.
     ///
     /// # Errors
-    /// There is no such worker, or the coordinator does not answer.
+    /// There is no such worker, or the coordinator does not answer or let this caller in.
     pub async fn drain(&mut self, drain: Drain) -> Result<Vec<String>, AdminError> {
         let reply = self.client.drain(wire::DrainRequest::from(drain)).await;
-        Ok(reply.map_err(|status| failed(&self.url, &status))?.into_inner().workers)
+        Ok(reply.map_err(|status| self.failed(&status))?.into_inner().workers)
     }
+
+    fn decode(&self, reply: wire::StatusReply) -> Result<Overview, AdminError> {
+        let failed = |error: ConvertError| AdminError::Failed {
+            url: self.url.clone(),
+            reason: format!("its reply breaks the protocol: {error}"),
+        };
+        Overview::try_from(reply).map_err(failed)
+    }
+
+    fn failed(&self, status: &Status) -> AdminError {
+        let (url, reason) = (self.url.clone(), status.message().to_owned());
+        if let Some(reason) = self.link.refusal() {
+            return AdminError::Denied { url, reason };
+        }
+        match status.code() {
+            Code::Unauthenticated | Code::PermissionDenied => AdminError::Denied { url, reason },
+            Code::NotFound | Code::InvalidArgument => AdminError::NotFound(reason),
+            Code::Unimplemented => AdminError::Unknown { url },
+            _ => match cause(status) {
+                Some(reason) => AdminError::Unreachable { url, reason },
+                None => AdminError::Failed { url, reason },
+            },
+        }
+    }
+}
+
+/// What lies at the bottom of a connection that failed; `None` where the other side answered.
+fn cause(status: &Status) -> Option<String> {
+    let source = std::error::Error::source(status);
+    let mut cause = source.filter(|cause| cause.is::<TransportError>())?;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Some(cause.to_string())
 }
 
 impl Watched {
@@ -263,24 +326,8 @@ impl Watched {
     /// # Errors
     /// The connection broke.
     pub async fn next(&mut self) -> Result<Option<Overview>, AdminError> {
-        let reply = self.replies.message().await.map_err(|status| failed(&self.url, &status))?;
-        reply.map(|reply| decode(&self.url, reply)).transpose()
-    }
-}
-
-fn decode(url: &str, reply: wire::StatusReply) -> Result<Overview, AdminError> {
-    let failed = |error: ConvertError| AdminError::Failed {
-        url: url.to_owned(),
-        reason: format!("its reply breaks the protocol: {error}"),
-    };
-    Overview::try_from(reply).map_err(failed)
-}
-
-fn failed(url: &str, status: &Status) -> AdminError {
-    let (url, reason) = (url.to_owned(), status.message().to_owned());
-    match status.code() {
-        Code::NotFound | Code::InvalidArgument => AdminError::NotFound(reason),
-        Code::Unimplemented => AdminError::Unknown { url },
-        _ => AdminError::Failed { url, reason },
+        let Self { connection, replies } = self;
+        let reply = replies.message().await.map_err(|status| connection.failed(&status))?;
+        reply.map(|reply| connection.decode(reply)).transpose()
     }
 }

@@ -1,12 +1,13 @@
 //! What coordinator and workers share: the spec of a run, the units it generates, the rows that units return and the wire.
 //!
-//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the three rooms that touch a disk are
-//! `model`, because both sides must agree on what a model's files are, `hub`, where both find them, and `coordinator_file`,
-//! where one side tells the other where it is.
+//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the four rooms that touch a disk or
+//! the network are `model`, because both sides must agree on what a model's files are, `hub`, where both find them,
+//! `coordinator_file`, where one side tells the other where it is, and `credentials`, because both programs call a coordinator.
 
 mod components;
 mod convert;
 mod coordinator_file;
+pub mod credentials;
 mod digest;
 mod drift;
 mod engine_class;

@@ -53,7 +53,13 @@ impl Study {
 
     /// A coordinator on the port (0: any) that other processes may be told.
     pub(crate) fn serve(&self, out: &str, port: &str) -> (Process, String) {
-        let process = self.serve_file("study.toml", out, port);
+        self.serve_with(out, port, &[])
+    }
+
+    /// As `serve`, with more flags.
+    pub(crate) fn serve_with(&self, out: &str, port: &str, flags: &[&str]) -> (Process, String) {
+        let mut command = self.serve_command("study.toml", out, port);
+        let process = Process::start("coordinator", command.args(flags));
         let line = process.wait_for("listening on ");
         let address =
             line.split("listening on ").nth(1).unwrap().split_whitespace().next().unwrap();

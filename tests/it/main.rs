@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod calibration;
+mod callers;
 mod cases;
 mod checkpoints;
 mod clipping;

@@ -6,17 +6,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use babelquant_proto::CoordinatorFile;
+use babelquant_proto::credentials::{Caller, Credentials, install_provider};
 use babelquant_proto::hub::{Hub, cache_folder};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use crate::cache::Cache;
 use crate::engine::Device;
+use crate::error::Error;
 use crate::eval::Places;
 use crate::options::{Address, Options};
+use crate::outcome::Outcome;
 
 /// The program: flags, logs, signals, exit code.
 pub async fn main() -> ExitCode {
+    install_provider();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -26,7 +30,7 @@ pub async fn main() -> ExitCode {
     } else {
         logs.init()
     }
-    match crate::run(cli.options(), crate::termination()).await {
+    match work(&cli).await {
         Ok(outcome) => outcome.exit_code().into(),
         Err(error) => {
             let code = error.exit_code();
@@ -34,6 +38,10 @@ pub async fn main() -> ExitCode {
             code.into()
         }
     }
+}
+
+async fn work(cli: &Cli) -> Result<Outcome, Error> {
+    crate::run(cli.options()?, crate::termination()).await
 }
 
 /// Computes units for a babelquant coordinator. Start as many as you like; each may join and leave at any time.
@@ -52,6 +60,12 @@ struct Cli {
     /// whenever the coordinator is out of reach
     #[arg(long, value_name = "PATH")]
     coordinator_file: Option<PathBuf>,
+    /// Folder with ca.pem, worker.pem and worker-key.pem from `babelquant certs`, for an https:// address
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
+    /// File with the token to show
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// Model directory, or a folder of model directories; may be given several times. A model that is in none of them is taken
     /// from the hub's cache or from the hub
     #[arg(long = "models", value_name = "DIR", default_value = ".")]
@@ -85,7 +99,8 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   babelquant-worker --coordinator http://10.0.0.5:7070 --models /data/models
-  babelquant-worker --coordinator http://head:7070 --models /data/models --device cuda:0
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models --device cuda:0
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --token-file token --models /data/models
   babelquant-worker --coordinator-file /shared/run.url --models /data/models --name \"$(hostname)\"
 
 SIGTERM, SIGUSR1 and Ctrl-C give back at once what is not finished (75); `babelquant drain --worker NAME` lets the worker finish
@@ -98,15 +113,18 @@ to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (defa
 
 impl Cli {
     /// The options that the flags say.
-    fn options(&self) -> Options {
+    fn options(&self) -> Result<Options, Error> {
         let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
         let coordinator = match &self.coordinator_file {
             Some(path) => Address::File(CoordinatorFile::new(path)),
             None => Address::Url(self.coordinator.clone().unwrap_or_default()),
         };
         let cache = self.cache.clone().unwrap_or_else(|| cache_folder(variable));
-        Options {
+        let credentials =
+            Credentials::read(self.tls.as_deref(), self.token_file.as_deref(), &[Caller::Worker])?;
+        Ok(Options {
             coordinator,
+            credentials,
             places: Places {
                 directories: self.models.clone(),
                 hub: Some(Hub::from_variables(variable)),
@@ -117,6 +135,6 @@ impl Cli {
             slots: self.slots.into(),
             name: self.name.clone(),
             give_up: Duration::from_secs(self.give_up),
-        }
+        })
     }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use babelquant_proto::credentials::{Bearer, Credentials, CredentialsError, Link};
 use babelquant_proto::message::{Hello, SyncReply, SyncRequest, Welcome};
 use babelquant_proto::wire::coordinator_client::CoordinatorClient;
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX};
 use thiserror::Error;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
@@ -15,7 +17,8 @@ const CALL_SECONDS: u64 = 40;
 /// A connection that is made when it is needed; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    inner: CoordinatorClient<Channel>,
+    inner: CoordinatorClient<InterceptedService<Channel, Bearer>>,
+    link: Link,
 }
 
 /// What went wrong with a call.
@@ -37,31 +40,43 @@ pub(crate) enum CallError {
 
 impl Client {
     /// A client of the coordinator at `url`; connects at the first call.
-    pub(crate) fn new(url: &str) -> Result<Self, tonic::transport::Error> {
-        let channel = Endpoint::from_shared(url.to_owned())?
+    pub(crate) fn new(url: &str, credentials: Credentials) -> Result<Self, CredentialsError> {
+        let bad = |_| CredentialsError::Address { url: url.to_owned() };
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(bad)?
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(CALL_SECONDS))
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .keep_alive_while_idle(true)
-            .tcp_nodelay(true)
-            .connect_lazy();
-        let inner = CoordinatorClient::new(channel)
+            .tcp_nodelay(true);
+        let link = Link::new(endpoint, credentials)?;
+        let inner = CoordinatorClient::new(link.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
-        Ok(Self { inner })
+        Ok(Self { inner, link })
     }
 
     /// Opens a session.
     pub(crate) async fn register(&mut self, hello: Hello) -> Result<Welcome, CallError> {
-        let reply = self.inner.register(babelquant_proto::wire::Hello::from(hello)).await?;
+        let reply = self.inner.register(babelquant_proto::wire::Hello::from(hello)).await;
+        let reply = reply.map_err(|status| self.failed(status))?;
         Ok(reply.into_inner().try_into()?)
     }
 
     /// Tells everything, asks for more.
     pub(crate) async fn sync(&mut self, request: SyncRequest) -> Result<SyncReply, CallError> {
-        let reply = self.inner.sync(babelquant_proto::wire::SyncRequest::from(request)).await?;
+        let reply = self.inner.sync(babelquant_proto::wire::SyncRequest::from(request)).await;
+        let reply = reply.map_err(|status| self.failed(status))?;
         Ok(reply.into_inner().try_into()?)
+    }
+
+    /// What a status means; where the connection was refused for its certificates, that.
+    fn failed(&self, status: Status) -> CallError {
+        match (CallError::from(status), self.link.refusal()) {
+            (CallError::Unreachable(_), Some(reason)) => CallError::Denied(reason),
+            (error, _) => error,
+        }
     }
 }
 

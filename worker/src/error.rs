@@ -1,5 +1,6 @@
 //! Why a worker ends, and with which exit code.
 
+use babelquant_proto::credentials::CredentialsError;
 use babelquant_proto::exit;
 use thiserror::Error;
 
@@ -9,14 +10,9 @@ use crate::model::ModelError;
 /// Why a worker ends before the run is complete.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The coordinator's address is no URL.
-    #[error("{url:?} is no coordinator address; expected http://HOST:PORT")]
-    Address {
-        /// What was given.
-        url: String,
-        /// The cause.
-        source: tonic::transport::Error,
-    },
+    /// The coordinator's address or what it would be shown cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The device cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -51,7 +47,7 @@ impl Error {
     /// The exit code of a worker that ends with this error.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Address { .. } | Self::Device(_) | Self::Model(_) => exit::USAGE,
+            Self::Credentials(_) | Self::Device(_) | Self::Model(_) => exit::USAGE,
             Self::Mismatch(_) => exit::MISMATCH,
             Self::Denied(_) => exit::DENIED,
             Self::GaveUp { .. } | Self::Stopped => exit::UNFINISHED,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use babelquant_proto::CoordinatorFile;
+use babelquant_proto::credentials::Credentials;
 
 use crate::cache::Cache;
 use crate::engine::Device;
@@ -22,6 +23,8 @@ pub enum Address {
 pub struct Options {
     /// Where the coordinator is.
     pub coordinator: Address,
+    /// What the coordinator is shown.
+    pub credentials: Credentials,
     /// Where models are looked for.
     pub places: Places,
     /// What to compute on.

@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use super::models;
 use super::stop::Stop;
 use super::{
-    Command, Demo, Inside, Plan, Report, Run, Serve, What, correlate, operator, recipe, weights,
+    Command, Demo, Inside, Plan, Report, Run, Serve, What, certs, correlate, operator, recipe,
+    weights,
 };
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
-use crate::serve::{NetworkTrust, Service, check_exposure, serve};
+use crate::serve::{Service, check_exposure, serve};
 use crate::store::Output;
 use crate::study::hypothesis::prospects;
 use crate::study::plan;
@@ -40,6 +41,7 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Recipe(recipe) => recipe::execute(recipe).await,
         Command::Status(status) => operator::status(status).await,
         Command::Drain(drain) => operator::drain(drain).await,
+        Command::Certs(flags) => certs::execute(flags),
     }
 }
 
@@ -99,13 +101,14 @@ pub(super) async fn measure(
 }
 
 async fn run_service(flags: Serve) -> Result<u8, Stop> {
-    let trust = if flags.insecure { NetworkTrust::Trusted } else { NetworkTrust::Untrusted };
-    check_exposure(flags.listen, trust)?;
+    let access = flags.asked.access()?;
+    check_exposure(flags.listen, &access, flags.asked.trust())?;
     let study = flags.what.study()?;
     let resolved = models::resolve(&study).await?;
     let output = prepare(&study, &resolved, &flags.out).await?;
     let listener = TcpListener::bind(flags.listen).await?;
-    print(&format!("listening on http://{}\n", listener.local_addr()?));
+    let scheme = if access.is_encrypted() { "https" } else { "http" };
+    print(&format!("listening on {scheme}://{}\n", listener.local_addr()?));
     let lease = Duration::from_millis(flags.lease_ms.into());
     let options = Options {
         lease,
@@ -114,10 +117,11 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         ..Options::default()
     };
     let announced = match &flags.coordinator_file {
-        Some(path) => Some(announce(path, listener.local_addr()?, flags.host)?),
+        Some(path) => Some(announce(path, scheme, listener.local_addr()?, flags.host)?),
         None => None,
     };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
+    let service = service.for_callers(access);
     let shown = progress::show(service.watch());
     let (outcome, ()) = tokio::join!(serve(listener, service, termination()), shown);
     if let Some((file, url)) = announced
@@ -131,13 +135,14 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
 /// Writes the coordinator file; returns it with the URL in it.
 fn announce(
     path: &Path,
+    scheme: &str,
     address: SocketAddr,
     host: Option<String>,
 ) -> Result<(CoordinatorFile, String), Stop> {
     let own = || System::host_name().filter(|_| address.ip().is_unspecified());
     let url = match host.or_else(own) {
-        Some(host) => format!("http://{host}:{}", address.port()),
-        None => format!("http://{address}"),
+        Some(host) => format!("{scheme}://{host}:{}", address.port()),
+        None => format!("{scheme}://{address}"),
     };
     let file = CoordinatorFile::new(path);
     file.write(&url).map_err(|source| {

@@ -1,5 +1,7 @@
 //! The command line of `babelquant`: flags, environment, logs and exit codes. The work is in `commands` and the library.
 
+mod access;
+mod certs;
 mod commands;
 mod correlate;
 mod models;
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use babelquant_proto::Components;
+use babelquant_proto::credentials::install_provider;
 use babelquant_proto::quant::{Bits, Granularity, QuantConfig};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -24,6 +27,7 @@ use crate::recipe::{Budget, Objective};
 
 /// Runs the program: flags, logs, one command, exit code.
 pub async fn main() -> ExitCode {
+    install_provider();
     let cli = Cli::parse();
     let default = match cli.command {
         Command::Serve(_) => "info",
@@ -97,10 +101,12 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
     Correlate(correlate::Correlate),
     /// Serve a study to workers on other machines
     #[command(after_help = "Examples:
-  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure
-  babelquant-worker --coordinator http://head:7070 --models /data/models     (on each machine)
-  babelquant serve study.toml --listen 0.0.0.0:0 --insecure --coordinator-file /shared/run.url
-  babelquant-worker --coordinator-file /shared/run.url --models /data/models (follows it when it moves)")]
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --tls certs/     (see babelquant certs --help)
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models     (on each machine)
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --tls certs/ --token-file tokens
+  babelquant serve study.toml --out results/ --listen 0.0.0.0:7070 --insecure     (a network that you trust)
+  babelquant serve study.toml --listen 0.0.0.0:0 --tls certs/ --coordinator-file /shared/run.url
+  babelquant-worker --coordinator-file /shared/run.url --tls certs/ --models /data/models     (follows it when it moves)")]
     Serve(Serve),
     /// Rebuild analysis and report from the result files; needs neither model nor corpus
     #[command(after_help = "Examples:
@@ -126,6 +132,9 @@ Writes to --out: recipe.json, study-keys.toml, llama.cpp.sh, gptqmodel.json, llm
     /// Send workers away, or stop the whole run
     #[command(after_help = operator::DRAIN_HELP)]
     Drain(operator::Drain),
+    /// Make the certificates by which a coordinator and its callers know each other
+    #[command(after_help = certs::HELP)]
+    Certs(certs::Certs),
 }
 
 /// What is measured: a study file, or a model and a corpus.
@@ -251,9 +260,8 @@ struct Serve {
     /// Address to listen on; port 0 picks a free one, which is printed
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
-    /// Trust everyone who can reach the address: there is no authentication yet
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    asked: access::Asked,
     /// Write the address to this file, on storage that all machines share, while the coordinator runs
     #[arg(long, value_name = "PATH")]
     coordinator_file: Option<PathBuf>,
@@ -346,5 +354,11 @@ mod tests {
         assert!(!parse("babelquant status http://h:1 --coordinator-file f"));
         assert!(!parse("babelquant drain http://h:1 --undo"));
         assert!(!parse("babelquant drain http://h:1 --worker a**b"));
+        assert!(parse("babelquant serve s.toml --tls c/ --token-file t"));
+        assert!(!parse("babelquant serve s.toml --tls c/ --insecure"));
+        assert!(!parse("babelquant serve s.toml --token-file t --insecure"));
+        assert!(parse("babelquant status https://h:1 --tls c/"));
+        assert!(parse("babelquant certs c/ --host h --host 10.0.0.5 --days 30"));
+        assert!(!parse("babelquant certs c/ --days 0"));
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use babelquant_proto::credentials::Caller;
 use babelquant_proto::message::{self, RunState};
 use babelquant_proto::overview::Overview;
 use babelquant_proto::{CoordinatorFile, exit};
@@ -12,14 +13,15 @@ use console::{Term, truncate_str};
 use glob::Pattern;
 use tokio::time::{Instant, sleep};
 
+use super::access::Shown;
 use super::commands::print;
 use super::stop::Stop;
 use crate::overview::{counted, line, page};
 use crate::service::{AdminConnection, Watched};
 
 pub(super) const STATUS_HELP: &str = "Examples:
-  babelquant status http://head:7070
-  babelquant status http://head:7070 --watch
+  babelquant status http://127.0.0.1:7070
+  babelquant status https://head:7070 --tls certs/ --watch
   babelquant status --coordinator-file /shared/run.url --json
 
 With --watch the exit code is the run's: 0 complete, 3 complete with quarantined units, 75 unfinished (its coordinator has been
@@ -27,14 +29,16 @@ out of reach for --give-up seconds). Rates are results made durable in the last 
 seconds are durations; null is unknown.";
 
 pub(super) const DRAIN_HELP: &str = "Examples:
-  babelquant drain http://head:7070 --worker 'node3-*'            before node3 is taken away
-  babelquant drain http://head:7070 --worker 'node3-*' --undo     when it is back
-  babelquant drain http://head:7070                               stop the whole run; serve goes on with it
+  babelquant drain https://head:7070 --tls certs/ --worker 'node3-*'           before node3 is taken away
+  babelquant drain https://head:7070 --tls certs/ --worker 'node3-*' --undo    when it is back
+  babelquant drain http://127.0.0.1:7070                                       stop the whole run; serve goes on with it
 
 A drained worker finishes what it computes, gives back the rest uncomputed, and ends with exit code 0, so that nothing starts it
 again. One of such a name that comes again is sent away at once, until --undo or until the coordinator is started again. Without
 --worker the coordinator keeps what is done and ends with 75, as after SIGTERM; its workers wait for it to come back.";
 
+/// Who may look, the least powerful first.
+const ONLOOKERS: [Caller; 3] = [Caller::Reader, Caller::Admin, Caller::Worker];
 /// Rows of each table where nothing limits them.
 const ROWS: usize = 20;
 /// Lines of a page that are no rows.
@@ -55,6 +59,8 @@ struct Place {
     /// Take the address from this file, which `serve --coordinator-file` writes
     #[arg(long, value_name = "PATH")]
     coordinator_file: Option<PathBuf>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 #[derive(Debug, Args)]
@@ -109,12 +115,13 @@ impl Place {
         }
     }
 
-    async fn connect(&self) -> Result<AdminConnection, Stop> {
-        Ok(AdminConnection::open(&self.url()?).await?)
+    /// A connection as the first of these roles that there are credentials for.
+    fn connect(&self, callers: &[Caller]) -> Result<AdminConnection, Stop> {
+        Ok(AdminConnection::new(&self.url()?, self.shown.credentials(callers)?)?)
     }
 
     async fn watch(&self) -> Result<Watched, Stop> {
-        Ok(self.connect().await?.watch().await?)
+        Ok(self.connect(&ONLOOKERS)?.watch().await?)
     }
 }
 
@@ -129,14 +136,14 @@ pub(super) async fn status(flags: Status) -> Result<u8, Stop> {
             code => code,
         };
     }
-    let overview = place.connect().await?.status().await?;
+    let overview = place.connect(&ONLOOKERS)?.status().await?;
     print(&if json { pretty(&overview)? } else { page(&overview, ROWS) });
     Ok(exit::COMPLETE)
 }
 
 /// Sends workers or the coordinator away.
 pub(super) async fn drain(flags: Drain) -> Result<u8, Stop> {
-    let mut connection = flags.place.connect().await?;
+    let mut connection = flags.place.connect(&[Caller::Admin])?;
     let drain = match (flags.worker, flags.undo) {
         (None, _) => message::Drain::Run,
         (Some(glob), false) => message::Drain::Workers(glob),
@@ -182,6 +189,7 @@ async fn watch(place: &Place, mut screen: Screen, give_up: Duration) -> Result<u
         watched = loop {
             match place.watch().await {
                 Ok(watched) => break watched,
+                Err(stop) if stop.code == exit::DENIED => return Err(stop),
                 Err(Stop { error, .. }) if heard.elapsed() >= give_up => {
                     let since = heard.elapsed().as_secs();
                     let error = error.context(format!(

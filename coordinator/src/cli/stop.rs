@@ -1,9 +1,12 @@
 //! How a command breaks off: an exit code and what to say. The only place that turns errors into exit codes.
 
+use babelquant_proto::credentials::CredentialsError;
 use babelquant_proto::exit;
 use babelquant_proto::hub::HubError;
 
+use crate::access::AccessError;
 use crate::analyse::AnalyseError;
+use crate::certificates::CertificateError;
 use crate::local::LocalError;
 use crate::serve::ServeError;
 use crate::service::AdminError;
@@ -74,11 +77,30 @@ impl From<AnalyseError> for Stop {
 impl From<AdminError> for Stop {
     fn from(error: AdminError) -> Self {
         let code = match &error {
-            AdminError::Address { .. } | AdminError::NotFound(_) => exit::USAGE,
+            AdminError::Credentials(_) | AdminError::NotFound(_) => exit::USAGE,
+            AdminError::Denied { .. } => exit::DENIED,
             AdminError::Unknown { .. } => exit::MISMATCH,
             AdminError::Unreachable { .. } | AdminError::Failed { .. } => exit::UNFINISHED,
         };
         Self::new(code, error)
+    }
+}
+
+impl From<CredentialsError> for Stop {
+    fn from(error: CredentialsError) -> Self {
+        Self::new(exit::USAGE, error)
+    }
+}
+
+impl From<AccessError> for Stop {
+    fn from(error: AccessError) -> Self {
+        Self::new(exit::USAGE, error)
+    }
+}
+
+impl From<CertificateError> for Stop {
+    fn from(error: CertificateError) -> Self {
+        Self::new(error.exit_code(), error)
     }
 }
 

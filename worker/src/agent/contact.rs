@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use babelquant_proto::WIRE_MAJOR;
+use babelquant_proto::credentials::Credentials;
 use babelquant_proto::message::{Hello, Welcome};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -20,6 +21,7 @@ use crate::options::{Address, Options};
 pub(super) struct Contact {
     address: Address,
     url: String,
+    credentials: Credentials,
     client: Client,
 }
 
@@ -42,8 +44,9 @@ impl Contact {
                 }
             }
         };
-        let client = open(&url)?;
-        Ok(Self { address, url, client })
+        let credentials = options.credentials.clone();
+        let client = Client::new(&url, credentials.clone())?;
+        Ok(Self { address, url, credentials, client })
     }
 
     /// Whom to call; clones share the connection.
@@ -64,7 +67,7 @@ impl Contact {
             }
         };
         info!(from = self.url, to = url, "the coordinator has moved");
-        self.client = open(&url)?;
+        self.client = Client::new(&url, self.credentials.clone())?;
         self.url = url;
         Ok(true)
     }
@@ -85,10 +88,6 @@ impl Contact {
             }
         }
     }
-}
-
-fn open(url: &str) -> Result<Client, Error> {
-    Client::new(url).map_err(|source| Error::Address { url: url.to_owned(), source })
 }
 
 /// A stretch of calls without an answer.

@@ -1,8 +1,12 @@
 //! The service over real gRPC, with workers that answer from the unit. Not the real worker: that is the test crate's.
 
+mod callers;
+mod hostile;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use babelquant_proto::credentials::Credentials;
 use babelquant_proto::message::{
     Drain, Hello, RunState, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
 };
@@ -42,14 +46,19 @@ async fn start(output: Output, spec: Spec) -> Running {
     start_with(output, spec, QUICK).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
 async fn start_with(output: Output, spec: Spec, options: Options) -> Running {
+    start_for(Access::everyone(), output, spec, options).await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
+async fn start_for(access: Access, output: Output, spec: Spec, options: Options) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let scheme = if access.is_encrypted() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", listener.local_addr().unwrap());
     let (directories, others) = (Vec::new(), Vec::new());
     let registration = Registration::default();
     let resolved = Resolved { texts: texts(&spec), spec, directories, others, registration };
-    let service = Service::new("test".to_owned(), resolved, output, options);
+    let service = Service::new("test".to_owned(), resolved, output, options).for_callers(access);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         if stopped.await.is_err() {
@@ -136,7 +145,7 @@ impl Worker {
 
 /// The first overview that a watcher sees in which something holds.
 async fn seen(address: &str, holds: impl Fn(&Overview) -> bool) -> Overview {
-    let connection = AdminConnection::open(address).await.unwrap();
+    let connection = AdminConnection::new(address, Credentials::default()).unwrap();
     let mut watched = connection.watch().await.unwrap();
     loop {
         let overview = watched.next().await.unwrap().expect("the coordinator has ended");
@@ -295,7 +304,7 @@ async fn duplicates_failures_and_stops_are_answered() {
 async fn an_operator_drains_workers_and_the_run() {
     let folder = tempfile::tempdir().unwrap();
     let running = start_with(local(folder.path()), spec(1), UNHURRIED).await;
-    let mut operator = AdminConnection::open(&running.address).await.unwrap();
+    let mut operator = AdminConnection::new(&running.address, Credentials::default()).unwrap();
     let drain = |glob: &str| Drain::Workers(glob.to_owned());
     let mut a = Worker::join(&running.address, "a-1").await;
     let mut b = Worker::join(&running.address, "b-1").await;
@@ -364,9 +373,16 @@ async fn a_disk_that_stays_full_ends_the_run_unfinished() {
 
 #[test]
 fn only_trusted_networks_are_listened_to() {
-    let check = |address: &str, trust| check_exposure(address.parse().unwrap(), trust).is_ok();
-    assert!(check("127.0.0.1:7070", NetworkTrust::Untrusted));
-    assert!(check("[::1]:7070", NetworkTrust::Untrusted));
-    assert!(!check("0.0.0.0:7070", NetworkTrust::Untrusted));
-    assert!(check("0.0.0.0:7070", NetworkTrust::Trusted));
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "worker 0123456789abcdef").unwrap();
+    let (everyone, known) = (Access::everyone(), Access::read(None, Some(&tokens)).unwrap());
+    let check = |address: &str, access: &Access, trust| {
+        check_exposure(address.parse().unwrap(), access, trust).is_ok()
+    };
+    assert!(check("127.0.0.1:7070", &everyone, NetworkTrust::Untrusted));
+    assert!(check("[::1]:7070", &everyone, NetworkTrust::Untrusted));
+    assert!(!check("0.0.0.0:7070", &everyone, NetworkTrust::Untrusted));
+    assert!(check("0.0.0.0:7070", &everyone, NetworkTrust::Trusted));
+    assert!(check("0.0.0.0:7070", &known, NetworkTrust::Untrusted));
 }

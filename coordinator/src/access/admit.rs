@@ -1,0 +1,169 @@
+//! Accepts connections and lets in those that pass the handshake. tonic's own loop would say nothing about the others.
+//!
+//! Handshakes go on side by side, each for a bounded time, so that nobody holds the door; where too many are under way, the
+//! oldest gives way.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError};
+use tokio_util::either::Either;
+
+use super::connection::{Connection, Peer};
+use super::{Certified, Refusals};
+
+/// Connections that may be open; one more is closed at once.
+const CONNECTIONS_MAX: usize = 4096;
+/// Handshakes that may be under way.
+const HANDSHAKES_MAX: usize = 1024;
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a refused peer may take to hear why.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long to wait when the system has no room for another connection.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// Sends every connection that may be served to `admitted`, until nobody takes them any more.
+pub(crate) async fn admit(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    admitted: mpsc::Sender<io::Result<Connection>>,
+    refusals: Arc<Refusals>,
+) {
+    let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut handshakes = JoinSet::new();
+    let mut oldest = VecDeque::new();
+    loop {
+        let (stream, address) = tokio::select! {
+            () = admitted.closed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(EXHAUSTED).await;
+                    continue;
+                }
+            },
+        };
+        while handshakes.try_join_next().is_some() {}
+        let Ok(permit) = Arc::clone(&open).try_acquire_owned() else {
+            refusals.tell(address, None, "too many connections are open");
+            continue;
+        };
+        if handshakes.len() >= HANDSHAKES_MAX {
+            give_way(&mut oldest, &refusals);
+        }
+        let door =
+            Door { tls: tls.clone(), admitted: admitted.clone(), refusals: Arc::clone(&refusals) };
+        let handle = handshakes.spawn(door.open(stream, address, permit));
+        oldest.push_back((address, handle));
+        while oldest.front().is_some_and(|(_, handle)| handle.is_finished()) {
+            oldest.pop_front();
+        }
+    }
+}
+
+/// Ends the oldest handshake that is still under way.
+fn give_way(oldest: &mut VecDeque<(SocketAddr, tokio::task::AbortHandle)>, refusals: &Refusals) {
+    while let Some((address, handle)) = oldest.pop_front() {
+        if !handle.is_finished() {
+            handle.abort();
+            refusals.tell(address, None, "its handshake gave way to newer ones");
+            return;
+        }
+    }
+}
+
+/// What one connection goes through.
+struct Door {
+    tls: Option<TlsAcceptor>,
+    admitted: mpsc::Sender<io::Result<Connection>>,
+    refusals: Arc<Refusals>,
+}
+
+impl Door {
+    async fn open(self, stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
+        // Small messages go out at once; a socket that cannot do so is as good.
+        let _ = stream.set_nodelay(true);
+        let (stream, certified) = match &self.tls {
+            None => (Either::Left(stream), Certified::Nobody),
+            Some(tls) => match handshake(tls, stream).await {
+                Ok(stream) => {
+                    let certificates = stream.get_ref().1.peer_certificates();
+                    let certified = Certified::of(certificates.and_then(<[_]>::first));
+                    (Either::Right(stream), certified)
+                }
+                Err(reason) => return self.refusals.tell(address, None, &reason),
+            },
+        };
+        let peer = Peer { address, certified };
+        // Nobody takes it where the service is over.
+        let _ = self.admitted.send(Ok(Connection { stream, peer, _open: permit })).await;
+    }
+}
+
+/// The encrypted stream, or why there is none.
+async fn handshake(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+) -> Result<tokio_rustls::server::TlsStream<TcpStream>, String> {
+    match timeout(HANDSHAKE, tls.accept(stream).into_fallible()).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err((error, stream))) => {
+            // The alert is on its way. Closing with unread bytes would reset the connection, and the peer would never know why.
+            let _ = timeout(FAREWELL, farewell(stream)).await;
+            Err(reason(&error))
+        }
+        Err(_) => Err(format!("no handshake within {} s", HANDSHAKE.as_secs())),
+    }
+}
+
+async fn farewell(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).await? > 0 {}
+    Ok(())
+}
+
+/// What was wrong with a handshake, in words for an operator.
+fn reason(error: &io::Error) -> String {
+    use CertificateError::{
+        Expired, ExpiredContext, InvalidPurpose, InvalidPurposeContext, UnknownIssuer,
+    };
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<TlsError>());
+    match cause {
+        Some(TlsError::NoCertificatesPresented) => "no certificate was shown".to_owned(),
+        Some(TlsError::InvalidCertificate(UnknownIssuer)) => {
+            "a certificate of another authority was shown".to_owned()
+        }
+        Some(TlsError::InvalidCertificate(Expired | ExpiredContext { .. })) => {
+            "an expired certificate was shown".to_owned()
+        }
+        Some(TlsError::InvalidCertificate(InvalidPurpose | InvalidPurposeContext { .. })) => {
+            "a certificate that is not for callers was shown".to_owned()
+        }
+        Some(TlsError::InvalidCertificate(other)) => {
+            format!("a bad certificate was shown: {other}")
+        }
+        Some(TlsError::InvalidMessage(_)) => {
+            "it does not speak TLS; is its address http://?".to_owned()
+        }
+        Some(TlsError::AlertReceived(
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown,
+        )) => "it does not believe this coordinator's certificate".to_owned(),
+        Some(other) => format!("the handshake failed: {other}"),
+        None => format!("the connection broke in the handshake: {error}"),
+    }
+}
