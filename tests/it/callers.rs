@@ -78,36 +78,18 @@ fn whoever_shows_a_wrong_certificate_ends_with_77_and_the_log_says_why() {
     let (ca, now) = (certs.join("ca.pem"), OffsetDateTime::now_utc());
     let other = study.path("other");
     issue(&other, &[], 30, now).unwrap();
-    let stranger = copy(
-        &study,
-        "stranger",
-        &[
-            (&ca, "ca.pem"),
-            (&other.join("worker.pem"), "worker.pem"),
-            (&other.join("worker-key.pem"), "worker-key.pem"),
-        ],
-    );
+    let as_worker = |name: &str, from: &Path, whose: &str| {
+        let (certificate, key) =
+            (from.join(format!("{whose}.pem")), from.join(format!("{whose}-key.pem")));
+        let files = [(&ca, "ca.pem"), (&certificate, "worker.pem"), (&key, "worker-key.pem")];
+        copy(&study, name, &files.map(|(from, to)| (from.as_path(), to)))
+    };
+    let stranger = as_worker("stranger", &other, "worker");
+    let reader = as_worker("reader-as-worker", &certs, "reader");
+    let coordinator_as_worker = as_worker("coordinator-as-worker", &certs, "coordinator");
     let expired =
         copy(&study, "expired", &[(&ca, "ca.pem"), (&certs.join("ca-key.pem"), "ca-key.pem")]);
     issue(&expired, &[], 30, now - Duration::days(400)).unwrap();
-    let reader = copy(
-        &study,
-        "reader-as-worker",
-        &[
-            (&ca, "ca.pem"),
-            (&certs.join("reader.pem"), "worker.pem"),
-            (&certs.join("reader-key.pem"), "worker-key.pem"),
-        ],
-    );
-    let coordinator_as_worker = copy(
-        &study,
-        "coordinator-as-worker",
-        &[
-            (&ca, "ca.pem"),
-            (&certs.join("coordinator.pem"), "worker.pem"),
-            (&certs.join("coordinator-key.pem"), "worker-key.pem"),
-        ],
-    );
     let nothing = copy(&study, "nothing", &[(&ca, "ca.pem")]);
     let token = study.path("token");
     fs::write(&token, "a-token-that-nobody-asks-for").unwrap();
