@@ -231,19 +231,20 @@ mod tests {
              6 lent to 2 workers, 1 quarantined; study small, coordinator started 2 times\n\
              engine cpu-test\n\
              \n\
-             worker  holds  done  units/s      heard\n\
-             ─────────────────────────────────────────────────\n\
-             a (0)       3    10     12.3  1.2 s ago\n\
-             a (5)       3    10        –  1.2 s ago  draining\n\
+             worker   holds   done   units/s       heard\n\
+             ──────────────────────────────────────────────────────\n\
+             a (0)        3     10      12.3   1.2 s ago\n\
+             a (5)        3     10         –   1.2 s ago   draining\n\
              \n\
-             held longest                                   by       for\n\
-             ────────────────────────────────────────────────────────────────\n"
+             held longest                             by         for\n\
+             ───────────────────────────────────────────────────────\n\
+             9  model0 on eng shard 1: all mlp none   a    1 h 6 min\n"
         );
         let page = page(&overview, 1);
         assert!(page.contains("… and 1 more"), "{page}");
         let page = super::page(&overview, 9);
-        assert!(page.starts_with(&expected[..expected.find("held").unwrap()]), "{page}");
-        assert!(page.contains("1 h 6 min") && page.contains("quarantined  "), "{page}");
+        assert!(page.starts_with(&expected), "{page}");
+        assert!(page.contains("quarantined  "), "{page}");
         assert_eq!(
             line(&overview),
             "running: 7 of 16 units done, 6 lent to 2 workers, 1 quarantined, 0.50 units/s, 1 min 4 s left"

@@ -10,6 +10,7 @@ use babelquant_proto::credentials::Credentials;
 use babelquant_proto::message::{
     Drain, Hello, RunState, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
 };
+use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::coordinator_client::CoordinatorClient;
 use babelquant_proto::{Digest, FailureKind, Spec, UnitIndex, WIRE_MAJOR, wire};
 use tokio::task::JoinSet;
