@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::reduce::{Effects, Reducer, Summary};
+use crate::reduce::{Effects, Reducer, Sourced, Summary};
 use crate::report::{self, Provenance};
 use crate::store::{AnalysisFile, Output, QuarantinedUnit, StoreError};
 use crate::study::{Analysis, Families, Registration, StudyError};
@@ -78,25 +78,33 @@ fn derive(
     Ok((files, report::terminal(&summary)))
 }
 
+/// The file of a table, with the sources of its numbers.
+fn table<R: Sourced>(summary: &Summary, rows: &[R]) -> Result<AnalysisFile, StoreError> {
+    AnalysisFile::sourced(rows, &summary.sources_in_words::<R>())
+}
+
 fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>, AnalyseError> {
     Ok(vec![
-        AnalysisFile::table(&summary.hypotheses)?,
-        AnalysisFile::table(&summary.models)?,
-        AnalysisFile::table(&summary.layers)?,
-        AnalysisFile::table(&summary.languages)?,
-        AnalysisFile::table(&summary.activation_shares)?,
-        AnalysisFile::table(&summary.matrices)?,
-        AnalysisFile::table(&summary.configs)?,
-        AnalysisFile::table(&summary.sensitivity)?,
-        AnalysisFile::table(&summary.disparity)?,
-        AnalysisFile::table(&summary.trends)?,
-        AnalysisFile::table(&summary.depth)?,
-        AnalysisFile::table(&summary.additivity)?,
-        AnalysisFile::table(&summary.protection)?,
-        AnalysisFile::table(&summary.floor)?,
-        AnalysisFile::table(&summary.correlations)?,
-        AnalysisFile::table(&summary.replication)?,
-        AnalysisFile::table(&summary.regressions)?,
+        table(summary, &summary.hypotheses)?,
+        table(summary, &summary.models)?,
+        table(summary, &summary.layers)?,
+        table(summary, &summary.languages)?,
+        table(summary, &summary.activation_shares)?,
+        table(summary, &summary.matrices)?,
+        table(summary, &summary.limits)?,
+        table(summary, &summary.configs)?,
+        table(summary, &summary.sensitivity)?,
+        table(summary, &summary.disparity)?,
+        table(summary, &summary.trends)?,
+        table(summary, &summary.leanings)?,
+        table(summary, &summary.depth)?,
+        table(summary, &summary.additivity)?,
+        table(summary, &summary.protection)?,
+        table(summary, &summary.floor)?,
+        table(summary, &summary.correlations)?,
+        table(summary, &summary.adjusted)?,
+        table(summary, &summary.replication)?,
+        table(summary, &summary.regressions)?,
         AnalysisFile::text("summary.json", report::json(summary, provenance)?),
         AnalysisFile::text("report.md", report::markdown(summary)),
         AnalysisFile::text("report.html", report::html(summary, provenance)),

@@ -17,6 +17,17 @@ use babelquant_proto::LanguageTag;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// Where the amounts of a column of the bundled table were published; `None` for a column that it does not have.
+pub fn literature(column: &str) -> Option<&'static str> {
+    match column {
+        "roots_bytes" => Some("ROOTS (Scao et al. 2022, table 1; Laurençon et al. 2023)"),
+        "xglm30_tokens" => Some("XGLM (its model cards)"),
+        "cc100xl_million_tokens" => Some("CC100-XL (Lin et al. 2022, table A.1)"),
+        "mc4_billion_tokens" => Some("mC4 (Xue et al. 2021, table 6)"),
+        _ => None,
+    }
+}
+
 /// What is known of languages, by their canonical codes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]

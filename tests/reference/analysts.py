@@ -43,6 +43,15 @@ def read_everything(out):
     print(f"ok {len(files)} files read alike by DuckDB and Polars, no NaN in any")
 
 
+def read_sources(out):
+    """Every table of the analysis says where its numbers come from."""
+    files = sorted(out.glob("analysis/*.parquet"))
+    for file in files:
+        notes = duckdb.sql(f"SELECT value FROM parquet_kv_metadata('{file}') WHERE key = 'babelquant.sources'").fetchall()
+        check_quietly(f"{file}: sources", len(notes) == 1 and b"measured in this run" in notes[0][0])
+    print(f"ok {len(files)} tables name the sources of their numbers")
+
+
 def check_quietly(name, condition):
     if not condition:
         sys.exit(f"FAILED {name}")
@@ -78,6 +87,7 @@ def main():
     delta_nll, pearson = queries(readme)
     os.chdir(out)
     read_everything(out)
+    read_sources(out)
     compare("delta NLL", delta_nll, "sensitivity", ["model", "language", "scope", "components", "config"], "delta_nll")
     keys = ["model", "predictor", "outcome", "scope", "components", "config"]
     compare("Pearson's r", pearson, "correlations", keys, "pearson_r")

@@ -10,12 +10,13 @@ use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
 use crate::statistics::{AIM, Pairs, Undefined, kendall, pearson, spearman};
 use crate::study::{Analysis, Outcome, Predictor};
 
-/// The table, ordered as the cells are. The config `none` is left out: its outcomes are constant.
-pub(super) fn rows(
+/// The table, ordered as the cells are, and beside each row what it was computed from. The config `none` is left out: its outcomes are
+/// constant.
+pub(super) fn rows<'a>(
     analysis: &Analysis,
-    languages: &[LanguageRow],
-    cells: &[SensitivityRow],
-) -> Vec<CorrelationRow> {
+    languages: &'a [LanguageRow],
+    cells: &'a [SensitivityRow],
+) -> (Vec<CorrelationRow>, Vec<Tested<'a>>) {
     let languages =
         languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
     let (mut rows, mut tested) = (Vec::new(), Vec::new());
@@ -32,7 +33,7 @@ pub(super) fn rows(
         }
     }
     correct(&mut rows, &tested, analysis);
-    rows
+    (rows, tested)
 }
 
 /// The cells of each model, scope, components and config, in the order of their first row; one cell a language.

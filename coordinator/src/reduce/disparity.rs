@@ -6,13 +6,14 @@ use std::f64::consts::LN_2;
 
 use babelquant_proto::quant::QuantConfig;
 
+use super::contrasts::{Contrast, Drawn, known};
 use super::documents::{Cell, LanguageScores};
 use super::draws;
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
 use super::tables::{DisparityRow, EXTREMES};
-use crate::statistics::{Estimate, Interval, quantile, ratio};
+use crate::statistics::ratio;
 use crate::study::Analysis;
 
 /// The table: for each model, components and config its contrasts.
@@ -41,13 +42,6 @@ struct Damage<'a> {
     per_byte: Drawn,
     unsupported: Option<&'a str>,
     obstacle: Option<&'static str>,
-}
-
-/// A number with its value in each draw of groups.
-#[derive(Debug)]
-struct Drawn {
-    value: Option<f64>,
-    draws: Vec<Option<f64>>,
 }
 
 fn damages<'a>(
@@ -91,17 +85,6 @@ impl<'a> Damage<'a> {
     }
 }
 
-/// Some languages against others, by their positions among the damages.
-#[derive(Debug, Default, PartialEq)]
-struct Contrast {
-    name: &'static str,
-    first: Vec<usize>,
-    second: Vec<usize>,
-    left_out: usize,
-    /// Whether the column of volumes tells them apart.
-    by_volume: bool,
-}
-
 /// What the rows of one (model, components, config) share.
 #[derive(Debug)]
 struct Question<'a> {
@@ -112,23 +95,12 @@ struct Question<'a> {
 
 impl Question<'_> {
     fn contrasts(&self) -> Vec<Contrast> {
-        let Analysis { covariates, resource, .. } = self.analysis;
-        let scripts = self.split("other scripts - Latin", |language| {
-            covariates.script(language).map(|script| script != "Latn")
-        });
-        let volume = |language: &str| covariates.volume(language, resource);
-        let mut volumes: Vec<f64> =
-            self.damages.iter().filter_map(|damage| volume(damage.language)).collect();
-        volumes.sort_by(f64::total_cmp);
-        let median = quantile(&volumes, 0.5).unwrap_or_default();
-        let few = self.split("low - high resource", |l| volume(l).map(|volume| volume <= median));
-        let mut contrasts = vec![self.extremes(), Contrast { by_volume: true, ..few }];
-        if volumes.first() == Some(&0.0) {
-            let unseen = self.split("unseen - seen", |l| volume(l).map(|volume| volume == 0.0));
-            contrasts.push(Contrast { by_volume: true, ..unseen });
-        }
-        contrasts.push(scripts);
-        contrasts
+        let contrasts = known(&self.languages(), self.analysis);
+        [self.extremes()].into_iter().chain(contrasts).collect()
+    }
+
+    fn languages(&self) -> Vec<&str> {
+        self.damages.iter().map(|damage| damage.language).collect()
     }
 
     /// The language of the largest ΔNLL against that of the smallest; of equals the first by its code.
@@ -149,19 +121,6 @@ impl Question<'_> {
         }
     }
 
-    /// The languages for which `is_first` holds against those for which it does not.
-    fn split(&self, name: &'static str, is_first: impl Fn(&str) -> Option<bool>) -> Contrast {
-        let mut contrast = Contrast { name, ..Contrast::default() };
-        for (at, damage) in self.damages.iter().enumerate() {
-            match is_first(damage.language) {
-                Some(true) => contrast.first.push(at),
-                Some(false) => contrast.second.push(at),
-                None => contrast.left_out += 1,
-            }
-        }
-        contrast
-    }
-
     fn row(&self, contrast: &Contrast) -> DisparityRow {
         let (model, components, config) = self.key;
         let mut reasons = Reasons::default();
@@ -169,16 +128,18 @@ impl Question<'_> {
             Some(reason) => reasons.add(reason),
             None => self.add_reasons(contrast, &mut reasons),
         }
-        let per_token = self.difference(contrast, |damage| &damage.per_token);
-        let per_byte = self.difference(contrast, |damage| &damage.per_byte);
+        let confidence = self.analysis.confidence;
+        let per_token = contrast.difference(|at| &self.damages[at].per_token, confidence);
+        let per_byte = contrast.difference(|at| &self.damages[at].per_byte, confidence);
+        let [first, second] = contrast.codes(&self.languages());
         DisparityRow {
             model: model.to_owned(),
             components: components.to_owned(),
             config: config.text.clone(),
             contrast: contrast.name.to_owned(),
-            resource: contrast.by_volume.then(|| self.analysis.resource.clone()),
-            first: self.codes(&contrast.first),
-            second: self.codes(&contrast.second),
+            resource: contrast.resource(self.analysis),
+            first,
+            second,
             left_out: contrast.left_out as u64,
             delta_nll_difference: per_token.value,
             delta_nll_difference_low: per_token.low(),
@@ -190,44 +151,13 @@ impl Question<'_> {
         }
     }
 
-    fn codes(&self, positions: &[usize]) -> String {
-        let codes: Vec<&str> = positions.iter().map(|&at| self.damages[at].language).collect();
-        codes.join(",")
-    }
-
     fn add_reasons(&self, contrast: &Contrast, reasons: &mut Reasons) {
-        let members = || contrast.first.iter().chain(&contrast.second).map(|&at| &self.damages[at]);
-        let undefined = self.damages.iter().any(|damage| damage.per_token.value.is_none());
-        reasons.add_where(undefined, || "ΔNLL of a language is undefined".to_owned());
-        let empty = contrast.first.is_empty() || contrast.second.is_empty();
-        reasons.add_where(empty && !undefined, || "no language on one side".to_owned());
-        let alone = !empty && contrast.first == contrast.second;
-        reasons.add_where(alone, || "one language alone".to_owned());
-        members().filter_map(|damage| damage.obstacle).for_each(|obstacle| reasons.add(obstacle));
-    }
-
-    /// The mean over the first languages less that over the second, and the same in every draw.
-    fn difference<'b>(
-        &'b self,
-        Contrast { first, second, .. }: &Contrast,
-        number: impl Fn(&'b Damage<'b>) -> &'b Drawn,
-    ) -> Estimate {
-        if first.is_empty() || second.is_empty() || first == second {
-            return Estimate::default();
+        match self.damages.iter().any(|damage| damage.per_token.value.is_none()) {
+            true => reasons.add("ΔNLL of a language is undefined"),
+            false => contrast.add_obstacles(reasons),
         }
-        let of = |positions: &[usize], value: &dyn Fn(&Drawn) -> Option<f64>| {
-            let sum: Option<f64> =
-                positions.iter().map(|&at| value(number(&self.damages[at]))).sum();
-            ratio(sum?, positions.len() as f64)
-        };
-        let minus =
-            |value: &dyn Fn(&Drawn) -> Option<f64>| Some(of(first, value)? - of(second, value)?);
-        let draws = first.iter().chain(second).map(|&at| number(&self.damages[at]).draws.len());
-        let drawn =
-            (0..draws.min().unwrap_or(0)).map(|draw| minus(&|drawn: &Drawn| drawn.draws[draw]));
-        let value = minus(&|drawn: &Drawn| drawn.value);
-        let interval = value.and_then(|_| Interval::percentile(drawn, self.analysis.confidence));
-        Estimate { value, interval }
+        let members = contrast.members().filter_map(|at| self.damages[at].obstacle);
+        members.for_each(|obstacle| reasons.add(obstacle));
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod activations;
 mod additivity;
+mod adjusted;
 mod clipping;
 mod configs;
+mod contrasts;
 mod correlations;
 mod depth;
 mod design;
@@ -24,6 +26,8 @@ mod held;
 mod hypotheses;
 mod languages;
 mod layers;
+mod leanings;
+mod limits;
 mod losses;
 mod names;
 mod predictors;
@@ -35,6 +39,7 @@ mod regressions;
 mod replication;
 mod sensitivity;
 mod shares;
+mod sources;
 mod spelled;
 mod tables;
 mod trends;
@@ -54,11 +59,14 @@ pub(crate) use design::Design;
 pub(crate) use effects::{Effect, Effects};
 pub use evaluations::{Change, Evaluation, PerByte};
 pub(crate) use quantized::StoredMatrix;
+pub(crate) use sources::by_table as sources_by_table;
+pub use sources::{Source, Sourced};
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    AdditivityRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET, EXTREMES,
-    FloorRow, HypothesisRow, INTERCEPT, LanguageRow, LayerRow, MatrixRow, ModelRow, ProtectionRow,
-    RegressionRow, ReplicationRow, SensitivityRow, ShareRow, TrendRow,
+    AdditivityRow, AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET,
+    EXTREMES, FloorRow, HypothesisRow, INTERCEPT, LanguageRow, LayerRow, LeaningRow, LimitRow,
+    MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow, SensitivityRow, ShareRow,
+    TrendRow,
 };
 
 use crate::study::{Analysis, Families};
@@ -92,6 +100,8 @@ pub struct Summary {
     pub activation_shares: Vec<ShareRow>,
     /// How far each config moves each kind of matrix.
     pub matrices: Vec<MatrixRow>,
+    /// Where each config ends the grids of each layer.
+    pub limits: Vec<LimitRow>,
     /// What each config costs where every layer is quantized.
     pub configs: Vec<ConfigRow>,
     /// What each config at each scope does to each language.
@@ -100,6 +110,8 @@ pub struct Summary {
     pub disparity: Vec<DisparityRow>,
     /// How the effect of single layers changes with depth.
     pub trends: Vec<TrendRow>,
+    /// How languages differ in that.
+    pub leanings: Vec<LeaningRow>,
     /// What each config does to one layer alone, over the languages.
     pub depth: Vec<DepthRow>,
     /// Whether the effects of single layers add up.
@@ -110,6 +122,8 @@ pub struct Summary {
     pub floor: Vec<FloorRow>,
     /// Predictors against outcomes over languages.
     pub correlations: Vec<CorrelationRow>,
+    /// The correlations at scope `all` with what is known of the languages held fixed, and over families.
+    pub adjusted: Vec<AdjustedRow>,
     /// The same correlations, model by model.
     pub replication: Vec<ReplicationRow>,
     /// ΔNLL of single layers on what is known of layers and languages.
@@ -189,7 +203,8 @@ impl Reducer {
             parameters: &parameters,
             analysis: &analysis,
         };
-        let correlations = correlations::rows(&analysis, &languages, &sensitivity);
+        let (correlations, tested) = correlations::rows(&analysis, &languages, &sensitivity);
+        let adjusted = adjusted::rows((&correlations, &tested), &analysis);
         let (layers, activation_shares) = (weights.layer_rows(), shares::rows(&activations));
         let regressions = regressions::Sources {
             cells: &sensitivity,
@@ -197,6 +212,7 @@ impl Reducer {
             shares: &activation_shares,
             analysis: &analysis,
         };
+        let (trends, leanings) = trends::rows(&scores, &analysis);
         Summary {
             hypotheses: hypotheses::rows(&claimed, (&languages, &sensitivity), &analysis),
             models: weights.model_rows(),
@@ -205,9 +221,11 @@ impl Reducer {
             activation_shares,
             languages,
             matrices: quantized.matrix_rows(),
+            limits: quantized.limit_rows(),
             configs: configs::rows(&configs),
             disparity: disparity::rows(&scores, &analysis),
-            trends: trends::rows(&scores, &analysis),
+            leanings: leanings::rows(&leanings, &analysis),
+            trends,
             depth: depth::rows(&scores, &analysis),
             additivity: additivity::rows(&scores, &analysis),
             protection: protection::rows(&sensitivity),
@@ -215,6 +233,7 @@ impl Reducer {
             floor,
             evaluations: evaluations::all(&scores),
             replication: replication::rows(&correlations),
+            adjusted,
             correlations,
             analysis,
         }

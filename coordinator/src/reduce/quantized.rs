@@ -8,9 +8,10 @@ use babelquant_proto::rows::QuantizationRow;
 use babelquant_proto::{Components, Layer, Stack};
 
 use super::layers::layer_of;
+use super::limits;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
-use super::tables::MatrixRow;
+use super::tables::{LimitRow, MatrixRow};
 use crate::statistics::ratio;
 
 /// The rows by model, matrix and config.
@@ -123,6 +124,12 @@ impl Quantized {
     /// The table `matrices`.
     pub(super) fn matrix_rows(&self) -> Vec<MatrixRow> {
         self.models.iter().flat_map(|(model, matrices)| kinds(model, matrices)).collect()
+    }
+
+    /// The table `limits`.
+    pub(super) fn limit_rows(&self) -> Vec<LimitRow> {
+        let rows = self.models.values().flatten().flat_map(|(_, rows)| rows.values());
+        limits::rows(rows)
     }
 }
 

@@ -77,6 +77,10 @@ fn every_table_is_a_batch() {
     check(&summary.sensitivity);
     check(&summary.matrices);
     check(&summary.configs);
+    check(&summary.limits);
+    check(&summary.leanings);
+    check(&summary.adjusted);
+    check(&summary.regressions);
     check(&summary.correlations);
 }
 

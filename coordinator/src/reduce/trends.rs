@@ -1,28 +1,44 @@
-//! Cells at `only(layer)` → the table `trends`: how the damage of single layers changes from the first to the last. What each layer does by
-//! itself stands in `sensitivity`.
+//! Cells at `only(layer)` → the table `trends`: how the damage of single layers changes from the first to the last in each language. What
+//! each layer does by itself stands in `sensitivity`, how languages differ in this in `leanings`.
 
 use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Layers, Stack};
 
+use super::contrasts::Drawn;
 use super::documents::{Cell, LanguageScores};
+use super::leanings::Leaning;
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
 use super::tables::TrendRow;
-use crate::statistics::{Estimate, Interval, Resampling, rank_trend, ratio, thirds};
+use crate::statistics::{Resampling, rank_trend, ratio, thirds};
 use crate::study::Analysis;
 
-/// The table. Configs that change nothing are left out.
-pub(super) fn rows(languages: &ByLanguage<LanguageScores>, analysis: &Analysis) -> Vec<TrendRow> {
-    let mut rows = Vec::new();
+/// The table, and beside each row the numbers behind its intervals. Configs that change nothing are left out.
+pub(super) fn rows<'a>(
+    languages: &'a ByLanguage<LanguageScores>,
+    analysis: &Analysis,
+) -> (Vec<TrendRow>, Vec<Leaning<'a>>) {
+    let (mut rows, mut leanings) = (Vec::new(), Vec::new());
     for ((model, language), scores) in languages {
         let resampling = scores.groups.resampling(analysis);
         let of = Language { model, language, scores, analysis, resampling };
-        rows.extend(profiles(scores).iter().map(|(key, layers)| of.row(*key, layers)));
+        for (key, layers) in profiles(scores) {
+            let (row, trend) = of.row(key, &layers);
+            let (components, config, stack) = key;
+            leanings.push(Leaning {
+                key: (model, components, config, stack),
+                language,
+                rho: trend.rho,
+                difference: trend.difference,
+                reason: row.reason.clone(),
+            });
+            rows.push(row);
+        }
     }
-    rows
+    (rows, leanings)
 }
 
 /// Components, config and stack.
@@ -53,15 +69,15 @@ struct Language<'a> {
 }
 
 /// What is said of a profile.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Trend {
-    rho: Estimate,
+    rho: Drawn,
     thirds: Option<[f64; 2]>,
-    difference: Estimate,
+    difference: Drawn,
 }
 
 impl Language<'_> {
-    fn row(&self, (components, config, stack): Key<'_>, layers: &Profile<'_>) -> TrendRow {
+    fn row(&self, (components, config, stack): Key<'_>, layers: &Profile<'_>) -> (TrendRow, Trend) {
         let mut reasons = self.obstacles(layers);
         let trend = match reasons.is_empty() {
             true => self.trend(layers),
@@ -70,23 +86,27 @@ impl Language<'_> {
         let constant = reasons.is_empty() && trend.rho.value.is_none();
         reasons.add_where(constant, || "every layer has the same ΔNLL".to_owned());
         self.scores.groups.obstacle(self.analysis).into_iter().for_each(|why| reasons.add(why));
-        TrendRow {
+        let confidence = self.analysis.confidence;
+        let (rho, difference) =
+            (trend.rho.estimate(confidence), trend.difference.estimate(confidence));
+        let row = TrendRow {
             model: self.model.to_owned(),
             language: self.language.to_owned(),
             components: components.to_owned(),
             config: config.text.clone(),
             stack: stack.name().to_owned(),
             layers: layers.len() as u64,
-            spearman_rho: trend.rho.value,
-            spearman_rho_low: trend.rho.low(),
-            spearman_rho_high: trend.rho.high(),
+            spearman_rho: rho.value,
+            spearman_rho_low: rho.low(),
+            spearman_rho_high: rho.high(),
             first_third: trend.thirds.map(|[first, _]| first),
             last_third: trend.thirds.map(|[_, last]| last),
-            thirds_difference: trend.difference.value,
-            thirds_difference_low: trend.difference.low(),
-            thirds_difference_high: trend.difference.high(),
+            thirds_difference: difference.value,
+            thirds_difference_low: difference.low(),
+            thirds_difference_high: difference.high(),
             reason: reasons.column(),
-        }
+        };
+        (row, trend)
     }
 
     /// Why nothing can be said.
@@ -116,12 +136,9 @@ impl Language<'_> {
             let (tokens, deltas) = drawn.split_last()?;
             deltas.iter().map(|deltas| ratio(deltas[draw], tokens[draw])).collect()
         };
-        let of = |statistic: fn(&[f64]) -> Option<f64>| {
-            let value = statistic(&values);
-            let drawn = (0..draws).map(|draw| statistic(&profile(draw)?));
-            let interval =
-                value.and_then(|_| Interval::percentile(drawn, self.analysis.confidence));
-            Estimate { value, interval }
+        let of = |statistic: fn(&[f64]) -> Option<f64>| Drawn {
+            value: statistic(&values),
+            draws: (0..draws).map(|draw| statistic(&profile(draw)?)).collect(),
         };
         Trend { rho: of(rank_trend), thirds: thirds(&values), difference: of(difference) }
     }

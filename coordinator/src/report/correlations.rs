@@ -7,7 +7,7 @@ use super::configs::hidden;
 use super::number::{UNDEFINED, fixed, or_undefined, p};
 use super::sensitivity::label;
 use super::{Medium, View};
-use crate::reduce::CorrelationRow;
+use crate::reduce::{AdjustedRow, CorrelationRow};
 
 /// Lines shown where no scope is `all`.
 const STRONGEST: usize = 10;
@@ -27,6 +27,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     blocks.push(Block::Text(words(&rows, shown.len(), choice, view.medium)));
     if view.medium == Medium::Markdown {
         blocks.push(Block::Table(table(&rows)));
+        blocks.extend(adjusted(view));
     }
     blocks
 }
@@ -103,15 +104,48 @@ fn lines(row: &CorrelationRow) -> Vec<String> {
     ]
 }
 
-/// `−0.77 [−0.92, −0.40]`
 fn pearson(row: &CorrelationRow) -> String {
+    interval((row.pearson_r, row.pearson_low, row.pearson_high))
+}
+
+/// `−0.77 [−0.92, −0.40]`
+fn interval((r, low, high): (Option<f64>, Option<f64>, Option<f64>)) -> String {
     let two = |value| or_undefined(value, |value| fixed(value, 2));
-    match row.pearson_low.is_some() {
-        true => {
-            format!("{} [{}, {}]", two(row.pearson_r), two(row.pearson_low), two(row.pearson_high))
-        }
-        false => two(row.pearson_r),
+    match low.is_some() {
+        true => format!("{} [{}, {}]", two(r), two(low), two(high)),
+        false => two(r),
     }
+}
+
+/// The correlations at scope `all`, adjusted: a row for each predictor, outcome and config, a column for each adjustment.
+fn adjusted(view: View<'_>) -> Vec<Block> {
+    let rows = view.summary.adjusted.iter().filter(|row| row.model == view.model);
+    let rows: Vec<&AdjustedRow> = rows.filter(|row| row.unsupported().is_none()).collect();
+    let question = |row: &AdjustedRow| {
+        let AdjustedRow { predictor, outcome, components, config, .. } = row;
+        [predictor, outcome, components, config].map(String::clone)
+    };
+    let questions: Vec<&[&AdjustedRow]> =
+        rows.chunk_by(|a, b| question(a) == question(b)).collect();
+    let Some(first) = questions.first() else { return Vec::new() };
+    let mut header: Vec<&str> = vec!["predictor", "outcome", "config"];
+    header.extend(first.iter().map(|row| row.adjustment.as_str()));
+    let mut table = Table::new(&header);
+    for rows in questions {
+        let [predictor, outcome, ..] = question(rows[0]);
+        let mut cells = vec![predictor, outcome, label(&rows[0].components, &rows[0].config)];
+        cells.extend(rows.iter().map(|row| {
+            let numbers = (row.pearson_r, row.pearson_low, row.pearson_high);
+            format!("{}, p = {}, n = {}", interval(numbers), or_undefined(row.pearson_p, p), row.n)
+        }));
+        table.rows.push(cells);
+    }
+    let words = format!(
+        "The same at scope all, adjusted: r with log10 of {} held fixed, with Latin script (1 or 0), with both, and over the means of each \
+         language family. Fisher's interval with as many degrees fewer as covariates; n of the last is families. Corrected for nothing.",
+        view.summary.analysis.resource
+    );
+    vec![Block::Table(table), Block::Text(words)]
 }
 
 const HEADER: [&str; 15] = [

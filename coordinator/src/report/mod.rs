@@ -47,7 +47,11 @@ use block::Block;
 use number::fixed;
 
 use crate::correlate::Findings;
-use crate::reduce::{SensitivityRow, Summary, comparisons};
+use crate::reduce::{
+    AdditivityRow, ConfigRow, CorrelationRow, DisparityRow, FloorRow, LanguageRow, LayerRow,
+    LeaningRow, MatrixRow, ProtectionRow, RegressionRow, SensitivityRow, ShareRow, Source, Sourced,
+    Summary, comparisons, sources_by_table,
+};
 use crate::study::Analysis;
 
 /// The report for a terminal of 120 columns; long tables are cut into parts and only the main correlations are shown.
@@ -71,7 +75,7 @@ pub fn clipping(rows: &[ClippingRow]) -> String {
 }
 
 /// The Summary as JSON: the caller's provenance (digests, engine class: no time, host or path) beside the analysis and every table, each an
-/// array of rows under the table's name.
+/// array of rows under the table's name; `sources` says of each table where its numbers come from.
 ///
 /// # Errors
 /// The provenance does not serialize.
@@ -79,10 +83,11 @@ pub fn json(summary: &Summary, provenance: &impl Serialize) -> Result<String, se
     #[derive(Serialize)]
     struct Document<'a, P> {
         provenance: &'a P,
+        sources: BTreeMap<&'static str, &'static [Source]>,
         #[serde(flatten)]
         summary: &'a Summary,
     }
-    serde_json::to_string_pretty(&Document { provenance, summary })
+    serde_json::to_string_pretty(&Document { provenance, sources: sources_by_table(), summary })
 }
 
 /// What a table says about a question, for a terminal.
@@ -160,27 +165,36 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
     for model in models(summary) {
         let view = View { summary, model, medium };
         blocks.push(Block::Title(format!("Model {model}")));
-        blocks.extend(weights::blocks(view));
-        blocks.extend(languages::blocks(view));
-        blocks.extend(floor::blocks(view));
-        blocks.extend(configs::blocks(view));
+        blocks.extend(sourced::<LayerRow>(view, weights::blocks(view)));
+        blocks.extend(sourced::<LanguageRow>(view, languages::blocks(view)));
+        blocks.extend(sourced::<FloorRow>(view, floor::blocks(view)));
+        blocks.extend(sourced::<ConfigRow>(view, configs::blocks(view)));
         blocks.extend(unsupported::blocks(view));
-        blocks.extend(matrices::blocks(view));
-        blocks.extend(degradation::blocks(view));
-        blocks.extend(disparity::blocks(view));
-        blocks.extend(shares::blocks(view));
-        blocks.extend(sensitivity::blocks(view));
-        blocks.extend(trends::blocks(view));
-        blocks.extend(additivity::blocks(view));
-        blocks.extend(protection::blocks(view));
-        blocks.extend(regressions::blocks(view));
-        blocks.extend(correlations::blocks(view));
+        blocks.extend(sourced::<MatrixRow>(view, matrices::blocks(view)));
+        blocks.extend(sourced::<SensitivityRow>(view, degradation::blocks(view)));
+        blocks.extend(sourced::<DisparityRow>(view, disparity::blocks(view)));
+        blocks.extend(sourced::<ShareRow>(view, shares::blocks(view)));
+        blocks.extend(sourced::<SensitivityRow>(view, sensitivity::blocks(view)));
+        blocks.extend(sourced::<LeaningRow>(view, trends::blocks(view)));
+        blocks.extend(sourced::<AdditivityRow>(view, additivity::blocks(view)));
+        blocks.extend(sourced::<ProtectionRow>(view, protection::blocks(view)));
+        blocks.extend(sourced::<RegressionRow>(view, regressions::blocks(view)));
+        blocks.extend(sourced::<CorrelationRow>(view, correlations::blocks(view)));
     }
     blocks.extend(replication::blocks(summary, medium));
     if blocks.is_empty() {
         blocks.push(Block::Text("No rows: nothing has been measured yet.".to_owned()));
     }
     blocks
+}
+
+/// A section of the whole report with the sources of its numbers at its end.
+fn sourced<R: Sourced>(view: View<'_>, mut section: Vec<Block>) -> Vec<Block> {
+    if view.medium == Medium::Markdown && !section.is_empty() {
+        let words = view.summary.sources_in_words::<R>();
+        section.push(Block::Text(format!("Source: {words}.")));
+    }
+    section
 }
 
 fn models(summary: &Summary) -> BTreeSet<&str> {

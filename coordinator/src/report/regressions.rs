@@ -8,7 +8,7 @@ use super::sensitivity::label;
 use super::{View, reasons};
 use crate::reduce::{INTERCEPT, RegressionRow};
 
-const HEADER: [&str; 5] = ["config", "term", "10⁻³ nat/token", "t", "p"];
+const HEADER: [&str; 6] = ["config", "term", "10⁻³ nat/token", "t", "p", "wild p"];
 
 /// The section; empty where no layer was quantized alone.
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
@@ -29,7 +29,7 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
         Block::Heading(HEADING.to_owned()),
         Block::Lines(groups.iter().flat_map(|group| lines(group)).collect()),
         Block::Table(table),
-        Block::Text(words(view)),
+        Block::Text(words(view, &rows)),
     ];
     blocks.extend(reasons(rows.iter().map(|row| &row.reason)));
     blocks
@@ -86,20 +86,24 @@ fn texts(group: &[&RegressionRow]) -> Vec<Vec<String>> {
     let coefficients: Vec<_> = terms.iter().map(coefficient).map(thousandths).collect();
     let text = |(row, estimate): (&&&RegressionRow, String)| {
         let t = or_undefined(row.t, |t| fixed(t, 2));
-        vec![config(row), row.term.clone(), estimate, t, or_undefined(row.p, p)]
+        let [plain, wild] = [row.p, row.p_wild].map(|value| or_undefined(value, p));
+        vec![config(row), row.term.clone(), estimate, t, plain, wild]
     };
     terms.iter().zip(estimates(&coefficients, 3)).map(text).collect()
 }
 
-fn words(view: View<'_>) -> String {
+fn words(view: View<'_>, rows: &[&RegressionRow]) -> String {
+    let weighted = rows.iter().find_map(|row| row.wild.as_deref());
     format!(
         "Least squares over the cells (language × layer) at only(layer). Per standard deviation of kurtosis (of the layer's MLP weights), \
          activation_share (of the layer in the language, at block_out) and log_volume (log10 of {} of the language); kurtosis and share each at the mean of the other, kurtosis_by_share the product of both; latin: Latin script against \
          others. In brackets: {} % interval, which allows errors to depend on each other within a language and within a layer; t has \
          min(languages, layers) − 1 degrees of freedom. Above, in words: the terms whose interval excludes 0. Nothing is corrected for the \
-         number of terms and configs; with fewer than some 40 languages or layers such intervals tend to be too narrow.",
+         number of terms and configs; with fewer than some 40 languages or layers such intervals tend to be too narrow. wild p: by the wild cluster \
+         bootstrap over {}, which holds with few of them: trust it where the two differ.",
         view.summary.analysis.resource,
-        fixed(100.0 * view.summary.analysis.confidence, 0)
+        fixed(100.0 * view.summary.analysis.confidence, 0),
+        weighted.unwrap_or("fewer than 15 languages or layers")
     )
 }
 

@@ -73,6 +73,8 @@ fn both_media_have_every_section() {
             "other scripts - Latin",
             "max-T",
             "Depth: do languages lean",
+            "low - high resource",
+            "wild p",
             "Holm p = ",
             "Activation at ",
             "Sensitivity to int4-channel",
@@ -98,7 +100,8 @@ fn the_terminal_says_what_it_leaves_out_and_markdown_has_it() {
     assert!(text.contains("left out: 430 more, all of them in report.md"), "{text}");
     assert!(!text.contains(scope));
     let rows = markdown(&summary).lines().filter(|line| line.contains("top1\\_agreement")).count();
-    assert_eq!(rows, 9 * 10);
+    // Of every scope, and adjusted at scope all.
+    assert_eq!(rows, 9 * 10 + 2 * 10);
 }
 
 #[test]
@@ -142,6 +145,7 @@ fn json_has_provenance_and_every_table() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["provenance"]["spec"], "abc");
     assert_eq!(json["analysis"]["bootstrap_draws"], 200);
+    assert_eq!(json["sources"]["disparity"], serde_json::json!(["measured", "literature"]));
     for table in
         ["models", "layers", "languages", "activation_shares", "sensitivity", "correlations"]
     {

@@ -32,6 +32,7 @@ mod signs;
 mod takings;
 mod trend;
 mod units;
+mod wild;
 
 #[cfg(test)]
 pub(crate) mod goldens;
@@ -65,3 +66,4 @@ pub use shuffles::{Shuffled, Shuffles};
 pub use side::Side;
 pub use signs::{Signs, strength};
 pub use trend::{rank_trend, thirds};
+pub use wild::{Weights, Wild, WildP};

@@ -9,6 +9,7 @@ use super::distribution::{student_p, student_quantile_two_sided};
 use super::interval::Interval;
 use super::pairs::{Centred, constant, norm, standardised};
 use super::partial::residual;
+use super::wild::{Fit, Wild, WildP};
 
 /// Share of its parts that a difference of variances must be; less is rounding.
 const LEFT: f64 = 1e-12;
@@ -44,6 +45,8 @@ pub struct Certainty {
     pub p: f64,
     /// Coefficient ± quantile of Student's t · standard error; `None` where the confidence is no probability.
     pub interval: Option<Interval>,
+    /// p where clusters are few; `None` where there are enough of them.
+    pub wild: Option<WildP>,
 }
 
 /// Why there is no regression; predictors by their position.
@@ -101,28 +104,46 @@ pub fn regression(
     predictors: &[Vec<f64>],
     clusters: [&Clusters; 2],
     confidence: f64,
+    wild: &Wild,
 ) -> Result<Regression, NoRegression> {
     check(outcome, predictors, clusters)?;
     let centred = Centred::of(outcome);
     let influence = influence(predictors, outcome.len());
     let coefficients: Vec<f64> = influence.iter().map(|weights| dot(weights, outcome)).collect();
-    let columns: Vec<Vec<f64>> = predictors.iter().map(|column| standardised(column)).collect();
-    let left = residual(&centred.standardised, &columns).ok_or(NoRegression::Determined)?;
+    let standard: Vec<Vec<f64>> = predictors.iter().map(|column| standardised(column)).collect();
+    let left = residual(&centred.standardised, &standard).ok_or(NoRegression::Determined)?;
     let errors: Vec<f64> = left.iter().map(|left| centred.norm * left).collect();
-    let degrees = clusters[0].count().min(clusters[1].count()) - 1;
     let both = intersection(clusters, outcome.len());
-    let term = |(coefficient, weights): (f64, &Vec<f64>)| {
-        let moves: Vec<f64> = weights.iter().zip(&errors).map(|(a, b)| a * b).collect();
-        let part =
-            |members: &[Vec<usize>]| factor(members.len(), &influence) * squares(&moves, members);
-        let [a, b, ab] = [clusters[0].members(), clusters[1].members(), &both].map(part);
-        let variance = Some(a + b - ab).filter(|variance| *variance > LEFT * (a + b + ab));
-        let certainty =
-            variance.map(|v| Certainty::new(coefficient, v.sqrt(), degrees as f64, confidence));
+    let [a, b] = clusters.map(Clusters::members);
+    let factor = |members: &[Vec<usize>]| factor(members.len(), &influence);
+    let one = vec![1.0; outcome.len()];
+    let columns: Vec<Vec<f64>> = [one].into_iter().chain(predictors.iter().cloned()).collect();
+    let fit = Fit {
+        influence: &influence,
+        columns: &columns,
+        errors: &errors,
+        coefficients: &coefficients,
+        parts: [(factor(a), a), (factor(b), b), (-factor(&both), both.as_slice())],
+    };
+    let degrees = a.len().min(b.len()) - 1;
+    let term = |(at, &coefficient): (usize, &f64)| {
+        let certainty = variance(&fit, at).map(|variance| Certainty {
+            wild: wild.p(&fit, at),
+            ..Certainty::new(coefficient, variance.sqrt(), degrees as f64, confidence)
+        });
         Term { coefficient, certainty }
     };
-    let terms = coefficients.into_iter().zip(&influence).map(term).collect();
+    let terms = coefficients.iter().enumerate().map(term).collect();
     Ok(Regression { terms, degrees, r_squared: 1.0 - norm(&left).powi(2) })
+}
+
+/// V_A + V_B − V_{A∩B} of a coefficient; `None` where it is not positive.
+fn variance(fit: &Fit<'_>, at: usize) -> Option<f64> {
+    let moves: Vec<f64> = fit.influence[at].iter().zip(fit.errors).map(|(a, b)| a * b).collect();
+    let parts = fit.parts.map(|(factor, members)| factor * squares(&moves, members));
+    let size: f64 = parts.iter().map(|part| part.abs()).sum();
+    let variance: f64 = parts.iter().sum();
+    Some(variance).filter(|variance| *variance > LEFT * size)
 }
 
 impl Certainty {
@@ -132,7 +153,7 @@ impl Certainty {
             let reach = quantile * standard_error;
             Interval { low: coefficient - reach, high: coefficient + reach }
         });
-        Self { standard_error, t, p: student_p(t, degrees), interval }
+        Self { standard_error, t, p: student_p(t, degrees), interval, wild: None }
     }
 }
 
@@ -250,6 +271,10 @@ mod tests {
         Clusters::labelled(&labels.collect::<Vec<_>>())
     }
 
+    fn wild() -> Wild {
+        Wild::new(1, 9)
+    }
+
     /// `tests/golden/regressions.json`, written by statsmodels.
     #[test]
     fn an_independent_implementation_agrees() {
@@ -259,7 +284,8 @@ mod tests {
             let predictors: Vec<Vec<f64>> =
                 golden["x"].as_array().unwrap().iter().map(numbers).collect();
             let clusters = [&labels(&golden["language"]), &labels(&golden["layer"])];
-            let found = regression(&numbers(&golden["y"]), &predictors, clusters, 0.95).unwrap();
+            let found =
+                regression(&numbers(&golden["y"]), &predictors, clusters, 0.95, &wild()).unwrap();
             assert_eq!(found.degrees as u64, golden["degrees"].as_u64().unwrap());
             assert_eq!(found.terms.len(), predictors.len() + 1);
             if let Some(expected) = golden["r_squared"].as_f64() {
@@ -304,7 +330,7 @@ mod tests {
         let (y, x, [a, b]) = grid();
         let pairs: Vec<(f64, f64)> = x.iter().copied().zip(y.iter().copied()).collect();
         let expected = line(&Pairs::new(&pairs).unwrap());
-        let found = regression(&y, &[x], [&a, &b], 0.95).unwrap();
+        let found = regression(&y, &[x], [&a, &b], 0.95, &wild()).unwrap();
         close(found.terms[0].coefficient, expected.intercept, "intercept");
         close(found.terms[1].coefficient, expected.slope, "slope");
         assert_eq!(found.degrees, 2);
@@ -316,7 +342,7 @@ mod tests {
         let one = Clusters::labelled(&vec![String::new(); 12]);
         let check = |y: &[f64], columns: &[&[f64]], a: &Clusters, expected: NoRegression| {
             let columns: Vec<Vec<f64>> = columns.iter().map(|column| column.to_vec()).collect();
-            assert_eq!(regression(y, &columns, [a, &b], 0.95), Err(expected));
+            assert_eq!(regression(y, &columns, [a, &b], 0.95, &wild()), Err(expected));
         };
         let rest: Vec<f64> = x.iter().map(|x| 5.0 - 2.0 * x).collect();
         let of_a: Vec<f64> = (0..12).map(|i| f64::from(i / 4)).collect();
@@ -336,8 +362,8 @@ mod tests {
             |text: &str| Clusters::labelled(&text.chars().map(String::from).collect::<Vec<_>>());
         let columns =
             [0, 1, 2].map(|at| (0..4).map(|row| f64::from(u8::from(row == at))).collect());
-        let found =
-            regression(&[1.0, 2.0, 4.0, 8.0], &columns, [&labels("aabb"), &labels("abab")], 0.95);
+        let clusters = [&labels("aabb"), &labels("abab")];
+        let found = regression(&[1.0, 2.0, 4.0, 8.0], &columns, clusters, 0.95, &wild());
         assert_eq!(found, Err(NoRegression::TooFewRows { rows: 4, coefficients: 4 }));
     }
 }

@@ -46,8 +46,20 @@ impl AnalysisFile {
     /// # Errors
     /// A number is not finite.
     pub fn table<R: Row>(rows: &[R]) -> Result<Self, StoreError> {
+        Self::noted(rows, &[])
+    }
+
+    /// The same with a note of where its numbers come from.
+    ///
+    /// # Errors
+    /// A number is not finite.
+    pub fn sourced<R: Row>(rows: &[R], sources: &str) -> Result<Self, StoreError> {
+        Self::noted(rows, &[(parquet::SOURCES, sources)])
+    }
+
+    fn noted<R: Row>(rows: &[R], notes: &[(&str, &str)]) -> Result<Self, StoreError> {
         let name = format!("{}.parquet", R::TABLE.name);
-        let content = parquet::write(&format!("analysis/{name}"), rows)?;
+        let content = parquet::write(&format!("analysis/{name}"), rows, notes)?;
         Ok(Self { name, content })
     }
 

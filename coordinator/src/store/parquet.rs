@@ -17,8 +17,15 @@ const CREATED_BY: &str = "babelquant";
 /// zstd level: beyond 3 the files shrink by a few per cent at several times the time.
 const ZSTD_LEVEL: i32 = 3;
 
-/// The Parquet file of these rows; `path` is named in errors.
-pub(super) fn write<R: Row>(path: &str, rows: &[R]) -> Result<Bytes, StoreError> {
+/// The note of where the numbers of a file come from.
+pub(super) const SOURCES: &str = "babelquant.sources";
+
+/// The Parquet file of these rows with notes, each under its key; `path` is named in errors.
+pub(super) fn write<R: Row>(
+    path: &str,
+    rows: &[R],
+    notes: &[(&str, &str)],
+) -> Result<Bytes, StoreError> {
     let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
     let error = |error: parquet::errors::ParquetError| damaged(error.to_string());
     let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(error)?;
@@ -26,7 +33,9 @@ pub(super) fn write<R: Row>(path: &str, rows: &[R]) -> Result<Bytes, StoreError>
         ("babelquant.table", R::TABLE.name.to_owned()),
         ("babelquant.schema_version", R::TABLE.version.to_string()),
     ];
-    let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
+    let notes = notes.iter().map(|&(key, note)| (key, note.to_owned()));
+    let metadata = metadata.into_iter().chain(notes);
+    let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
     let properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(level))
@@ -87,8 +96,8 @@ mod tests {
         while rows.len() < GROUP_ROWS + 10 {
             rows.extend_from_within(..);
         }
-        let content = write("x", &rows).unwrap();
-        assert_eq!(write("x", &rows).unwrap(), content);
+        let content = write("x", &rows, &[]).unwrap();
+        assert_eq!(write("x", &rows, &[]).unwrap(), content);
         assert_eq!(count("x", content.clone()).unwrap(), rows.len() as u64);
         let found: Vec<DocumentRow> = read("x", content.clone()).unwrap();
         assert_eq!(found, rows);

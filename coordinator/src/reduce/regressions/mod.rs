@@ -12,7 +12,7 @@ use terms::{FACTOR, NEGATIVE, Term, in_words};
 
 use super::grouped::grouped;
 use super::tables::{LayerRow, RegressionRow, SensitivityRow, ShareRow};
-use crate::statistics::{NoRegression, Regression, regression};
+use crate::statistics::{NoRegression, Regression, Weights, Wild, WildP, regression};
 use crate::study::Analysis;
 
 /// What the table is made of.
@@ -33,7 +33,7 @@ pub(super) fn rows(sources: &Sources<'_>) -> Vec<RegressionRow> {
     let predictors = Predictors::new(sources);
     let mut rows = Vec::new();
     for group in models(sources.cells) {
-        let fit = Fit::new(&group, &predictors, sources.analysis.confidence);
+        let fit = Fit::new(&group, &predictors, sources.analysis);
         rows.extend(Term::ALL.map(|term| fit.row(group[0], term)));
     }
     rows
@@ -59,7 +59,12 @@ struct Fit {
 }
 
 impl Fit {
-    fn new<'a>(group: &[&'a SensitivityRow], predictors: &Predictors<'a>, confidence: f64) -> Self {
+    fn new<'a>(
+        group: &[&'a SensitivityRow],
+        predictors: &Predictors<'a>,
+        analysis: &Analysis,
+    ) -> Self {
+        let wild = Wild::new(analysis.seed, analysis.bootstrap_draws);
         let mut cells: Vec<Cell<'_>> =
             group.iter().filter_map(|row| predictors.cell(row)).collect();
         let mut left_out = unknown(&cells);
@@ -72,7 +77,8 @@ impl Fit {
         let outcome: Vec<f64> = cells.iter().map(|cell| cell.delta).collect();
         let found = loop {
             let values: Vec<Vec<f64>> = columns.values().cloned().collect();
-            match regression(&outcome, &values, [&languages, &layers], confidence) {
+            let clusters = [&languages, &layers];
+            match regression(&outcome, &values, clusters, analysis.confidence, &wild) {
                 Ok(found) => break Ok((columns.into_keys().collect(), found)),
                 Err(why) => match why.predictor().and_then(|at| columns.keys().nth(at).copied()) {
                     Some(term) => leave_out(term, why, &mut columns, &mut left_out),
@@ -95,6 +101,7 @@ impl Fit {
         });
         let certainty = fitted_term.and_then(|term| term.certainty);
         let interval = certainty.and_then(|certainty| certainty.interval);
+        let wild = certainty.and_then(|certainty| certainty.wild);
         let reason = match (&self.found, self.left_out.get(&term), certainty) {
             (Err(why), ..) => Some(why.clone()),
             (Ok(_), Some(why), _) => Some(why.clone()),
@@ -115,9 +122,25 @@ impl Fit {
             coefficient_se: certainty.map(|certainty| certainty.standard_error),
             t: certainty.map(|certainty| certainty.t),
             p: certainty.map(|certainty| certainty.p),
+            p_wild: wild.map(|wild| wild.p),
+            wild: wild.map(|wild| self.wild_in_words(wild)),
             r_squared: fitted.map(|(_, found)| found.r_squared),
             reason,
         }
+    }
+
+    /// `9 layers, 1000 vectors of Webb's weights`
+    fn wild_in_words(&self, wild: WildP) -> String {
+        let clusters = match wild.kind {
+            0 => format!("{} languages", self.languages),
+            _ => format!("{} layers", self.layers),
+        };
+        let weights = match wild.weights {
+            Weights::AllSigns(vectors) => format!("all {vectors} vectors of signs"),
+            Weights::Signs(vectors) => format!("{vectors} random vectors of signs"),
+            Weights::Webb(vectors) => format!("{vectors} random vectors of Webb's weights"),
+        };
+        format!("{clusters}, {weights}")
     }
 }
 

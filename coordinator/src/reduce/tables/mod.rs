@@ -1,6 +1,7 @@
 //! The tables of `analysis/`: one row struct per table. Not how they are computed.
 
 mod additivity;
+mod adjusted;
 mod configs;
 mod correlations;
 mod depth;
@@ -9,6 +10,8 @@ mod floor;
 mod hypotheses;
 mod languages;
 mod layers;
+mod leanings;
+mod limits;
 mod matrices;
 mod models;
 mod protection;
@@ -19,6 +22,7 @@ mod shares;
 mod trends;
 
 pub use additivity::AdditivityRow;
+pub use adjusted::AdjustedRow;
 pub use configs::ConfigRow;
 pub use correlations::CorrelationRow;
 pub use depth::DepthRow;
@@ -27,6 +31,8 @@ pub use floor::FloorRow;
 pub use hypotheses::HypothesisRow;
 pub use languages::LanguageRow;
 pub use layers::LayerRow;
+pub use leanings::LeaningRow;
+pub use limits::LimitRow;
 pub use matrices::MatrixRow;
 pub use models::ModelRow;
 pub use protection::{EVERY_SET, ProtectionRow};

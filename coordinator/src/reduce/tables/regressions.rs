@@ -10,7 +10,7 @@ babelquant_proto::table! {
     /// Errors may depend on each other within a language and within a layer: V = V_language + V_layer − V_cell, each part with the factor
     /// G/(G−1) · (n−1)/(n−k); Student's t has min(languages, layers) − 1 degrees of freedom. Cells that lack ΔNLL or a predictor of the model
     /// are left out. p is two-sided and not corrected.
-    RegressionRow in "regressions" version 1 {
+    RegressionRow in "regressions" version 2 {
         /// Model name as in the study.
         model: String ["key"],
         /// Which tensors of the layer are quantized.
@@ -40,6 +40,12 @@ babelquant_proto::table! {
         t: Option<f64> ["1"],
         /// Its two-sided p.
         p: Option<f64> ["1"],
+        /// Two-sided p by the wild cluster bootstrap where there are fewer than 15 languages or layers (Cameron, Gelbach and Miller 2008): errors
+        /// of the model without the term, weighted by whole languages or layers, whichever are fewer; t with the same two-way variance. A
+        /// sample whose variance is not positive counts as one of large |t|. Null where clusters are enough for Student's t.
+        p_wild: Option<f64> ["1"],
+        /// Which clusters were weighted, and with what: every vector of signs from 10 to 12, random signs above, Webb's six weights (2014) below.
+        wild: Option<String> ["text"],
         /// R² of the whole model.
         r_squared: Option<f64> ["1"],
         /// Why a number is null, or the term is not in the model.

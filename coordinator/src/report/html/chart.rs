@@ -24,14 +24,15 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// The chart for the page; `prefix` tells models apart.
-    pub(super) fn markup(&self, prefix: &str) -> Markup {
+    /// The chart for the page; `prefix` tells models apart, `sources` says where its numbers come from.
+    pub(super) fn markup(&self, prefix: &str, sources: &str) -> Markup {
         html! {
             section.chart id=(format!("{prefix}-{}", self.id)) {
                 h3 { (self.title) }
                 p.words { (self.words) }
                 (self.key)
                 div.panels { @for panel in &self.panels { (panel.markup()) } }
+                p.source { "Source: " (sources) "." }
                 details {
                     summary { "Numbers" }
                     div.scroll { (table(&self.table)) }

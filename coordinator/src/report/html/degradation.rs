@@ -1,20 +1,13 @@
 //! The chart of degradation: how much each config raises each language's perplexity, with intervals, a panel for each config.
 
-use kuva::plot::annotations::Orientation;
-
 use super::super::block::Table;
 use super::super::number::estimates;
 use super::chart::Chart;
+use super::intervals::{self, Row};
 use super::language::{full, own};
-use super::marks::{ACCENT, Dot, QUIET, dots, line, range, reference};
-use super::panel::{Axis, Frame, Panel};
+use super::panel::Panel;
 use super::shown::{Config, Shown, name};
 use crate::reduce::SensitivityRow;
-
-/// Height of a row.
-pub(super) const ROW: f64 = 15.0;
-/// Room for the axis below.
-pub(super) const BELOW: f64 = 58.0;
 
 /// The chart; `None` where no config quantizes every layer.
 pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
@@ -54,36 +47,19 @@ fn percent(row: &SensitivityRow) -> [Option<f64>; 3] {
 }
 
 fn panel(shown: &Shown<'_>, config: Config<'_>, order: &[String]) -> Option<Panel> {
-    let rows = shown.all_layers(config);
-    let all = rows.iter().flat_map(|row| percent(row)).flatten();
-    let texts = estimates(&rows.iter().map(|row| percent(row)).collect::<Vec<_>>(), 3);
-    let (mut sure, mut unsure, mut plots) = (Vec::new(), Vec::new(), Vec::new());
-    for (row, text) in rows.iter().zip(texts) {
-        let place = order.iter().position(|language| *language == row.language)?;
-        let ([Some(value), low, high], y) = (percent(row), place as f64 + 1.0) else { continue };
-        let excludes = low.zip(high).is_some_and(|(low, high)| low > 0.0 || high < 0.0);
-        let colour = if excludes { ACCENT } else { QUIET };
-        plots.extend(low.zip(high).map(|(low, high)| line(&[(low, y), (high, y)], colour, 1.5)));
-        let tip = format!("{}: {text} %", full(&row.language));
-        let dot = Dot { x: value, y, tip, label: String::new() };
-        if excludes { sure.push(dot) } else { unsure.push(dot) }
-    }
-    if rows.is_empty() {
-        return None;
-    }
-    plots.extend(
-        [(sure, ACCENT), (unsure, QUIET)]
-            .into_iter()
-            .filter(|(some, _)| !some.is_empty())
-            .map(|(some, colour)| dots(&some, colour, 3.5)),
-    );
-    let frame = Frame {
-        x: Axis::Numbers { range: range(all.chain([0.0])), unit: "%".to_owned(), log: false },
-        y: Axis::Names { names: order.to_vec(), unit: String::new() },
-        height: BELOW + ROW * order.len() as f64,
+    let cells = shown.all_layers(config);
+    let texts = estimates(&cells.iter().map(|row| percent(row)).collect::<Vec<_>>(), 3);
+    let row = |language: &String| {
+        let at = cells.iter().position(|cell| cell.language == *language);
+        let tip = |at: usize| format!("{}: {} %", full(language), texts[at]);
+        Row {
+            name: language.clone(),
+            numbers: at.map_or([None; 3], |at| percent(cells[at])),
+            tip: at.map(tip).unwrap_or_default(),
+        }
     };
-    let layout = frame.layout().with_reference_line(reference(0.0, Orientation::Vertical, ""));
-    Some(Panel::new(name(config), String::new(), layout, plots))
+    let rows: Vec<Row> = order.iter().rev().map(row).collect();
+    intervals::panel((name(config), String::new()), "%", &rows)
 }
 
 /// A row for each language, the most hurt first.

@@ -7,21 +7,26 @@ mod answer;
 mod chart;
 mod degradation;
 mod depth;
+mod disparity;
 mod forest;
 mod heat;
 mod hypotheses;
+mod intervals;
 mod language;
 mod layers;
+mod limits;
 mod marks;
 mod page;
 mod panel;
 mod pareto;
 mod question;
+mod regressions;
 mod scale;
 mod scatter;
 mod sensitivity;
 mod shares;
 mod shown;
+mod trends;
 mod warning;
 
 use maud::{Markup, html as markup};
@@ -29,8 +34,10 @@ use maud::{Markup, html as markup};
 pub(super) use shown::Shown;
 
 use super::{Medium, Provenance, View, models};
-use crate::reduce::Summary;
-use chart::Chart;
+use crate::reduce::{
+    AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, LayerRow, LeaningRow, LimitRow,
+    RegressionRow, SensitivityRow, ShareRow, Summary,
+};
 
 /// The page.
 pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
@@ -43,7 +50,8 @@ pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
             section(&Shown::of(view), index, provenance)
         })
         .collect();
-    let across = forest::across(summary).map(|chart| markup! { (chart.markup("across")) });
+    let sources = summary.sources_in_words::<AdjustedRow>();
+    let across = forest::across(summary).map(|chart| chart.markup("across", &sources));
     let content = match sections.is_empty() {
         true => markup! { p.lead { "Nothing has been measured yet: this output has no rows." } },
         false => markup! {
@@ -57,19 +65,21 @@ pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
 
 /// What is said and drawn of one model.
 fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
-    let charts: Vec<Chart> = [
-        degradation::chart(shown),
-        pareto::chart(shown),
-        sensitivity::chart(shown),
-        depth::chart(shown),
-        scatter::chart(shown),
-        forest::chart(shown),
-        shares::chart(shown),
-        layers::chart(shown),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let summary = shown.view.summary;
+    let charts = [
+        (degradation::chart(shown), summary.sources_in_words::<SensitivityRow>()),
+        (disparity::chart(shown), summary.sources_in_words::<DisparityRow>()),
+        (pareto::chart(shown), summary.sources_in_words::<ConfigRow>()),
+        (sensitivity::chart(shown), summary.sources_in_words::<SensitivityRow>()),
+        (depth::chart(shown), summary.sources_in_words::<DepthRow>()),
+        (trends::chart(shown), summary.sources_in_words::<LeaningRow>()),
+        (scatter::chart(shown), summary.sources_in_words::<CorrelationRow>()),
+        (forest::chart(shown), summary.sources_in_words::<AdjustedRow>()),
+        (regressions::chart(shown), summary.sources_in_words::<RegressionRow>()),
+        (shares::chart(shown), summary.sources_in_words::<ShareRow>()),
+        (layers::chart(shown), summary.sources_in_words::<LayerRow>()),
+        (limits::chart(shown), summary.sources_in_words::<LimitRow>()),
+    ];
     let prefix = format!("m{}", index + 1);
     markup! {
         section.model id=(prefix) {
@@ -83,7 +93,9 @@ fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
                     code { "report.md" } " and the Parquet files."
                 }
             }
-            @for chart in &charts { (chart.markup(&prefix)) }
+            @for (chart, sources) in &charts {
+                @if let Some(chart) = chart { (chart.markup(&prefix, sources)) }
+            }
         }
     }
 }

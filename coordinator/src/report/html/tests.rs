@@ -8,8 +8,20 @@ use crate::reduce::{ConfigRow, DepthRow, Reducer, SensitivityRow, Summary};
 use crate::study::hypothesis::Correction;
 use crate::study::{Analysis, Families};
 
-const CHARTS: [&str; 8] =
-    ["degradation", "pareto", "sensitivity", "depth", "scatter", "forest", "activation", "weights"];
+const CHARTS: [&str; 12] = [
+    "degradation",
+    "disparity",
+    "pareto",
+    "sensitivity",
+    "depth",
+    "trends",
+    "scatter",
+    "forest",
+    "regressions",
+    "activation",
+    "weights",
+    "limits",
+];
 
 fn few_draws() -> Analysis {
     Analysis { bootstrap_draws: 50, ..Analysis::default() }
@@ -71,6 +83,7 @@ fn every_chart_has_marks_and_a_table() {
         assert_eq!(chart.matches("<figure").count(), chart.matches("viewBox").count());
     }
     assert_eq!(page.matches("class=\"chart\"").count(), CHARTS.len());
+    assert_eq!(page.matches("Source: measured in this run").count(), CHARTS.len());
     assert!(!page.contains("NaN") && !page.contains("inf\"") && !page.contains("clip-path"));
 }
 
@@ -153,7 +166,11 @@ fn models_stand_side_by_side() {
     for id in ["m1-forest", "m2-forest", "across-forest"] {
         assert!(chart(&page, id).contains("class=\"tt\""));
     }
-    assert!(chart(&page, "across-forest").contains("<bdi>two</bdi>"));
+    let across = chart(&page, "across-forest");
+    assert!(across.contains("<bdi>two</bdi>"));
+    for part in ["as it is", "log volume and latin held fixed", "family means", "(mlp_out)"] {
+        assert!(across.contains(part), "{part}");
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn write_rows<R: Row>(path: &str, payloads: &[Bytes]) -> Result<Bytes, StoreErro
         let decoded = decode::<R>(payload);
         rows.extend(decoded.map_err(|source| StoreError::Rows { path: path.to_owned(), source })?);
     }
-    parquet::write(path, &rows)
+    parquet::write(path, &rows, &[])
 }
 
 /// The digest of the IPC bytes that the rows of `unit` in a written part were made of.
