@@ -11,6 +11,8 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+use crate::http::{self, Watched};
+use crate::live::Live;
 use crate::owner::{Options, Outcome, Owner, Run};
 use crate::service;
 use crate::store::{Output, StoreError};
@@ -24,6 +26,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Service {
     run: Run,
     overview: watch::Sender<Arc<Overview>>,
+    /// Where it is shown over HTTP.
+    http: Option<TcpListener>,
 }
 
 /// Why a service broke off.
@@ -43,6 +47,14 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
     },
+    /// Anybody in the network could watch.
+    #[error(
+        "--http {address} can be reached from other machines, and anyone who reaches it can watch the run: listen on 127.0.0.1, or give `serve` --insecure if the network is trusted"
+    )]
+    Watchable {
+        /// The address.
+        address: SocketAddr,
+    },
 }
 
 impl ServeError {
@@ -56,7 +68,7 @@ impl ServeError {
             Self::Store(StoreError::Location { .. } | StoreError::NoRun { .. }) => exit::USAGE,
             Self::Store(_) => exit::BUG,
             Self::Transport(_) => exit::UNFINISHED,
-            Self::Exposed { .. } => exit::USAGE,
+            Self::Exposed { .. } | Self::Watchable { .. } => exit::USAGE,
         }
     }
 }
@@ -78,8 +90,16 @@ impl Service {
         let Resolved { spec, texts, registration, .. } = resolved;
         let spec = Arc::new(spec);
         let overview = Overview::unopened(study.clone(), spec.units());
-        let run = Run { study, spec, texts, registration, output, options };
-        Self { run, overview: watch::Sender::new(Arc::new(overview)) }
+        let live = Arc::new(Live::unseen());
+        let run = Run { study, spec, texts, registration, output, options, live };
+        Self { run, overview: watch::Sender::new(Arc::new(overview)), http: None }
+    }
+
+    /// The service, shown over HTTP on `listener` as well: a live page, metrics and probes.
+    pub fn shown_on(mut self, listener: TcpListener) -> Self {
+        self.run.live = Arc::new(Live::of(&self.run.spec));
+        self.http = Some(listener);
+        self
     }
 
     /// How the run is, at any time.
@@ -98,6 +118,14 @@ pub fn check_exposure(address: SocketAddr, trust: NetworkTrust) -> Result<(), Se
         NetworkTrust::Untrusted if address.ip().is_loopback() => Ok(()),
         NetworkTrust::Untrusted => Err(ServeError::Exposed { address }),
     }
+}
+
+/// Refuses an address for HTTP that other machines can reach, unless the operator has said that the network is trusted.
+///
+/// # Errors
+/// The address is not this machine's own.
+pub fn check_watchable(address: SocketAddr, trust: NetworkTrust) -> Result<(), ServeError> {
+    check_exposure(address, trust).map_err(|_| ServeError::Watchable { address })
 }
 
 /// Whether everyone who can reach the service may send results (`--insecure`).
@@ -119,10 +147,33 @@ pub async fn serve(
     service: Service,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Outcome, ServeError> {
-    if let Some(manifest) = finished(&service.run).await? {
+    let Service { run, overview, http } = service;
+    if let Some(manifest) = finished(&run).await? {
         return Ok(manifest);
     }
-    let (owner, handle, calls) = Owner::open(service.run, service.overview).await?;
+    let Some(http) = http else { return grpc(listener, run, overview, shutdown).await };
+    let spec = run.spec.digest().expect("a spec is JSON: it was read or made as such").to_string();
+    let (overviews, live) = (overview.subscribe(), Arc::clone(&run.live));
+    let watched = Watched { overview: overviews, live, spec };
+    let (over, is_over) = oneshot::channel::<()>();
+    let grpc = async {
+        let outcome = grpc(listener, run, overview, shutdown).await;
+        drop(over);
+        outcome
+    };
+    let shown = http::serve(http, watched, async { drop(is_over.await) });
+    let (outcome, ()) = tokio::join!(grpc, shown);
+    outcome
+}
+
+/// Serves workers and operators.
+async fn grpc(
+    listener: TcpListener,
+    run: Run,
+    overview: watch::Sender<Arc<Overview>>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, ServeError> {
+    let (owner, handle, calls) = Owner::open(run, overview).await?;
     let (over, is_over) = oneshot::channel::<()>();
     let server = service::serve(listener, handle, async { drop(is_over.await) });
     let mut server = std::pin::pin!(server);

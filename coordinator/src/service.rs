@@ -1,10 +1,12 @@
 //! The gRPC edge: decode, one call to the owner, encode. The only file of this crate that names wire types and statuses.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::message::{Drain, Hello, SyncRequest, UnitResult};
+use babelquant_proto::message::{Drain, Hello, RunState, SyncRequest, UnitResult};
 use babelquant_proto::overview::Overview;
 use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::admin_server::{Admin, AdminServer};
@@ -12,11 +14,15 @@ use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer}
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
 use tokio_stream::{Stream, StreamExt};
+use tonic::server::NamedService;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
 use crate::owner::{Call, Checked, Handle, Refusal};
 use crate::verify::{self, Rejection};
@@ -30,12 +36,14 @@ pub(crate) async fn serve(
     handle: Handle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reporting = report_health(reporter, handle.overview.clone());
     let edge = Edge { handle };
     let coordinator = CoordinatorServer::new(edge.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let admin = AdminServer::new(edge).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    Server::builder()
+    let serving = Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .timeout(Duration::from_secs(30))
@@ -46,8 +54,37 @@ pub(crate) async fn serve(
         .load_shed(true)
         .add_service(coordinator)
         .add_service(admin)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
-        .await
+        .add_service(health)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown);
+    tokio::select! {
+        served = serving => served,
+        never = reporting => match never {},
+    }
+}
+
+/// Keeps the standard health service true: serving while workers are granted units or told that the run is complete.
+async fn report_health(
+    reporter: HealthReporter,
+    mut overview: watch::Receiver<Arc<Overview>>,
+) -> Infallible {
+    let mut reported = None;
+    loop {
+        let state = overview.borrow_and_update().state;
+        let status = match state {
+            RunState::Running | RunState::Complete | RunState::CompleteWithQuarantine => {
+                ServingStatus::Serving
+            }
+            RunState::Degraded | RunState::Draining => ServingStatus::NotServing,
+        };
+        if reported.replace(status) != Some(status) {
+            for service in ["", CoordinatorServer::<Edge>::NAME, AdminServer::<Edge>::NAME] {
+                reporter.set_service_status(service, status).await;
+            }
+        }
+        if overview.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -85,11 +122,13 @@ impl Coordinator for Edge {
         &self,
         request: Request<wire::SyncRequest>,
     ) -> Result<Response<wire::SyncReply>, Status> {
+        let arrived = Instant::now();
         let request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
         let spec = Arc::clone(&self.handle.spec);
         let checked = tokio::task::spawn_blocking(move || check(&spec, request)).await;
         let checked = checked.map_err(|error| Status::internal(error.to_string()))?;
         let answer = self.call(|reply| Call::Sync(checked, reply)).await?;
+        self.handle.live.metrics.synced(arrived.elapsed());
         Ok(Response::new(answer.into()))
     }
 }
@@ -128,13 +167,20 @@ impl Admin for Edge {
 /// Sorts the results of a Sync into those of their units and the others.
 fn check(spec: &Spec, mut request: SyncRequest) -> Checked {
     let mut rejected: Vec<(UnitIndex, Rejection)> = Vec::new();
+    let mut losses = BTreeMap::new();
     let mut fits = |result: &UnitResult| {
         let Some(unit) = spec.unit(result.unit) else { return true };
-        let checked = verify::result(spec, unit, result.blake3, &result.ipc);
-        checked.map_err(|rejection| rejected.push((result.unit, rejection))).is_ok()
+        match verify::loss(spec, unit, result.blake3, &result.ipc) {
+            Ok(loss) => losses.extend(loss.map(|loss| (result.unit, loss))),
+            Err(rejection) => {
+                rejected.push((result.unit, rejection));
+                return false;
+            }
+        }
+        true
     };
     request.results.retain(&mut fits);
-    Checked { request, rejected }
+    Checked { request, rejected, losses }
 }
 
 fn invalid(error: ConvertError) -> Status {
