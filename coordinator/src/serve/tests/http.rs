@@ -35,13 +35,8 @@ fn metric(text: &str, start: &str) -> f64 {
     values.reduce(|a, b| a + b).unwrap_or_else(|| panic!("no {start} in\n{text}"))
 }
 
-#[tokio::test]
-async fn metrics_say_what_the_run_did() {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options { linger: Duration::from_secs(60), ..UNHURRIED };
-    let running = start_with(local(folder.path()), spec(1), options).await;
-    let mut idle = Worker::join(&running.address, "idle").await;
-    let mut worker = Worker::join(&running.address, "a").await;
+/// Works until the run is complete, with one garbled result and one failure; how many Syncs that took and how many grants came.
+async fn work_with_faults(worker: &mut Worker) -> (u32, usize) {
     let (mut syncs, mut grants, mut broken) = (0, 0, vec![0]);
     loop {
         let reply = worker.sync().await.unwrap();
@@ -57,6 +52,17 @@ async fn metrics_say_what_the_run_did() {
             worker.request.failures.push(UnitFailure { unit, kind, detail: String::new() });
         }
     }
+    (syncs, grants)
+}
+
+#[tokio::test]
+async fn metrics_say_what_the_run_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { linger: Duration::from_secs(60), ..UNHURRIED };
+    let running = start_with(local(folder.path()), spec(1), options).await;
+    let mut idle = Worker::join(&running.address, "idle").await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    let (syncs, grants) = work_with_faults(&mut worker).await;
     let spec = &worker.spec;
     let cell = (0..spec.units()).map(UnitIndex);
     let cell = cell.filter(|&unit| matches!(spec.unit(unit), Some(Unit::Cell { .. })));
