@@ -24,9 +24,12 @@ mod serve;
 
 pub mod study;
 
+mod http;
 mod service;
 
 mod owner;
+
+mod live;
 
 pub mod scheduler;
 pub mod store;
@@ -44,5 +47,5 @@ mod testing;
 
 pub use analyse::{AnalyseError, analyse};
 pub use owner::{Options, Outcome};
-pub use serve::{NetworkTrust, ServeError, Service, check_exposure, serve};
+pub use serve::{NetworkTrust, ServeError, Service, check_exposure, check_watchable, serve};
 pub use service::{AdminConnection, AdminError, Watched};

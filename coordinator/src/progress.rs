@@ -3,6 +3,7 @@
 mod fetch;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,11 @@ pub(crate) fn written(location: &str) {
     tracing::info!(
         "results are in {location}; the page to look at: {location}/analysis/report.html"
     );
+}
+
+/// Says where the run can be watched.
+pub(crate) fn watched(address: SocketAddr) {
+    tracing::info!("watch the run at http://{address}/");
 }
 
 /// Shows the run until the service ends.

@@ -12,6 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
+use crate::http::{self, Watched};
+use crate::live::Live;
 use crate::owner::{Options, Outcome, Owner, Run};
 use crate::service;
 use crate::store::{Output, StoreError};
@@ -26,6 +28,8 @@ pub struct Service {
     run: Run,
     overview: watch::Sender<Arc<Overview>>,
     access: Access,
+    /// Where it is shown over HTTP.
+    http: Option<TcpListener>,
 }
 
 /// Why a service broke off.
@@ -47,6 +51,14 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
     },
+    /// Anybody in the network could watch.
+    #[error(
+        "--http {address} can be reached from other machines, and anyone who reaches it can watch the run: listen on 127.0.0.1, or give `serve` --insecure if the network is trusted"
+    )]
+    Watchable {
+        /// The address.
+        address: SocketAddr,
+    },
 }
 
 impl ServeError {
@@ -60,7 +72,7 @@ impl ServeError {
             Self::Store(StoreError::Location { .. } | StoreError::NoRun { .. }) => exit::USAGE,
             Self::Store(_) => exit::BUG,
             Self::Transport(_) => exit::UNFINISHED,
-            Self::Exposed { .. } => exit::USAGE,
+            Self::Exposed { .. } | Self::Watchable { .. } => exit::USAGE,
         }
     }
 }
@@ -82,14 +94,24 @@ impl Service {
         let Resolved { spec, texts, registration, .. } = resolved;
         let spec = Arc::new(spec);
         let overview = Overview::unopened(study.clone(), spec.units());
-        let run = Run { study, spec, texts, registration, output, options };
-        Self { run, overview: watch::Sender::new(Arc::new(overview)), access: Access::everyone() }
+        let live = Arc::new(Live::unseen());
+        let run = Run { study, spec, texts, registration, output, options, live };
+        let overview = watch::Sender::new(Arc::new(overview));
+        Self { run, overview, access: Access::everyone(), http: None }
     }
 
     /// The service, for those whom `access` lets in.
     #[must_use]
     pub fn for_callers(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// The service, shown over HTTP on `listener` as well: a live page, metrics and probes.
+    #[must_use]
+    pub fn shown_on(mut self, listener: TcpListener) -> Self {
+        self.run.live = Arc::new(Live::of(&self.run.spec));
+        self.http = Some(listener);
+        self
     }
 
     /// How the run is, at any time.
@@ -122,6 +144,15 @@ pub fn check_exposure(
     }
 }
 
+/// Refuses an address for HTTP that other machines can reach, unless the operator has said that the network is trusted.
+///
+/// # Errors
+/// The address is not this machine's own.
+pub fn check_watchable(address: SocketAddr, trust: NetworkTrust) -> Result<(), ServeError> {
+    check_exposure(address, &Access::everyone(), trust)
+        .map_err(|_| ServeError::Watchable { address })
+}
+
 /// Whether everyone who can reach the service may send results (`--insecure`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkTrust {
@@ -141,12 +172,36 @@ pub async fn serve(
     service: Service,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Outcome, ServeError> {
-    if let Some(manifest) = finished(&service.run).await? {
+    let Service { run, overview, access, http } = service;
+    if let Some(manifest) = finished(&run).await? {
         return Ok(manifest);
     }
-    let (owner, handle, calls) = Owner::open(service.run, service.overview).await?;
+    let Some(http) = http else { return grpc(listener, run, overview, access, shutdown).await };
+    let spec = run.spec.digest().expect("a spec is JSON: it was read or made as such").to_string();
+    let (overviews, live) = (overview.subscribe(), Arc::clone(&run.live));
+    let watched = Watched { overview: overviews, live, spec };
     let (over, is_over) = oneshot::channel::<()>();
-    let server = service::serve(listener, handle, service.access, async { drop(is_over.await) });
+    let grpc = async {
+        let outcome = grpc(listener, run, overview, access, shutdown).await;
+        drop(over);
+        outcome
+    };
+    let shown = http::serve(http, watched, async { drop(is_over.await) });
+    let (outcome, ()) = tokio::join!(grpc, shown);
+    outcome
+}
+
+/// Serves workers and operators.
+async fn grpc(
+    listener: TcpListener,
+    run: Run,
+    overview: watch::Sender<Arc<Overview>>,
+    access: Access,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, ServeError> {
+    let (owner, handle, calls) = Owner::open(run, overview).await?;
+    let (over, is_over) = oneshot::channel::<()>();
+    let server = service::serve(listener, handle, access, async { drop(is_over.await) });
     let mut server = std::pin::pin!(server);
     let outcome = tokio::select! {
         outcome = owner.run(calls, shutdown) => outcome?,

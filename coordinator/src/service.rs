@@ -3,12 +3,14 @@
 
 mod gate;
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use babelquant_proto::credentials::{Bearer, Credentials, CredentialsError, Link};
-use babelquant_proto::message::{Drain, Hello, SyncRequest, UnitResult};
+use babelquant_proto::message::{Drain, Hello, RunState, SyncRequest, UnitResult};
 use babelquant_proto::overview::Overview;
 use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::admin_server::{Admin, AdminServer};
@@ -16,13 +18,17 @@ use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer}
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body;
+use tonic::server::NamedService;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Error as TransportError, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use tower::filter::FilterLayer;
 
 use crate::access::{Access, Refusals, admit};
@@ -49,6 +55,8 @@ pub(crate) async fn serve(
     let (admitted, connections) = mpsc::channel(WAITING_MAX);
     let admitting = admit(listener, access.acceptor(), admitted, Arc::clone(&refusals));
     let gate = Gate { access, refusals };
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let reporting = report_health(reporter, handle.overview.clone());
     let edge = Edge { handle };
     let coordinator = CoordinatorServer::new(edge.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -66,12 +74,39 @@ pub(crate) async fn serve(
         .layer(FilterLayer::new(move |request: http::Request<Body>| gate.check(request)))
         .add_service(coordinator)
         .add_service(admin)
+        .add_service(health)
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown);
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         served = &mut serving => served,
         // Nobody takes connections any more: what is open may end.
         () = admitting => serving.await,
+        never = reporting => match never {},
+    }
+}
+
+/// Keeps the standard health service true: serving while workers are granted units or told that the run is complete.
+async fn report_health(
+    reporter: HealthReporter,
+    mut overview: watch::Receiver<Arc<Overview>>,
+) -> Infallible {
+    let mut reported = None;
+    loop {
+        let state = overview.borrow_and_update().state;
+        let status = match state {
+            RunState::Running | RunState::Complete | RunState::CompleteWithQuarantine => {
+                ServingStatus::Serving
+            }
+            RunState::Degraded | RunState::Draining => ServingStatus::NotServing,
+        };
+        if reported.replace(status) != Some(status) {
+            for service in ["", CoordinatorServer::<Edge>::NAME, AdminServer::<Edge>::NAME] {
+                reporter.set_service_status(service, status).await;
+            }
+        }
+        if overview.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -110,11 +145,13 @@ impl Coordinator for Edge {
         &self,
         request: Request<wire::SyncRequest>,
     ) -> Result<Response<wire::SyncReply>, Status> {
+        let arrived = Instant::now();
         let request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
         let spec = Arc::clone(&self.handle.spec);
         let checked = tokio::task::spawn_blocking(move || check(&spec, request)).await;
         let checked = checked.map_err(|error| Status::internal(error.to_string()))?;
         let answer = self.call(|reply| Call::Sync(checked, reply)).await?;
+        self.handle.live.metrics.synced(arrived.elapsed());
         Ok(Response::new(answer.into()))
     }
 }
@@ -153,13 +190,20 @@ impl Admin for Edge {
 /// Sorts the results of a Sync into those of their units and the others.
 fn check(spec: &Spec, mut request: SyncRequest) -> Checked {
     let mut rejected: Vec<(UnitIndex, Rejection)> = Vec::new();
+    let mut losses = BTreeMap::new();
     let mut fits = |result: &UnitResult| {
         let Some(unit) = spec.unit(result.unit) else { return true };
-        let checked = verify::result(spec, unit, result.blake3, &result.ipc);
-        checked.map_err(|rejection| rejected.push((result.unit, rejection))).is_ok()
+        match verify::loss(spec, unit, result.blake3, &result.ipc) {
+            Ok(loss) => losses.extend(loss.map(|loss| (result.unit, loss))),
+            Err(rejection) => {
+                rejected.push((result.unit, rejection));
+                return false;
+            }
+        }
+        true
     };
     request.results.retain(&mut fits);
-    Checked { request, rejected }
+    Checked { request, rejected, losses }
 }
 
 fn invalid(error: ConvertError) -> Status {

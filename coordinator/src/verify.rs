@@ -8,6 +8,8 @@ use babelquant_proto::{
 };
 use thiserror::Error;
 
+use crate::live::Loss;
+
 /// Why a result is refused.
 #[derive(Debug, Error)]
 pub enum Rejection {
@@ -64,22 +66,32 @@ pub enum Rejection {
 /// # Errors
 /// What is wrong with them.
 pub fn result(spec: &Spec, unit: Unit<'_>, claimed: Digest, ipc: &[u8]) -> Result<(), Rejection> {
+    loss(spec, unit, claimed, ipc).map(drop)
+}
+
+/// As `result`; of a cell, what its rows say while they are at hand.
+pub(crate) fn loss(
+    spec: &Spec,
+    unit: Unit<'_>,
+    claimed: Digest,
+    ipc: &[u8],
+) -> Result<Option<Loss>, Rejection> {
     let found = Digest::of(ipc);
     if found != claimed {
         return Err(Rejection::Digest { found, claimed });
     }
     match unit {
-        Unit::Weights { .. } => rows(ipc, |row| weights(spec, unit, row)).map(drop),
+        Unit::Weights { .. } => rows(ipc, |row| weights(spec, unit, row)).map(|_| None),
         Unit::Quantization { model, layer } => {
             let rows = decode_own(ipc, |row| quantization(spec, unit, row))?;
-            every_config(spec, (model, layer), &rows)
+            every_config(spec, (model, layer), &rows).map(|()| None)
         }
         Unit::Baseline { model, shard } => {
-            rows(ipc, |row| activations(spec, (model, shard), row)).map(drop)
+            rows(ipc, |row| activations(spec, (model, shard), row)).map(|_| None)
         }
         Unit::Cell { shard, .. } => {
             let rows = rows::<DocumentRow>(ipc, |row| documents(spec, unit, row))?;
-            complete(self::shard(spec, shard), &rows)
+            complete(self::shard(spec, shard), &rows).map(|()| Some(Loss::of(&rows)))
         }
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn authorise(method: &str, caller: Caller) -> Result<(), Denial> {
     let may = match method.rsplit_once('/') {
         Some(("/babelquant.v1.Coordinator", _)) => caller == Caller::Worker,
         Some(("/babelquant.v1.Admin", "Status" | "Watch")) => true,
+        Some(("/grpc.health.v1.Health", _)) => true,
         Some(("/babelquant.v1.Admin", _)) => caller == Caller::Admin,
         _ => false,
     };
@@ -97,7 +98,7 @@ mod tests {
             ("//babelquant.v1.Admin/Status", nobody),
             ("/babelquant.v1.admin/Status", nobody),
             ("/babelquant.v2.Coordinator/Sync", nobody),
-            ("/grpc.health.v1.Health/Check", nobody),
+            ("/grpc.health.v1.Health/Check", all),
             ("/", nobody),
             ("", nobody),
         ] {

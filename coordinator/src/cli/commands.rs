@@ -18,7 +18,7 @@ use super::{
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
-use crate::serve::{Service, check_exposure, serve};
+use crate::serve::{NetworkTrust, Service, check_exposure, check_watchable, serve};
 use crate::store::Output;
 use crate::study::hypothesis::prospects;
 use crate::study::plan;
@@ -81,6 +81,7 @@ pub(super) async fn measure(
     out: &str,
     inside: Inside,
 ) -> Result<(Outcome, Output), Stop> {
+    let http = bind_http(inside.http, NetworkTrust::Untrusted).await?;
     let output = prepare(study, &resolved, out).await?;
     let worker = LocalWorker {
         models: resolved.places(),
@@ -94,15 +95,17 @@ pub(super) async fn measure(
     let returning = Duration::ZERO;
     let options = Options { patience: LOCAL_PATIENCE, returning, ..Options::default() };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
-    let shown = progress::show(service.watch());
+    let service = shown(service, http)?;
+    let progress = progress::show(service.watch());
     let run = local::run(service, worker, termination());
-    let (outcome, ()) = tokio::join!(run, shown);
+    let (outcome, ()) = tokio::join!(run, progress);
     Ok((outcome?, output))
 }
 
 async fn run_service(flags: Serve) -> Result<u8, Stop> {
-    let access = flags.asked.access()?;
-    check_exposure(flags.listen, &access, flags.asked.trust())?;
+    let (access, trust) = (flags.asked.access()?, flags.asked.trust());
+    check_exposure(flags.listen, &access, trust)?;
+    let http = bind_http(flags.http, trust).await?;
     let study = flags.what.study()?;
     let resolved = models::resolve(&study).await?;
     let output = prepare(&study, &resolved, &flags.out).await?;
@@ -121,15 +124,36 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         None => None,
     };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
-    let service = service.for_callers(access);
-    let shown = progress::show(service.watch());
-    let (outcome, ()) = tokio::join!(serve(listener, service, termination()), shown);
+    let service = shown(service.for_callers(access), http)?;
+    let progress = progress::show(service.watch());
+    let (outcome, ()) = tokio::join!(serve(listener, service, termination()), progress);
     if let Some((file, url)) = announced
         && let Err(error) = file.remove(&url)
     {
         tracing::warn!(%error, "the coordinator file stays, although nobody answers there");
     }
     conclude(outcome?, &output, study.analysis).await
+}
+
+/// Listens where `--http` says, before any work starts.
+async fn bind_http(
+    address: Option<SocketAddr>,
+    trust: NetworkTrust,
+) -> Result<Option<TcpListener>, Stop> {
+    let Some(address) = address else { return Ok(None) };
+    check_watchable(address, trust)?;
+    let listener = TcpListener::bind(address).await.map_err(|source| {
+        let cause = anyhow::Error::new(source);
+        Stop::new(exit::UNFINISHED, cause.context(format!("cannot listen on --http {address}")))
+    })?;
+    Ok(Some(listener))
+}
+
+/// The service, shown over HTTP where that is wanted, and a line that says where.
+fn shown(service: Service, http: Option<TcpListener>) -> Result<Service, Stop> {
+    let Some(listener) = http else { return Ok(service) };
+    progress::watched(listener.local_addr()?);
+    Ok(service.shown_on(listener))
 }
 
 /// Writes the coordinator file; returns it with the URL in it.

@@ -80,6 +80,7 @@ enum Command {
     /// Run a study on this machine and print its report
     #[command(after_help = "Examples:
   babelquant run study.toml --out results/
+  babelquant run study.toml --http 127.0.0.1:8080     (watch it at http://127.0.0.1:8080/)
   babelquant run --model facebook/xglm-564M --corpus 'ntrex/{language}.txt'
   babelquant run --model EleutherAI/pythia-160m --revision step143000 --corpus 'ntrex/{language}.txt'
   babelquant run --model models/bloom-560m --corpus 'ntrex/{language}.txt'     (a directory)
@@ -172,6 +173,9 @@ struct Inside {
     /// Units held at a time; more of one shard share the baseline's logits
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     slots: u16,
+    /// Show the run in a browser at this address of this machine; also /metrics, /healthz, /readyz
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]
@@ -262,6 +266,9 @@ struct Serve {
     listen: SocketAddr,
     #[command(flatten)]
     asked: access::Asked,
+    /// Show the run in a browser at this address, read-only; also /metrics, /healthz, /readyz; port 0 picks a free one
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<SocketAddr>,
     /// Write the address to this file, on storage that all machines share, while the coordinator runs
     #[arg(long, value_name = "PATH")]
     coordinator_file: Option<PathBuf>,
@@ -349,6 +356,8 @@ mod tests {
         assert!(!parse("babelquant run --model m"));
         assert!(!parse("babelquant serve s.toml --listen nowhere"));
         assert!(!parse("babelquant serve s.toml --host h"));
+        assert!(parse("babelquant serve s.toml --http 127.0.0.1:0"));
+        assert!(!parse("babelquant run s.toml --http 8080"));
         assert!(parse("babelquant status --coordinator-file f --watch --json"));
         assert!(!parse("babelquant status"));
         assert!(!parse("babelquant status http://h:1 --coordinator-file f"));

@@ -97,6 +97,7 @@ impl Owner {
         let now = self.now();
         let ask = Input::Ask { session: waiting.session, want: waiting.want };
         let units = self.scheduler.step(now, ask).grants;
+        self.run.live.metrics.granted(units.len());
         units.into_iter().map(|unit| self.grant(unit, &mut waiting.shards)).collect()
     }
 

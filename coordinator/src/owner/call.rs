@@ -1,10 +1,13 @@
 //! Calls to the owner and why they are refused, in domain types. Not the wire.
 
+use std::collections::BTreeMap;
+
 use babelquant_proto::message::{Drain, Hello, Session, SyncReply, SyncRequest, Welcome};
 use babelquant_proto::{UnitIndex, WIRE_MAJOR};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use crate::live::Loss;
 use crate::store::StoreError;
 use crate::verify::Rejection;
 
@@ -23,6 +26,8 @@ pub(crate) struct Checked {
     pub(crate) request: SyncRequest,
     /// The results that are none of their unit's.
     pub(crate) rejected: Vec<(UnitIndex, Rejection)>,
+    /// What the others say, those of cells.
+    pub(crate) losses: BTreeMap<UnitIndex, Loss>,
 }
 
 /// Why a call is refused.

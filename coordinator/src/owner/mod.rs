@@ -8,24 +8,27 @@ mod drain;
 mod options;
 mod overview;
 mod register;
+mod show;
 mod turn;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use babelquant_proto::Spec;
 use babelquant_proto::message::{RunState, Session};
 use babelquant_proto::overview::Overview;
+use babelquant_proto::{Spec, UnitIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::live::{Live, Loss};
 use crate::scheduler::{Geometry, Scheduler};
 use crate::store::{Entry, Output, RunFile, Store, StoreError};
 use crate::study::{Registration, Texts};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
 pub use options::{Options, Outcome};
+use show::show_earlier;
 
 /// Most calls that wait for the owner: a thousand workers have one call each, and each call is a request in memory.
 const CALLS_MAX: usize = 1024;
@@ -41,6 +44,7 @@ pub(crate) struct Run {
     pub(crate) registration: Registration,
     pub(crate) output: Output,
     pub(crate) options: Options,
+    pub(crate) live: Arc<Live>,
 }
 
 /// Scheduler, store and the calls that wait.
@@ -54,6 +58,8 @@ pub(crate) struct Owner {
     next_session: u64,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
+    /// What its results say, those of cells.
+    losses: BTreeMap<UnitIndex, Loss>,
     /// Why commits fail, while they do.
     degraded: Option<Failing>,
     /// Since when the run is complete and its manifest written.
@@ -78,6 +84,7 @@ pub(crate) struct Handle {
     pub(crate) spec: Arc<Spec>,
     pub(crate) calls: mpsc::Sender<Call>,
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
+    pub(crate) live: Arc<Live>,
 }
 
 impl Owner {
@@ -94,7 +101,9 @@ impl Owner {
         let scheduler = Scheduler::restore(geometry, lease, returning, records, store.done());
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
-        let handle = Handle { spec, calls: sender, overview: overview.subscribe() };
+        let live = Arc::clone(&run.live);
+        let handle = Handle { spec, calls: sender, overview: overview.subscribe(), live };
+        show_earlier(&run.live, &scheduler, &run.spec);
         let owner = Self {
             next_session: store.epoch() << 32,
             run,
@@ -103,6 +112,7 @@ impl Owner {
             store,
             started: Instant::now(),
             backlog: Vec::new(),
+            losses: BTreeMap::new(),
             degraded: None,
             complete: None,
             draining: None,

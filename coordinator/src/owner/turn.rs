@@ -2,11 +2,13 @@
 //! can be answered is. Not the loop.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use babelquant_proto::message::{UnitResult, Verdict, VerdictKind};
 use babelquant_proto::{FailureKind, UnitIndex};
 
 use super::answer::Waiting;
+use super::show::show;
 use super::{Call, Checked, Failing, Owner, Refusal};
 use crate::scheduler::{Input, Record, Report, Standing};
 use crate::store::{Entry, StoreError};
@@ -14,6 +16,7 @@ use crate::store::{Entry, StoreError};
 impl Owner {
     /// Handles a group of calls.
     pub(super) async fn turn(&mut self, calls: &mut Vec<Call>) -> Result<(), StoreError> {
+        self.run.live.turn();
         for call in calls.drain(..) {
             match call {
                 Call::Register(hello, reply) => self.answer_register(hello, reply).await?,
@@ -26,6 +29,7 @@ impl Owner {
         }
         let now = self.now();
         let records = self.scheduler.step(now, Input::Tick).records;
+        self.run.live.metrics.leases_expired(records.len());
         self.enter(records, &mut BTreeMap::new());
         self.store_all().await?;
         self.answer_waiting();
@@ -35,13 +39,14 @@ impl Owner {
 
     /// Tells the scheduler what a worker says; the worker's answer waits for the commit.
     async fn report(&mut self, checked: Checked) -> Result<Result<Waiting, Refusal>, StoreError> {
-        let Checked { request, rejected } = checked;
+        let Checked { request, rejected, losses } = checked;
         if !self.scheduler.knows(request.session) {
             return Ok(Err(Refusal::Session(request.session)));
         }
         let mut failures = Vec::new();
         for failure in request.failures {
             tracing::warn!(unit = %failure.unit, kind = %failure.kind, detail = failure.detail, "a unit failed");
+            self.run.live.metrics.failed(failure.kind);
             failures.push((failure.unit, failure.kind));
         }
         let mut waiting = Waiting::new(&request.holding, request.session, request.want);
@@ -71,9 +76,11 @@ impl Owner {
             draining: request.draining,
         };
         let now = self.now();
+        let held = self.held(now, results.keys());
         let effects = self.scheduler.step(now, Input::Report(report));
         waiting.revoked = effects.revoked;
         waiting.accepted = self.enter(effects.records, &mut results);
+        self.show_report(&waiting, &held, losses);
         Ok(Ok(waiting))
     }
 
@@ -105,12 +112,14 @@ impl Owner {
         for record in records {
             match record {
                 Record::Done { unit } => {
-                    if let Some(UnitResult { blake3: digest, ipc: payload, .. }) =
+                    let Some(UnitResult { blake3: digest, ipc: payload, .. }) =
                         results.remove(&unit)
-                    {
-                        self.backlog.push(Entry::Result { unit, digest, payload });
-                        accepted.push(unit);
-                    }
+                    else {
+                        self.run.live.metrics.violated();
+                        continue;
+                    };
+                    self.backlog.push(Entry::Result { unit, digest, payload });
+                    accepted.push(unit);
                 }
                 Record::Charge { unit, worker, fault } => {
                     tracing::warn!(%unit, worker, %fault, "a unit is charged");
@@ -128,13 +137,20 @@ impl Owner {
     /// Commits the backlog and writes the parts that are complete. Where the storage refuses, everything stays as it is and the
     /// run is degraded until a later turn succeeds.
     async fn store_all(&mut self) -> Result<(), StoreError> {
+        let live = Arc::clone(&self.run.live);
         let stored = async {
+            let bytes = self.backlog.iter().map(Entry::bytes).sum();
+            live.metrics.in_flight(bytes);
+            let before = self.started.elapsed();
             self.store.commit(self.backlog.clone()).await?;
+            let now = self.started.elapsed();
             if !self.backlog.is_empty() {
                 tracing::debug!(records = self.backlog.len(), "committed");
+                live.metrics.committed(bytes, now.saturating_sub(before));
+                live.metrics.in_flight(0);
             }
-            let now = self.started.elapsed();
             for entry in self.backlog.drain(..) {
+                show(&live, &entry, self.losses.remove(&entry.unit()));
                 self.scheduler.step(now, Input::Durable(entry.record()));
             }
             self.store.compact().await

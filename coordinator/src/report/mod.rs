@@ -40,6 +40,7 @@ use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
 
 pub use harness::harness;
+pub(crate) use html::{STYLE, full_name, own_name};
 pub use provenance::Provenance;
 pub(crate) use recipe::{recipe, recipe_losses};
 

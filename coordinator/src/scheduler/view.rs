@@ -66,6 +66,11 @@ impl Scheduler {
         named.collect()
     }
 
+    /// For how long a unit has been lent; `None` where nobody holds it.
+    pub fn held(&self, now: Duration, UnitIndex(unit): UnitIndex) -> Option<Duration> {
+        self.sessions.since(unit).map(|since| now.saturating_sub(since))
+    }
+
     /// Results that became durable, per second, in the last two minutes; `None` before the first.
     pub fn per_second(&self, now: Duration) -> Option<f64> {
         self.pace.per_second(now)

@@ -53,6 +53,14 @@ impl Entry {
         }
     }
 
+    /// Size of the result.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Result { payload, .. } => payload.len(),
+            Self::Charge { .. } | Self::Quarantine { .. } => 0,
+        }
+    }
+
     /// What the scheduler needs to know of it.
     pub fn record(&self) -> Record {
         match self.clone() {

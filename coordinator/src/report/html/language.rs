@@ -7,7 +7,7 @@ fn known(code: &str) -> Option<Language> {
 }
 
 /// `Thai (tha)`, or the code alone.
-pub(super) fn full(code: &str) -> String {
+pub(crate) fn full(code: &str) -> String {
     match known(code) {
         Some(language) => format!("{} ({code})", english(language)),
         None => code.to_owned(),
@@ -21,7 +21,7 @@ fn english(language: Language) -> &'static str {
 }
 
 /// The language's name in itself.
-pub(super) fn own(code: &str) -> String {
+pub(crate) fn own(code: &str) -> String {
     known(code).and_then(|language| language.to_autonym()).unwrap_or_default().to_owned()
 }
 

@@ -31,6 +31,8 @@ mod warning;
 
 use maud::{Markup, html as markup};
 
+pub(crate) use language::{full as full_name, own as own_name};
+pub(crate) use page::STYLE;
 pub(super) use shown::Shown;
 
 use super::{Medium, Provenance, View, models};

@@ -6,7 +6,7 @@ use super::super::Provenance;
 use super::super::number::fixed;
 use crate::reduce::Summary;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// Nothing is loaded, sent or framed, whatever a name in the data says.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";

@@ -128,7 +128,7 @@ async fn a_flood_of_resets_costs_its_own_connection() {
         let Ok(ready) = flood.clone().ready().await else { break };
         flood = ready;
         let request =
-            http::Request::post(format!("{}/babelquant.v1.Admin/Status", running.address));
+            ::http::Request::post(format!("{}/babelquant.v1.Admin/Status", running.address));
         let Ok((answer, mut body)) = flood.send_request(request.body(()).unwrap(), false) else {
             break;
         };

@@ -23,6 +23,8 @@ use crate::study::Registration;
 use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec, texts};
 
+mod http;
+
 /// Times short enough for a test that loses workers, and a tick that is not what it waits for.
 const QUICK: Options = Options {
     lease: Duration::from_millis(300),
@@ -39,6 +41,7 @@ const UNHURRIED: Options = Options { lease: Duration::from_secs(60), ..QUICK };
 
 struct Running {
     address: String,
+    http: std::net::SocketAddr,
     outcome: tokio::task::JoinHandle<Result<Outcome, ServeError>>,
     stop: oneshot::Sender<()>,
 }
@@ -59,7 +62,10 @@ async fn start_for(access: Access, output: Output, spec: Spec, options: Options)
     let (directories, others) = (Vec::new(), Vec::new());
     let registration = Registration::default();
     let resolved = Resolved { texts: texts(&spec), spec, directories, others, registration };
-    let service = Service::new("test".to_owned(), resolved, output, options).for_callers(access);
+    let watched = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let http = watched.local_addr().unwrap();
+    let service = Service::new("test".to_owned(), resolved, output, options);
+    let service = service.for_callers(access).shown_on(watched);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         if stopped.await.is_err() {
@@ -67,7 +73,7 @@ async fn start_for(access: Access, output: Output, spec: Spec, options: Options)
         }
     };
     let outcome = tokio::spawn(serve(listener, service, shutdown));
-    Running { address, outcome, stop }
+    Running { address, http, outcome, stop }
 }
 
 fn local(folder: &Path) -> Output {
