@@ -395,7 +395,7 @@ impl Cluster {
     /// True where another live worker has a result of the unit that it could not hand in yet. Costs too much to ask in a large
     /// cluster at every grant, so only every 64th unit is looked at there.
     fn is_known_elsewhere(&self, worker: usize, unit: u64) -> bool {
-        let looked_at = self.plan.workers <= 64 || unit % 4096 == 0;
+        let looked_at = self.plan.workers <= 64 || unit.is_multiple_of(4096);
         let others = || self.workers.iter().enumerate().filter(|&(other, _)| other != worker);
         looked_at && others().any(|(_, other)| other.finished.contains(&unit))
     }

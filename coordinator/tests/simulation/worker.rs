@@ -106,5 +106,5 @@ impl Worker {
 fn takes(unit: u64) -> Millis {
     let mixed = unit.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     let usual = 20 + mixed % 40;
-    if mixed % 997 == 0 { usual * 100 } else { usual }
+    if mixed.is_multiple_of(997) { usual * 100 } else { usual }
 }

@@ -275,11 +275,12 @@ mod tests {
             "partial(bytes_per_token, relative_perplexity|latin,log_mc4) > .25",
             "partial(bytes_per_token, relative_perplexity | latin, log_mc4) > 0.25",
         );
+        let of = |statistic| if statistic == Statistic::Partial { " | latin" } else { "" };
         for statistic in Statistic::ALL {
+            let (name, of) = (statistic.name(), of(statistic));
             for predictor in Predictor::ALL {
                 for outcome in Outcome::ALL {
-                    let of = if statistic == Statistic::Partial { " | latin" } else { "" };
-                    let text = format!("{}({predictor}, {outcome}{of}) < -0.125", statistic.name());
+                    let text = format!("{name}({predictor}, {outcome}{of}) < -0.125");
                     check(&text, &text);
                 }
             }
