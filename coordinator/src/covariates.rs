@@ -147,6 +147,16 @@ impl Covariates {
         }
     }
 
+    /// Whether a language is written in Latin script.
+    pub fn is_latin(&self, language: &str) -> Option<bool> {
+        self.script(language).map(|script| script == "Latn")
+    }
+
+    /// log10 of the amount of training text of a language by a column; `None` where there is none.
+    pub fn log_volume(&self, language: &str, column: &str) -> Option<f64> {
+        self.volume(language, column).filter(|volume| *volume > 0.0).map(f64::log10)
+    }
+
     /// The family of a language.
     pub fn family<'a>(&'a self, language: &str) -> Option<&'a str> {
         self.find(language, |covariate| covariate.family.as_deref())

@@ -53,7 +53,7 @@ pub enum ServeError {
     },
     /// Anybody in the network could watch.
     #[error(
-        "--http {address} can be reached from other machines, and anyone who reaches it can watch the run: listen on 127.0.0.1, or give `serve` --insecure if the network is trusted"
+        "--http {address} can be reached from other machines, and anyone who reaches it can watch the run: listen on 127.0.0.1, which a tunnel or a proxy can reach, or give `serve` --insecure, without certificates and tokens, if the network is trusted"
     )]
     Watchable {
         /// The address.
@@ -179,7 +179,7 @@ pub async fn serve(
     let Some(http) = http else { return grpc(listener, run, overview, access, shutdown).await };
     let spec = run.spec.digest().expect("a spec is JSON: it was read or made as such").to_string();
     let (overviews, live) = (overview.subscribe(), Arc::clone(&run.live));
-    let watched = Watched { overview: overviews, live, spec };
+    let watched = Watched::new(overviews, live, spec);
     let (over, is_over) = oneshot::channel::<()>();
     let grpc = async {
         let outcome = grpc(listener, run, overview, access, shutdown).await;

@@ -61,16 +61,11 @@ pub enum Rejection {
     },
 }
 
-/// Refuses bytes that are no complete result of `unit`.
+/// Refuses bytes that are no complete result of `unit`; of a cell, what its rows say while they are at hand.
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn result(spec: &Spec, unit: Unit<'_>, claimed: Digest, ipc: &[u8]) -> Result<(), Rejection> {
-    loss(spec, unit, claimed, ipc).map(drop)
-}
-
-/// As `result`; of a cell, what its rows say while they are at hand.
-pub(crate) fn loss(
+pub(crate) fn result(
     spec: &Spec,
     unit: Unit<'_>,
     claimed: Digest,

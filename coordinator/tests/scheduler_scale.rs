@@ -101,16 +101,11 @@ impl World {
 
     /// The coordinator dies and comes back; every other worker forgets what it held, the others offer it again.
     fn restart(&mut self) {
-        self.scheduler = Scheduler::new(Self::geometry(), Duration::from_secs(15));
-        for record in std::mem::take(&mut self.faults) {
-            self.scheduler.step(self.now, Input::Durable(record.clone()));
-            self.faults.push(record);
-        }
-        for unit in (0..Self::geometry().units()).map(UnitIndex) {
-            if self.done[(unit.0 / 64) as usize] >> (unit.0 % 64) & 1 == 1 {
-                self.scheduler.step(self.now, Input::Durable(Record::Done { unit }));
-            }
-        }
+        let (geometry, lease) = (Self::geometry(), Duration::from_secs(15));
+        let is_done = |unit: &u64| self.done[(unit / 64) as usize] >> (unit % 64) & 1 == 1;
+        let done = (0..geometry.units()).filter(is_done).map(|unit| unit..unit + 1);
+        let faults = self.faults.iter().cloned();
+        self.scheduler = Scheduler::restore(geometry, lease, self.now, faults, done);
         self.session_base += WORKERS as u64;
         self.held.iter_mut().step_by(2).for_each(BTreeSet::clear);
         self.join_all();

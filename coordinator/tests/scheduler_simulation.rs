@@ -66,7 +66,7 @@ fn a_thousand_seeds() {
 }
 
 #[test]
-#[ignore = "nightly: prints the figure that the README quotes"]
+#[ignore = "nightly: two plays of ten million units take a minute"]
 fn ten_million_units_and_a_hundred_restarts() {
     let plan = Plan {
         seed: 1,

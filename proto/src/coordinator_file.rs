@@ -2,9 +2,10 @@
 //! workers and people read it. Not a lock, and no proof that somebody answers there.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::whole_file::{Keep, put_whole};
 
 /// A file that holds the URL of a coordinator while there is one.
 ///
@@ -49,15 +50,7 @@ impl CoordinatorFile {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, url: &str) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let readable = fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new()
-            .permissions(readable)
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(format!("{url}\n").as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path)?;
-        Ok(())
+        put_whole(&self.path, &format!("{url}\n"), 0o644, Keep::Nothing)
     }
 
     /// Removes the file where it still holds this URL: a successor's is left alone.

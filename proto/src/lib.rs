@@ -1,8 +1,9 @@
 //! What coordinator and workers share: the spec of a run, the units it generates, the rows that units return and the wire.
 //!
-//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the four rooms that touch a disk or
-//! the network are `model`, because both sides must agree on what a model's files are, `hub`, where both find them,
-//! `coordinator_file`, where one side tells the other where it is, and `credentials`, because both programs call a coordinator.
+//! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the rooms that touch a disk or the
+//! network are `model`, because both sides must agree on what a model's files are, `hub`, where both find them,
+//! `coordinator_file`, where one side tells the other where it is, `credentials`, because both programs call a coordinator, and `whole_file`, which
+//! writes for both.
 
 mod components;
 mod convert;
@@ -29,6 +30,7 @@ mod scope;
 mod shard;
 mod spec;
 mod unit;
+mod whole_file;
 mod words;
 
 pub use components::{Component, Components, Part, Role};
@@ -50,6 +52,7 @@ pub use spec::{
     Batch, Calibration, CheckpointPart, Dtype, LanguageCorpus, Metrics, ModelPart, Spec, Windows,
 };
 pub use unit::{Unit, UnitIndex};
+pub use whole_file::{Keep, put_whole};
 pub use words::{Kind, Words};
 
 /// Generated wire types; named only here, in the worker's `client` and in the coordinator's `service`.

@@ -8,15 +8,13 @@ use std::process::Command;
 use babelquant_coordinator::certificates::issue;
 use time::{Duration, OffsetDateTime};
 
-use crate::cluster::{Study, bytes, same, undisturbed};
-use crate::golden::folder;
-use crate::process::Process;
+use crate::cluster::{Study, bytes, same, undisturbed, worker_of};
+use crate::process::{Process, babelquant};
 
 /// Certificates as `babelquant certs` makes them.
 fn certificates(study: &Study) -> PathBuf {
     let path = study.path("certs");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
-    let output = Process::start("certs", command.arg("certs").arg(&path)).expect(0);
+    let output = babelquant(&["certs", text(&path)]).expect(0);
     for name in ["ca.pem", "coordinator.pem", "worker.pem", "admin.pem", "reader.pem"] {
         assert!(output.contains(&format!("wrote {}", path.join(name).display())), "{output}");
     }
@@ -34,15 +32,11 @@ fn copy(study: &Study, name: &str, files: &[(&Path, &str)]) -> PathBuf {
 }
 
 fn worker(address: &str, flags: &[&str]) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
-    command.args(["--coordinator", address, "--give-up", "60", "--models"]);
-    command.arg(folder().join("bloom")).args(flags);
-    Process::start("worker", &mut command)
+    worker_of(&[&["--coordinator", address], flags].concat(), "worker", "16")
 }
 
 fn status(address: &str, flags: &[&str]) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
-    Process::start("status", command.args(["status", address]).args(flags))
+    babelquant(&[&["status", address], flags].concat())
 }
 
 fn text(path: &Path) -> &str {

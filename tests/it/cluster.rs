@@ -81,11 +81,11 @@ impl Study {
 }
 
 pub(crate) fn worker(address: &str, name: &str, slots: &str) -> Process {
-    worker_of(["--coordinator", address], name, slots)
+    worker_of(&["--coordinator", address], name, slots)
 }
 
-/// A worker that finds its coordinator through these flags.
-pub(crate) fn worker_of(place: [&str; 2], name: &str, slots: &str) -> Process {
+/// A worker that finds its coordinator, and is let in, through these flags.
+pub(crate) fn worker_of(place: &[&str], name: &str, slots: &str) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
     command.args(place).args(["--name", name, "--slots", slots, "--give-up", "60"]);
     command.arg("--models").arg(folder().join("bloom"));

@@ -1,21 +1,14 @@
 //! What an operator asks and says of a run, with real processes: status, drain, and the file through which a coordinator is found.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use crate::cluster::{Study, bytes, same, undisturbed, worker, worker_of};
-use crate::process::Process;
+use crate::process::{Process, babelquant as start};
 
 /// Runs `babelquant` to its end and holds the exit code to `code`.
 #[track_caller]
 fn babelquant(args: &[&str], code: i32) -> String {
     start(args).expect(code)
-}
-
-fn start(args: &[&str]) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
-    Process::start(args[0], command.args(args))
 }
 
 fn overview(address: &str) -> Value {
@@ -94,7 +87,7 @@ fn a_coordinator_that_moves_is_found_through_its_file() {
     };
     let missing = babelquant(&["status", "--coordinator-file", file], 75);
     assert!(missing.contains("does not exist"), "{missing}");
-    let worker = worker_of(["--coordinator-file", file], "early", "4");
+    let worker = worker_of(&["--coordinator-file", file], "early", "4");
     worker.wait_for("waiting for the coordinator file");
     let first = serve();
     first.wait_for("committed");

@@ -24,6 +24,12 @@ struct Lines {
     open: usize,
 }
 
+/// `babelquant` with these arguments.
+pub(crate) fn babelquant(arguments: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
+    Process::start(arguments[0], command.args(arguments))
+}
+
 impl Process {
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

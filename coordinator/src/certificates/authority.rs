@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use babelquant_proto::Keep;
 use babelquant_proto::credentials::Name;
 use rcgen::{
     BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 use time::{Duration, OffsetDateTime};
 
-use super::files::{Keep, certificate, load_key, load_or_make_key, write};
+use super::files::{certificate, load_key, load_or_make_key, write};
 use super::{CertificateError, Issued, SKEW, common_name};
 
 /// Days that an authority is good for.

@@ -1,12 +1,13 @@
 //! The files of a folder of certificates: what is there already, and how a new one appears whole. Private keys are for their
 //! owner alone.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use babelquant_proto::credentials::Name;
+use babelquant_proto::{Keep, put_whole};
 use rcgen::KeyPair;
 use time::OffsetDateTime;
 use x509_parser::pem::parse_x509_pem;
@@ -28,15 +29,6 @@ impl Facts {
     pub(super) fn kept(self, name: Name) -> Issued {
         Issued { name, is_new: false, until: self.until, hosts: self.hosts.list() }
     }
-}
-
-/// What a new file may replace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
-    /// Nothing: who came first has won.
-    Existing,
-    /// The file of this name.
-    Nothing,
 }
 
 /// The certificate at `path`, where there is one.
@@ -79,20 +71,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), CertificateError> {
 }
 
 fn put(path: &Path, text: &str, mode: u32, keep: Keep) -> Result<(), CertificateError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let written = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(folder)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            let persisted = match keep {
-                Keep::Existing => file.persist_noclobber(path),
-                Keep::Nothing => file.persist(path),
-            };
-            persisted.map_err(|error| error.error)
-        });
-    written.map(drop).map_err(|source| cannot_write(path, source))
+    put_whole(path, text, mode, keep).map_err(|source| cannot_write(path, source))
 }
 
 fn read(path: &Path) -> Result<Option<String>, CertificateError> {

@@ -8,6 +8,7 @@ mod hosts;
 
 use std::path::Path;
 
+use babelquant_proto::Keep;
 use babelquant_proto::credentials::{Caller, Name};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType,
@@ -16,7 +17,7 @@ use time::{Duration, OffsetDateTime};
 
 use authority::Authority;
 pub use error::CertificateError;
-use files::{Keep, load_or_make_key, write};
+use files::{load_or_make_key, write};
 use hosts::Hosts;
 
 /// How far before now a certificate begins: clocks differ.

@@ -15,15 +15,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use babelquant_proto::Components;
 use babelquant_proto::credentials::install_provider;
-use babelquant_proto::quant::{Bits, Granularity, QuantConfig};
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use stop::Stop;
-
-use crate::recipe::{Budget, Objective};
 
 /// Runs the program: flags, logs, one command, exit code.
 pub async fn main() -> ExitCode {
@@ -91,12 +87,8 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
     #[command(after_help = "Example:\n  babelquant plan study.toml --gflops 200")]
     Plan(Plan),
     /// Print the weight statistics of a model and where clipping rules end grids over them; needs no corpus
-    #[command(after_help = "Examples:
-  babelquant weights bigscience/bloom-560m
-  babelquant weights models/bloom-560m --out weights.parquet --clipping clipping.parquet
-  babelquant weights models/bloom-560m --bits 4 --granularity channel
-  babelquant weights google/mt5-small --shape-only")]
-    Weights(Weights),
+    #[command(after_help = weights::HELP)]
+    Weights(weights::Weights),
     /// Correlate columns of any table: the statistics alone
     #[command(after_help = correlate::HELP)]
     Correlate(correlate::Correlate),
@@ -115,18 +107,8 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
   babelquant report results/ --study other-analysis.toml")]
     Report(Report),
     /// Choose a config for each layer so that a model of a given size loses little; evaluate it, write it for other tools
-    #[command(
-        after_help = "Needs a finished run that quantized each layer alone (scopes = [\"only(each)\"]) with the configs to choose from.
-
-Examples:
-  babelquant recipe results/ --budget 4.5bpw
-  babelquant recipe results/ --budget 3.5bpw --objective mean --out smaller/
-  babelquant recipe results/ --budget 4.5bpw --config candle-q4k --config candle-q6k    (types that llama.cpp has)
-  babelquant recipe results/ --budget 4bpw --no-verify
-
-Writes to --out: recipe.json, study-keys.toml, llama.cpp.sh, gptqmodel.json, llm-compressor.yaml, and the run verification/."
-    )]
-    Recipe(Recipe),
+    #[command(after_help = recipe::HELP)]
+    Recipe(recipe::Flags),
     /// Ask a coordinator how its run is: progress, time left, workers, what is slow, what is given up
     #[command(after_help = operator::STATUS_HELP)]
     Status(operator::Status),
@@ -211,50 +193,6 @@ struct Plan {
 }
 
 #[derive(Debug, Args)]
-struct Weights {
-    /// Model: a directory, or owner/name on a hub
-    #[arg(value_name = "MODEL")]
-    model: String,
-    /// Branch, tag or commit of the model on its hub
-    #[arg(long, value_name = "REVISION")]
-    revision: Option<String>,
-    /// Print parameters and layers from config.json alone; reads no weights
-    #[arg(long, conflicts_with = "out")]
-    shape_only: bool,
-    /// Write the statistics of every tensor to this Parquet file as well
-    #[arg(long, value_name = "FILE.parquet")]
-    out: Option<PathBuf>,
-    #[command(flatten)]
-    clipping: Clipping,
-}
-
-/// The clipping rules that `weights` compares.
-#[derive(Debug, Args)]
-struct Clipping {
-    /// Leave out the comparison of clipping rules
-    #[arg(long, conflicts_with_all = ["shape_only", "bits", "granularity", "clipping"])]
-    no_clipping: bool,
-    /// Widths that the rules are compared at, in bits
-    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = bits, default_value = "2,3,4,8", conflicts_with = "shape_only")]
-    bits: Vec<Bits>,
-    /// Which weights share a grid: tensor, channel or groupN
-    #[arg(
-        long,
-        value_name = "GRANULARITY",
-        default_value = "tensor",
-        conflicts_with = "shape_only"
-    )]
-    granularity: Granularity,
-    /// Write the comparison, of every matrix too, to this Parquet file as well
-    #[arg(long, value_name = "FILE.parquet", conflicts_with = "shape_only")]
-    clipping: Option<PathBuf>,
-}
-
-fn bits(text: &str) -> Result<Bits, &'static str> {
-    text.parse().map_err(|()| "expected 2 to 8")
-}
-
-#[derive(Debug, Args)]
 struct Serve {
     #[command(flatten)]
     what: What,
@@ -291,36 +229,6 @@ struct Report {
     /// Take [analysis] from this study file instead of the one that was run; hypotheses stay those of the run
     #[arg(long, value_name = "FILE")]
     study: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct Recipe {
-    /// The output of a finished run: a directory or a URL
-    #[arg(value_name = "RESULTS")]
-    results: String,
-    /// Bits per weight of the quantized components at most, scales included
-    #[arg(long, value_name = "BITS")]
-    budget: Budget,
-    /// Whose predicted ΔNLL is made small: worst-language or mean
-    #[arg(long, value_name = "WHOSE", default_value = "worst-language")]
-    objective: Objective,
-    /// The model, where the run has several
-    #[arg(long, value_name = "NAME")]
-    model: Option<String>,
-    /// The components, where the run has several sets
-    #[arg(long, value_name = "SET")]
-    components: Option<Components>,
-    /// A config to choose from; may be given several times; all that were measured by default
-    #[arg(long = "config", value_name = "CONFIG")]
-    configs: Vec<QuantConfig>,
-    /// Where the recipe goes: a directory
-    #[arg(long, value_name = "DIR", default_value = "recipe/")]
-    out: PathBuf,
-    /// Leave out the evaluation
-    #[arg(long)]
-    no_verify: bool,
-    #[command(flatten)]
-    inside: Inside,
 }
 
 #[cfg(test)]

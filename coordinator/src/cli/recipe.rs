@@ -4,18 +4,61 @@
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Layers, Spec, exit};
+use babelquant_proto::{Components, Layers, Spec, exit};
+use clap::Args;
 
+use super::Inside;
 use super::commands::{measure, open_existing, print, write_file};
 use super::models;
 use super::stop::Stop;
-use super::{Inside, Recipe as Flags};
 use crate::analyse;
 use crate::owner::Outcome;
-use crate::recipe::{Losses, Question, Recipe, Subject, document, exports, measured};
+use crate::recipe::{
+    Budget, Losses, Objective, Question, Recipe, Subject, document, exports, measured,
+};
 use crate::report;
 use crate::store::{Output, StoreError};
 use crate::study::{ScopePattern, Study};
+
+pub(super) const HELP: &str = "Needs a finished run that quantized each layer alone (scopes = [\"only(each)\"]) with the configs to choose from.
+
+Examples:
+  babelquant recipe results/ --budget 4.5bpw
+  babelquant recipe results/ --budget 3.5bpw --objective mean --out smaller/
+  babelquant recipe results/ --budget 4.5bpw --config candle-q4k --config candle-q6k    (types that llama.cpp has)
+  babelquant recipe results/ --budget 4bpw --no-verify
+
+Writes to --out: recipe.json, study-keys.toml, llama.cpp.sh, gptqmodel.json, llm-compressor.yaml, and the run verification/.";
+
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// The output of a finished run: a directory or a URL
+    #[arg(value_name = "RESULTS")]
+    results: String,
+    /// Bits per weight of the quantized components at most, scales included
+    #[arg(long, value_name = "BITS")]
+    budget: Budget,
+    /// Whose predicted ΔNLL is made small: worst-language or mean
+    #[arg(long, value_name = "WHOSE", default_value = "worst-language")]
+    objective: Objective,
+    /// The model, where the run has several
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// The components, where the run has several sets
+    #[arg(long, value_name = "SET")]
+    components: Option<Components>,
+    /// A config to choose from; may be given several times; all that were measured by default
+    #[arg(long = "config", value_name = "CONFIG")]
+    configs: Vec<QuantConfig>,
+    /// Where the recipe goes: a directory
+    #[arg(long, value_name = "DIR", default_value = "recipe/")]
+    out: PathBuf,
+    /// Leave out the evaluation
+    #[arg(long)]
+    no_verify: bool,
+    #[command(flatten)]
+    inside: Inside,
+}
 
 /// Finds, evaluates and writes a recipe.
 pub(super) async fn execute(flags: Flags) -> Result<u8, Stop> {

@@ -1,22 +1,72 @@
 //! The command `weights`: a model's shape, the statistics of its weights, and where clipping rules end grids over them. The tables are
 //! `report`'s.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use babelquant_proto::exit;
-use babelquant_proto::quant::{Bits, Clip, Decimal, Symmetry, Uniform};
+use babelquant_proto::quant::{Bits, Clip, Decimal, Granularity, Symmetry, Uniform};
 use babelquant_proto::rows::{ClippingRow, WeightRow};
+use clap::Args;
 
 use super::commands::{print, write_file};
 use super::models;
 use super::stop::Stop;
-use super::{Clipping, Weights};
 use crate::local::{self, ModelShape};
 use crate::progress::Wanted;
 use crate::reduce::Reducer;
 use crate::report;
 use crate::store::AnalysisFile;
 use crate::study::Analysis;
+
+pub(super) const HELP: &str = "Examples:
+  babelquant weights bigscience/bloom-560m
+  babelquant weights models/bloom-560m --out weights.parquet --clipping clipping.parquet
+  babelquant weights models/bloom-560m --bits 4 --granularity channel
+  babelquant weights google/mt5-small --shape-only";
+
+#[derive(Debug, Args)]
+pub(super) struct Weights {
+    /// Model: a directory, or owner/name on a hub
+    #[arg(value_name = "MODEL")]
+    model: String,
+    /// Branch, tag or commit of the model on its hub
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
+    /// Print parameters and layers from config.json alone; reads no weights
+    #[arg(long, conflicts_with = "out")]
+    shape_only: bool,
+    /// Write the statistics of every tensor to this Parquet file as well
+    #[arg(long, value_name = "FILE.parquet")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    clipping: Clipping,
+}
+
+/// The clipping rules that `weights` compares.
+#[derive(Debug, Args)]
+struct Clipping {
+    /// Leave out the comparison of clipping rules
+    #[arg(long, conflicts_with_all = ["shape_only", "bits", "granularity", "clipping"])]
+    no_clipping: bool,
+    /// Widths that the rules are compared at, in bits
+    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = bits, default_value = "2,3,4,8", conflicts_with = "shape_only")]
+    bits: Vec<Bits>,
+    /// Which weights share a grid: tensor, channel or groupN
+    #[arg(
+        long,
+        value_name = "GRANULARITY",
+        default_value = "tensor",
+        conflicts_with = "shape_only"
+    )]
+    granularity: Granularity,
+    /// Write the comparison, of every matrix too, to this Parquet file as well
+    #[arg(long, value_name = "FILE.parquet", conflicts_with = "shape_only")]
+    clipping: Option<PathBuf>,
+}
+
+fn bits(text: &str) -> Result<Bits, &'static str> {
+    text.parse().map_err(|()| "expected 2 to 8")
+}
 
 /// The rules that are compared: none, the earlier study's, quantiles, and those that look for the least error.
 const RULES: [Clip; 10] = [

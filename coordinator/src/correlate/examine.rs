@@ -129,14 +129,11 @@ impl<'a> Examined<'a> {
     }
 
     fn permutation(&self, pairs: &Pairs) -> Permutation {
-        if let Some(found) = orders(pairs) {
-            let (as_strong, orders) = (found.as_strong, found.total);
-            return Permutation { p: found.p(), exact: true, as_strong, orders };
-        }
         let Question { seed, draws, .. } = *self.question;
-        let p = Shuffles::new(seed, draws).family(std::slice::from_ref(pairs))[0].p;
-        let orders = u64::from(draws) + 1;
-        Permutation { p, exact: false, as_strong: (p * orders as f64).round() as u64, orders }
+        let every = orders(pairs);
+        let found = every.unwrap_or_else(|| Shuffles::new(seed, draws).orders(pairs));
+        let (as_strong, orders) = (found.as_strong, found.total);
+        Permutation { p: found.p(), exact: every.is_some(), as_strong, orders }
     }
 
     fn leave_out(&self, pairs: &Pairs, clusters: &Clusters) -> LeaveOut {

@@ -120,7 +120,7 @@ pub(crate) fn number(label: &str, covariate: Covariate) -> Option<f64> {
     let volume = |column| bundled.volume(&language, column);
     let truth = |holds: bool| f64::from(u8::from(holds));
     Some(match covariate {
-        Covariate::Latin => truth(bundled.script(&language)? == "Latn"),
+        Covariate::Latin => truth(bundled.is_latin(&language)?),
         Covariate::InBloom => truth(volume("roots_bytes")? > 0.0),
         Covariate::LogRoots => (volume("roots_bytes")? + 1.0).log10(),
         Covariate::InXglm => truth(volume("xglm30_tokens")? > 0.0),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use babelquant_proto::overview::Overview;
 use hyper::body::{Bytes, Frame};
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::WatchStream;
 
@@ -22,12 +23,15 @@ const EVENTS_MAX: usize = 500;
 /// Workers that are sent.
 const WORKERS_MAX: usize = 100;
 
-/// The events of a tab, until the run is over.
-pub(super) fn of(watched: &Watched, tab: usize) -> Events {
+/// The events of a tab, until the run is over; they hold their room as long.
+pub(super) fn of(watched: &Watched, tab: usize, room: OwnedSemaphorePermit) -> Events {
     let mut page =
         Page { live: Arc::clone(&watched.live), spec: watched.spec.clone(), tab, sent: None };
     let overviews = WatchStream::new(watched.overview.clone()).throttle(PERIOD).take(EVENTS_MAX);
-    let frames = overviews.map(move |overview| Ok(Frame::data(page.next(&overview))));
+    let frames = overviews.map(move |overview| {
+        let _held = &room;
+        Ok(Frame::data(page.next(&overview)))
+    });
     Box::pin(frames)
 }
 
@@ -75,14 +79,16 @@ impl Page {
     fn grid(&mut self) -> String {
         let Some(grid) = self.live.grid() else { return String::new() };
         let seen = self.sent.replace(grid.revision());
-        if let Some(seen) = seen {
-            let squares = grid.changes(self.tab, seen);
+        let squares = grid.changes(self.tab, seen.unwrap_or_default());
+        let heading = if seen.is_none() { grid.heading(self.tab) } else { None };
+        // The owner waits for it, and text takes long.
+        drop(grid);
+        if seen.is_some() {
             return if squares.is_empty() { String::new() } else { event("squares", &squares) };
         }
-        let Some(heading) = grid.heading(self.tab) else { return String::new() };
+        let Some(heading) = heading else { return String::new() };
         let names = heading.languages.iter().map(|(code, _)| (full_name(code), own_name(code)));
         let names = names.collect();
-        let squares = grid.changes(self.tab, 0);
         event("tab", &Tab { spec: &self.spec, tab: self.tab, heading, names, squares })
     }
 }

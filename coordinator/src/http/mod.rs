@@ -22,6 +22,8 @@ use crate::live::Live;
 
 /// Connections at a time; further ones wait to be taken.
 const CONNECTIONS_MAX: usize = 64;
+/// Pages among them: the rest is left to probes and monitors.
+const PAGES_MAX: usize = 48;
 /// Bytes of a request's line and headers, and of an answer that wait for a slow client.
 const BUFFER_BYTES: usize = 16 << 10;
 /// How long a client may take to send its headers.
@@ -38,6 +40,19 @@ pub(crate) struct Watched {
     pub(crate) live: Arc<Live>,
     /// Names the spec: a page of another one is out of date.
     pub(crate) spec: String,
+    /// Room for the events of so many pages.
+    pages: Arc<Semaphore>,
+}
+
+impl Watched {
+    /// A run whose spec has this name.
+    pub(crate) fn new(
+        overview: watch::Receiver<Arc<Overview>>,
+        live: Arc<Live>,
+        spec: String,
+    ) -> Self {
+        Self { overview, live, spec, pages: Arc::new(Semaphore::new(PAGES_MAX)) }
+    }
 }
 
 /// Serves until `shutdown`, then lets answers end for a moment.

@@ -3,7 +3,6 @@
 use maud::{DOCTYPE, PreEscaped, html};
 
 use super::Watched;
-use crate::live::Heading;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -66,20 +65,18 @@ pub(super) fn page(study: &str, watched: &Watched) -> String {
 /// What the tabs are called, only by what differs between them; and how many configs have none.
 fn tabs(watched: &Watched) -> (Vec<String>, usize) {
     let Some(grid) = watched.live.grid() else { return (Vec::new(), 0) };
-    let headings: Vec<_> = (0..grid.len()).filter_map(|tab| grid.heading(tab)).collect();
-    let varies = |part: fn(&Heading) -> &str| {
-        headings.windows(2).any(|pair| part(&pair[0]) != part(&pair[1]))
-    };
-    let (model, components) = (varies(|tab| &tab.model), varies(|tab| &tab.components));
-    let name = |tab: &Heading| {
-        let mut name = tab.config.clone();
+    let tabs: Vec<[&str; 3]> = grid.names().collect();
+    let varies = |part: usize| tabs.windows(2).any(|pair| pair[0][part] != pair[1][part]);
+    let (models, components) = (varies(0), varies(1));
+    let name = |&[model, of, config]: &[&str; 3]| {
+        let mut name = config.to_owned();
         if components {
-            name = format!("{} {name}", tab.components);
+            name = format!("{of} {name}");
         }
-        if model {
-            name = format!("{}: {name}", tab.model);
+        if models {
+            name = format!("{model}: {name}");
         }
         name
     };
-    (headings.iter().map(name).collect(), grid.omitted())
+    (tabs.iter().map(name).collect(), grid.omitted())
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use http_body_util::{Either, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
@@ -37,7 +38,12 @@ pub(super) fn answer(request: &Request<Incoming>, watched: &Watched) -> Response
             page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             page
         }
-        "/events" => stream(events::of(watched, tab(request.uri().query()))),
+        "/events" => match Arc::clone(&watched.pages).try_acquire_owned() {
+            Ok(room) => stream(events::of(watched, tab(request.uri().query()), room)),
+            Err(_) => {
+                whole(StatusCode::SERVICE_UNAVAILABLE, TEXT, "too many pages watch this run\n")
+            }
+        },
         "/metrics" => {
             let text = watched.live.metrics.text(&overview);
             whole(StatusCode::OK, prometheus_text::CONTENT_TYPE, text)

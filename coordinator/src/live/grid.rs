@@ -10,6 +10,7 @@ use babelquant_proto::{Components, Scope, Spec, UnitIndex};
 use serde::Serialize;
 
 use super::Loss;
+use crate::scheduler::Geometry;
 
 /// Most squares of a tab, of all tabs, and most scopes of a tab: what a browser draws at once, and 40 MiB here.
 const TAB_SQUARES_MAX: usize = 1 << 14;
@@ -22,20 +23,13 @@ pub(crate) struct Grid {
     /// Shards up to and with each language.
     shard_ends: Vec<u64>,
     languages: Vec<String>,
-    blocks: Vec<Block>,
+    geometry: Geometry,
+    /// By model, of each of its cells its place; none where it is not shown.
+    places: Vec<Vec<Option<Place>>>,
     tabs: Vec<Tab>,
     /// Configs that are not shown, with their model and components.
     omitted: usize,
     revision: u64,
-}
-
-/// The cells of one model, in the order of units.
-#[derive(Debug)]
-struct Block {
-    start: u64,
-    lane_units: u64,
-    /// Of each of the model's cells its place; none where it is not shown.
-    places: Vec<Option<Place>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,25 +97,23 @@ impl Grid {
         let mut grid = Self {
             shard_ends: shard_ends.collect(),
             languages: languages.collect(),
-            blocks: Vec::new(),
+            geometry: Geometry::of(spec),
+            places: Vec::new(),
             tabs: Vec::new(),
             omitted: 0,
             revision: 0,
         };
-        let mut start = spec.quantization_units().end;
         for part in &spec.models {
-            let lane_units = 1 + part.cells.len() as u64;
             let places = grid.add(&part.model.name, &part.cells);
-            grid.blocks.push(Block { start, lane_units, places });
-            start += lane_units * spec.shards();
+            grid.places.push(places);
         }
         grid.allocate();
         grid
     }
 
-    /// How many tabs there are.
-    pub(crate) fn len(&self) -> usize {
-        self.tabs.len()
+    /// Model, components and config of each tab.
+    pub(crate) fn names(&self) -> impl Iterator<Item = [&str; 3]> {
+        self.tabs.iter().map(|tab| [&tab.model, &tab.components, &tab.config].map(String::as_str))
     }
 
     /// Configs that have no tab for want of room.
@@ -186,11 +178,11 @@ impl Grid {
 
     /// Where a cell stands and the number of its language; `None` for other units and those not shown.
     fn place(&self, UnitIndex(unit): UnitIndex) -> Option<(Place, usize)> {
-        let block = self.blocks.partition_point(|block| block.start <= unit).checked_sub(1)?;
-        let Block { start, lane_units, places } = &self.blocks[block];
-        let (shard, cell) = ((unit - start) / lane_units, (unit - start) % lane_units);
-        let place = (*places.get(cell.checked_sub(1)? as usize)?)?;
-        let language = self.shard_ends.partition_point(|&end| end <= shard);
+        let lane = self.geometry.lane(unit);
+        // Behind the baseline of its shard; lanes without a shard are single units.
+        let cell = (unit - self.geometry.range(lane).start).checked_sub(1)?;
+        let place = (*self.places[self.geometry.model(unit)].get(cell as usize)?)?;
+        let language = self.shard_ends.partition_point(|&end| end <= lane.index);
         Some((place, language))
     }
 
@@ -240,7 +232,7 @@ impl Grid {
         }
         self.omitted = self.tabs.len() - kept;
         self.tabs.truncate(kept);
-        for place in self.blocks.iter_mut().flat_map(|block| &mut block.places) {
+        for place in self.places.iter_mut().flatten() {
             *place = place.filter(|place| place.tab < kept);
         }
     }
@@ -264,14 +256,14 @@ mod tests {
     fn every_cell_changes_its_own_square_and_other_units_none() {
         let spec = spec(2);
         let mut grid = Grid::of(&spec);
-        assert_eq!((grid.len(), grid.omitted()), (4, 0));
+        assert_eq!((grid.names().count(), grid.omitted()), (4, 0));
         for unit in (0..spec.units()).map(UnitIndex) {
             let before = grid.revision();
             let known = named(&spec, unit);
             let loss = known.as_ref().map(|_| Loss::of(&document_rows(&spec, unit)));
             grid.measured(unit, loss);
             let mut changed = Vec::new();
-            for tab in 0..grid.len() {
+            for tab in 0..grid.names().count() {
                 let heading = grid.heading(tab).unwrap();
                 for Square(index, ..) in grid.changes(tab, before) {
                     let language = heading.languages[index / heading.scopes.len()].0.clone();
@@ -315,10 +307,16 @@ mod tests {
         assert!(spec.units() > 10_000_000);
         let grid = Grid::of(&spec);
         let squares: usize = grid.tabs.iter().map(|tab| tab.squares.len()).sum();
-        assert!(squares <= SQUARES_MAX && grid.len() + grid.omitted() == 400, "{squares}");
+        assert!(
+            squares <= SQUARES_MAX && grid.names().count() + grid.omitted() == 400,
+            "{squares}"
+        );
         let heading = grid.heading(0).unwrap();
         assert_eq!((heading.scopes.len(), heading.scopes_omitted), (256, 44));
         assert_eq!((heading.languages.len(), heading.languages_omitted), (64, 36));
-        assert!(grid.changes(grid.len() - 1, 0).is_empty() && grid.heading(grid.len()).is_none());
+        assert!(
+            grid.changes(grid.names().count() - 1, 0).is_empty()
+                && grid.heading(grid.names().count()).is_none()
+        );
     }
 }

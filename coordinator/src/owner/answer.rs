@@ -68,7 +68,7 @@ impl Owner {
             if state.is_complete() || state == RunState::Draining {
                 self.told.insert(waiting.session);
             }
-            let answer = self.answer(waiting, grants, state);
+            let answer = SyncReply { leave, ..self.answer(waiting, grants, state) };
             drop(reply.send(Ok(answer)));
         }
     }
@@ -81,7 +81,7 @@ impl Owner {
             verdicts.extend(waiting.accepted.into_iter().map(durable));
         }
         SyncReply {
-            leave: self.scheduler.is_drained(waiting.session),
+            leave: false,
             grants,
             verdicts,
             revoked: waiting.revoked,

@@ -47,10 +47,15 @@ impl Owner {
         }
     }
 
+    /// The run's engine class; nothing before the first worker.
+    pub(super) fn engine(&self) -> String {
+        let class = self.run_file.as_ref().map(|run_file| run_file.engine_class.to_string());
+        class.unwrap_or_default()
+    }
+
     fn workers(&self, now: Duration) -> Vec<Worker> {
         // A run has one engine class, and every worker that has joined is of it.
-        let engine = self.run_file.as_ref().map(|run_file| run_file.engine_class.to_string());
-        let engine = engine.unwrap_or_default();
+        let engine = self.engine();
         let presences = self.scheduler.presences(now);
         presences
             .map(|presence| Worker {

@@ -30,8 +30,10 @@ impl Owner {
         mut losses: BTreeMap<UnitIndex, Loss>,
     ) {
         waiting.verdicts.iter().for_each(|verdict| self.run.live.metrics.judged(verdict.kind));
-        let engine = self.run_file.as_ref().map(|run_file| run_file.engine_class.to_string());
-        let engine = engine.unwrap_or_default();
+        if waiting.accepted.is_empty() {
+            return;
+        }
+        let engine = self.engine();
         for &unit in &waiting.accepted {
             if let Some(&took) = held.get(&unit) {
                 self.run.live.metrics.computed(&engine, config(&self.run.spec, unit), took);

@@ -2,7 +2,6 @@
 //! can be answered is. Not the loop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use babelquant_proto::message::{UnitResult, Verdict, VerdictKind};
 use babelquant_proto::{FailureKind, UnitIndex};
@@ -137,8 +136,8 @@ impl Owner {
     /// Commits the backlog and writes the parts that are complete. Where the storage refuses, everything stays as it is and the
     /// run is degraded until a later turn succeeds.
     async fn store_all(&mut self) -> Result<(), StoreError> {
-        let live = Arc::clone(&self.run.live);
         let stored = async {
+            let live = &self.run.live;
             let bytes = self.backlog.iter().map(Entry::bytes).sum();
             live.metrics.in_flight(bytes);
             let before = self.started.elapsed();
@@ -150,7 +149,7 @@ impl Owner {
                 live.metrics.in_flight(0);
             }
             for entry in self.backlog.drain(..) {
-                show(&live, &entry, self.losses.remove(&entry.unit()));
+                show(live, &entry, self.losses.remove(&entry.unit()));
                 self.scheduler.step(now, Input::Durable(entry.record()));
             }
             self.store.compact().await

@@ -4,7 +4,7 @@
 use babelquant_proto::Layers;
 
 use super::questions::Tested;
-use super::tables::{AdjustedRow, CorrelationRow};
+use super::tables::{ADJUSTMENTS, AdjustedRow, CorrelationRow};
 use crate::statistics::{Clusters, Interval, Pairs, Undefined, partial, pearson};
 use crate::study::Analysis;
 
@@ -21,7 +21,7 @@ pub(super) fn rows(
     rows.collect()
 }
 
-/// What is taken into account.
+/// What is taken into account, in the order of `ADJUSTMENTS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Adjustment {
     Volume,
@@ -39,15 +39,6 @@ struct Adjusted {
 
 impl Adjustment {
     const ALL: [Self; 4] = [Self::Volume, Self::Script, Self::VolumeAndScript, Self::Families];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Volume => "log_volume",
-            Self::Script => "latin",
-            Self::VolumeAndScript => "log_volume+latin",
-            Self::Families => "family means",
-        }
-    }
 
     fn row(
         self,
@@ -70,7 +61,7 @@ impl Adjustment {
             outcome: correlation.outcome.clone(),
             components: correlation.components.clone(),
             config: correlation.config.clone(),
-            adjustment: self.name().to_owned(),
+            adjustment: ADJUSTMENTS[self as usize].to_owned(),
             n: adjusted.n as u64,
             pearson_r: found.map(|(r, ..)| *r),
             pearson_p: found.map(|(_, p, _)| *p),
@@ -120,15 +111,14 @@ type Covariate = fn(&str, &Analysis) -> Option<f64>;
 const VOLUME: (&str, Covariate) = ("log_volume", log_volume);
 const SCRIPT: (&str, Covariate) = ("latin", latin);
 
-/// log10 of a language's training text; `None` where there is none.
+/// log10 of a language's training text.
 fn log_volume(language: &str, analysis: &Analysis) -> Option<f64> {
-    let volume = analysis.covariates.volume(language, &analysis.resource);
-    volume.filter(|volume| *volume > 0.0).map(f64::log10)
+    analysis.covariates.log_volume(language, &analysis.resource)
 }
 
 /// 1 for Latin script, else 0.
 fn latin(language: &str, analysis: &Analysis) -> Option<f64> {
-    analysis.covariates.script(language).map(|script| f64::from(u8::from(script == "Latn")))
+    analysis.covariates.is_latin(language).map(|latin| f64::from(u8::from(latin)))
 }
 
 /// r of the means over families; languages of no known family are left out.

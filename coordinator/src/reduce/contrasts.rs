@@ -2,6 +2,7 @@
 //! `leanings`).
 
 use super::reasons::Reasons;
+use super::tables::BY_RESOURCE;
 use crate::statistics::{Estimate, Interval, quantile, ratio};
 use crate::study::Analysis;
 
@@ -45,16 +46,14 @@ pub(super) fn known(languages: &[&str], analysis: &Analysis) -> Vec<Contrast> {
     let mut volumes: Vec<f64> = languages.iter().filter_map(|language| volume(language)).collect();
     volumes.sort_by(f64::total_cmp);
     let median = quantile(&volumes, 0.5).unwrap_or_default();
-    let few = Contrast::split("low - high resource", languages, |l| {
-        volume(l).map(|volume| volume <= median)
-    });
+    let few = Contrast::split(BY_RESOURCE, languages, |l| volume(l).map(|volume| volume <= median));
     let mut contrasts = vec![Contrast { by_volume: true, ..few }];
     if volumes.first() == Some(&0.0) {
         let unseen = Contrast::split("unseen - seen", languages, |l| volume(l).map(|v| v == 0.0));
         contrasts.push(Contrast { by_volume: true, ..unseen });
     }
     contrasts.push(Contrast::split("other scripts - Latin", languages, |language| {
-        covariates.script(language).map(|script| script != "Latn")
+        covariates.is_latin(language).map(|latin| !latin)
     }));
     contrasts
 }

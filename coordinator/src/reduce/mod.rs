@@ -63,10 +63,10 @@ pub(crate) use sources::by_table as sources_by_table;
 pub use sources::{Source, Sourced};
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    AdditivityRow, AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, EVERY_SET,
-    EXTREMES, FloorRow, HypothesisRow, INTERCEPT, LanguageRow, LayerRow, LeaningRow, LimitRow,
-    MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow, SensitivityRow, ShareRow,
-    TrendRow,
+    ADJUSTMENTS, AdditivityRow, AdjustedRow, BY_RESOURCE, ConfigRow, CorrelationRow, DepthRow,
+    DisparityRow, EVERY_SET, EXTREMES, FloorRow, HypothesisRow, INTERCEPT, LanguageRow, LayerRow,
+    LeaningRow, LimitRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow,
+    SensitivityRow, ShareRow, TrendRow,
 };
 
 use crate::study::{Analysis, Families};

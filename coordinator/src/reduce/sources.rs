@@ -20,8 +20,14 @@ use babelquant_proto::rows::Row;
 pub enum Source {
     /// This run: its models on its texts.
     Measured,
+    /// This run: its models' weights, without any text.
+    #[serde(rename = "measured")]
+    Weights,
     /// What was known of the languages before: script, family, amounts of training text.
     Literature,
+    /// Of that only what comes with the program, which no study can change.
+    #[serde(rename = "literature")]
+    Bundled,
     /// A formula of the number of languages, such as power: no data are in it.
     Computed,
 }
@@ -47,13 +53,13 @@ macro_rules! sources {
 }
 
 sources! {
-    HypothesisRow: Measured Literature Computed;
-    ModelRow: Measured;
-    LayerRow: Measured;
+    HypothesisRow: Measured Bundled Computed;
+    ModelRow: Weights;
+    LayerRow: Weights;
     LanguageRow: Measured;
     ShareRow: Measured;
-    MatrixRow: Measured;
-    LimitRow: Measured;
+    MatrixRow: Weights;
+    LimitRow: Weights;
     ConfigRow: Measured;
     SensitivityRow: Measured;
     DisparityRow: Measured Literature;
@@ -81,7 +87,12 @@ impl Source {
     fn in_words(self, summary: &Summary) -> String {
         match self {
             Self::Measured => format!("measured in this run{}", size(summary)),
+            Self::Weights => "measured in this run on the weights".to_owned(),
             Self::Literature => literature(&summary.analysis),
+            Self::Bundled => {
+                "literature: script and training text as bundled, whatever the study says"
+                    .to_owned()
+            }
             Self::Computed => {
                 "visible r and power: computed from the number of languages".to_owned()
             }
@@ -134,7 +145,8 @@ mod tests {
     fn words_are_of_this_run() {
         let mut summary = summary();
         let measured = "measured in this run on 14 languages, 12 documents each";
-        assert_eq!(summary.sources_in_words::<LayerRow>(), measured);
+        assert_eq!(summary.sources_in_words::<LanguageRow>(), measured);
+        assert_eq!(summary.sources_in_words::<LayerRow>(), "measured in this run on the weights");
         let words = summary.sources_in_words::<DisparityRow>();
         assert!(words.contains("mc4_billion_tokens of mC4 (Xue et al. 2021"), "{words}");
         summary.analysis.resource = "web_pages".to_owned();

@@ -27,7 +27,6 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     blocks.push(Block::Text(words(&rows, shown.len(), choice, view.medium)));
     if view.medium == Medium::Markdown {
         blocks.push(Block::Table(table(&rows)));
-        blocks.extend(adjusted(view));
     }
     blocks
 }
@@ -118,7 +117,10 @@ fn interval((r, low, high): (Option<f64>, Option<f64>, Option<f64>)) -> String {
 }
 
 /// The correlations at scope `all`, adjusted: a row for each predictor, outcome and config, a column for each adjustment.
-fn adjusted(view: View<'_>) -> Vec<Block> {
+pub(super) fn adjusted(view: View<'_>) -> Vec<Block> {
+    if view.medium != Medium::Markdown {
+        return Vec::new();
+    }
     let rows = view.summary.adjusted.iter().filter(|row| row.model == view.model);
     let rows: Vec<&AdjustedRow> = rows.filter(|row| row.unsupported().is_none()).collect();
     let question = |row: &AdjustedRow| {

@@ -35,21 +35,9 @@ const HEADING: &str =
     "Disparity: ΔNLL of some languages less that of others; every layer quantized (scope all)";
 
 fn numbers(rows: &[&DisparityRow]) -> Block {
-    let per_token = |row: &&DisparityRow| {
-        thousandths([
-            row.delta_nll_difference,
-            row.delta_nll_difference_low,
-            row.delta_nll_difference_high,
-        ])
+    let column = |numbers: fn(&DisparityRow) -> [Option<f64>; 3]| {
+        estimates(&rows.iter().map(|row| numbers(row)).collect::<Vec<_>>(), 3)
     };
-    let per_byte = |row: &&DisparityRow| {
-        thousandths([
-            row.delta_bits_per_byte_difference,
-            row.delta_bits_per_byte_difference_low,
-            row.delta_bits_per_byte_difference_high,
-        ])
-    };
-    let column = |numbers: Vec<[Option<f64>; 3]>| estimates(&numbers, 3);
     let configs = rows.iter().map(|row| label(&row.components, &row.config));
     let contrasts = rows.iter().map(|row| match row.contrast.as_str() {
         EXTREMES => format!("{EXTREMES}: {} - {}", row.first, row.second),
@@ -58,8 +46,26 @@ fn numbers(rows: &[&DisparityRow]) -> Block {
     table(&[
         &Column::new("config", configs),
         &Column::new("contrast", contrasts),
-        &Column::new("10⁻³ nat per token", column(rows.iter().map(per_token).collect())),
-        &Column::new("10⁻³ bit per byte", column(rows.iter().map(per_byte).collect())),
+        &Column::new("10⁻³ nat per token", column(per_token)),
+        &Column::new("10⁻³ bit per byte", column(per_byte)),
+    ])
+}
+
+/// Per token: value, low and high in thousandths.
+pub(super) fn per_token(row: &DisparityRow) -> [Option<f64>; 3] {
+    thousandths([
+        row.delta_nll_difference,
+        row.delta_nll_difference_low,
+        row.delta_nll_difference_high,
+    ])
+}
+
+/// Per byte: value, low and high in thousandths.
+pub(super) fn per_byte(row: &DisparityRow) -> [Option<f64>; 3] {
+    thousandths([
+        row.delta_bits_per_byte_difference,
+        row.delta_bits_per_byte_difference_low,
+        row.delta_bits_per_byte_difference_high,
     ])
 }
 

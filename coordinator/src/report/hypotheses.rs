@@ -1,6 +1,6 @@
 //! The section on hypotheses: each claim with its tests and verdicts. It stands before everything that was looked at afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::block::{Block, Table};
 use super::number::{UNDEFINED, estimates, fixed, or_undefined, p};
@@ -21,7 +21,7 @@ pub(super) fn blocks(summary: &Summary) -> Vec<Block> {
     for rows in summary.hypotheses.chunk_by(|a, b| a.id == b.id) {
         blocks.push(Block::Heading(format!("{}: {}", rows[0].id, rows[0].claim)));
         blocks.push(Block::Table(table(rows)));
-        blocks.push(Block::Text(test_in_words(&rows[0])));
+        blocks.push(Block::Text(test_in_words(rows)));
         blocks.extend(because(rows).map(Block::Text));
     }
     blocks.push(Block::Text(WORDS.to_owned()));
@@ -68,17 +68,22 @@ pub(super) fn because(rows: &[HypothesisRow]) -> Option<String> {
     (!texts.is_empty()).then(|| format!("What is missing: {}.", texts.join("; ")))
 }
 
-/// By which tests a hypothesis was judged.
-pub(super) fn test_in_words(row: &HypothesisRow) -> String {
-    let by = match row.test.as_deref() {
-        Some("every order") => "every order of the languages",
-        Some("random orders") => "99,999 random orders of the languages",
-        Some("kendall") => "Kendall's distribution",
-        Some("student") => "Student's t",
-        Some("fisher z") => "Fisher's z",
-        Some(other) => other,
-        None => UNDEFINED,
+/// By which tests the rows of a hypothesis were judged.
+pub(super) fn test_in_words(rows: &[HypothesisRow]) -> String {
+    let words = |test| match test {
+        "every order" => "every order of the languages",
+        "random orders" => "99,999 random orders of the languages",
+        "kendall" => "Kendall's distribution",
+        "student" => "Student's t",
+        "fisher z" => "Fisher's z",
+        other => other,
     };
+    let by: BTreeSet<&str> = rows.iter().filter_map(|row| row.test.as_deref()).map(words).collect();
+    let by = match by.is_empty() {
+        true => UNDEFINED.to_owned(),
+        false => by.into_iter().collect::<Vec<_>>().join(" or "),
+    };
+    let row = &rows[0];
     let family = match (row.correction.as_str(), row.family_tests) {
         ("none", _) => "not corrected".to_owned(),
         (correction, tests) => {

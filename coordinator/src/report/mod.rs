@@ -49,9 +49,9 @@ use number::fixed;
 
 use crate::correlate::Findings;
 use crate::reduce::{
-    AdditivityRow, ConfigRow, CorrelationRow, DisparityRow, FloorRow, LanguageRow, LayerRow,
-    LeaningRow, MatrixRow, ProtectionRow, RegressionRow, SensitivityRow, ShareRow, Source, Sourced,
-    Summary, comparisons, sources_by_table,
+    AdditivityRow, AdjustedRow, ConfigRow, CorrelationRow, DisparityRow, FloorRow, LanguageRow,
+    LayerRow, LeaningRow, MatrixRow, ProtectionRow, RegressionRow, SensitivityRow, ShareRow,
+    Source, Sourced, Summary, comparisons, sources_by_table,
 };
 use crate::study::Analysis;
 
@@ -181,6 +181,7 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.extend(sourced::<ProtectionRow>(view, protection::blocks(view)));
         blocks.extend(sourced::<RegressionRow>(view, regressions::blocks(view)));
         blocks.extend(sourced::<CorrelationRow>(view, correlations::blocks(view)));
+        blocks.extend(sourced::<AdjustedRow>(view, correlations::adjusted(view)));
     }
     blocks.extend(replication::blocks(summary, medium));
     if blocks.is_empty() {

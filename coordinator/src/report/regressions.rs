@@ -81,15 +81,18 @@ fn lines(group: &[&RegressionRow]) -> Vec<String> {
 fn texts(group: &[&RegressionRow]) -> Vec<Vec<String>> {
     let terms: Vec<&&RegressionRow> =
         group.iter().filter(|row| row.coefficient.is_some()).collect();
-    let coefficient =
-        |row: &&&RegressionRow| [row.coefficient, row.coefficient_low, row.coefficient_high];
-    let coefficients: Vec<_> = terms.iter().map(coefficient).map(thousandths).collect();
+    let coefficients: Vec<_> = terms.iter().map(|row| coefficient(row)).collect();
     let text = |(row, estimate): (&&&RegressionRow, String)| {
         let t = or_undefined(row.t, |t| fixed(t, 2));
         let [plain, wild] = [row.p, row.p_wild].map(|value| or_undefined(value, p));
         vec![config(row), row.term.clone(), estimate, t, plain, wild]
     };
     terms.iter().zip(estimates(&coefficients, 3)).map(text).collect()
+}
+
+/// Coefficient, low and high in thousandths.
+pub(super) fn coefficient(row: &RegressionRow) -> [Option<f64>; 3] {
+    thousandths([row.coefficient, row.coefficient_low, row.coefficient_high])
 }
 
 fn words(view: View<'_>, rows: &[&RegressionRow]) -> String {

@@ -62,20 +62,15 @@ fn contrasts(view: View<'_>, configs: &BTreeMap<Key<'_>, Vec<&TrendRow>>) -> Vec
     }
     let rows = view.summary.leanings.iter().filter(|row| row.model == view.model);
     let rows: Vec<&LeaningRow> = rows.filter(|row| configs.contains_key(&key(row))).collect();
-    let thirds = |row: &&LeaningRow| {
-        thousandths([row.thirds_difference, row.thirds_difference_low, row.thirds_difference_high])
+    let column = |head: &str, numbers: fn(&LeaningRow) -> [Option<f64>; 3]| {
+        Column::new(head, estimates(&rows.iter().map(|row| numbers(row)).collect::<Vec<_>>(), 3))
     };
-    let rho = |row: &&LeaningRow| {
-        [row.spearman_difference, row.spearman_difference_low, row.spearman_difference_high]
-    };
-    let column =
-        |head: &str, numbers: Vec<[Option<f64>; 3]>| Column::new(head, estimates(&numbers, 3));
     let labels = rows.iter().map(|row| name(&key(row)));
     let columns = [
         Column::new("config", labels),
         Column::new("contrast", rows.iter().map(|row| row.contrast.clone())),
-        column("of last − first", rows.iter().map(thirds).collect()),
-        column("of ρ", rows.iter().map(rho).collect()),
+        column("of last − first", thirds),
+        column("of ρ", rho),
     ];
     let words = "Contrasts: mean of some languages less mean of others (which they are stands under Disparity), of the last third less the first, \
                  in 10⁻³ nat per token, and of ρ, which does not grow with the size of the damage. Below 0 the first lean more on early layers. \
@@ -84,6 +79,16 @@ fn contrasts(view: View<'_>, configs: &BTreeMap<Key<'_>, Vec<&TrendRow>>) -> Vec
         true => Vec::new(),
         false => vec![table(&columns.each_ref()), Block::Text(words.to_owned())],
     }
+}
+
+/// The difference of the last third less the first, low and high in thousandths.
+pub(super) fn thirds(row: &LeaningRow) -> [Option<f64>; 3] {
+    thousandths([row.thirds_difference, row.thirds_difference_low, row.thirds_difference_high])
+}
+
+/// The difference of Spearman's ρ with depth, low and high.
+pub(super) fn rho(row: &LeaningRow) -> [Option<f64>; 3] {
+    [row.spearman_difference, row.spearman_difference_low, row.spearman_difference_high]
 }
 
 const HEADING: &str =

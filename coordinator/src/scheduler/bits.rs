@@ -6,56 +6,60 @@ use std::ops::Range;
 #[derive(Debug, Clone)]
 pub(super) struct Bits {
     words: Vec<u64>,
+    absent: u64,
 }
 
 impl Bits {
     /// The empty set of numbers below `bound`.
     pub(super) fn new(bound: u64) -> Self {
-        Self { words: vec![0; bound.div_ceil(64) as usize] }
+        Self { words: vec![0; bound.div_ceil(64) as usize], absent: bound }
+    }
+
+    /// How many numbers are absent.
+    pub(super) fn absent(&self) -> u64 {
+        self.absent
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {
         self.words[(number / 64) as usize] & (1 << (number % 64)) != 0
     }
 
-    /// Adds the number; true where it was absent.
-    pub(super) fn insert(&mut self, number: u64) -> bool {
-        let word = &mut self.words[(number / 64) as usize];
-        let before = *word;
-        *word |= 1 << (number % 64);
-        *word != before
+    /// Adds the number.
+    pub(super) fn insert(&mut self, number: u64) {
+        self.absent -= u64::from(!self.contains(number));
+        self.words[(number / 64) as usize] |= 1 << (number % 64);
     }
 
-    /// Adds the numbers of the range; how many of them were absent.
-    pub(super) fn insert_range(&mut self, range: Range<u64>) -> u64 {
-        let absent = self.count_absent(range.clone());
+    /// Adds the numbers of the range.
+    pub(super) fn insert_range(&mut self, range: Range<u64>) {
+        self.absent -= self.count_absent(range.clone());
         spans(range).for_each(|(word, mask)| self.words[word as usize] |= mask);
-        absent
     }
 
     pub(super) fn remove(&mut self, number: u64) {
+        self.absent += u64::from(self.contains(number));
         self.words[(number / 64) as usize] &= !(1 << (number % 64));
     }
 
     /// The smallest number of the range that is absent.
     pub(super) fn first_absent(&self, range: Range<u64>) -> Option<u64> {
-        let mut words = spans(range).filter_map(|(word, mask)| self.absent(word, mask));
+        let mut words = spans(range).filter_map(|(word, mask)| self.absent_of(word, mask));
         words.next().map(|(word, bits)| word * 64 + u64::from(bits.trailing_zeros()))
     }
 
     /// The largest number of the range that is absent.
     pub(super) fn last_absent(&self, range: Range<u64>) -> Option<u64> {
-        let mut words = spans(range).rev().filter_map(|(word, mask)| self.absent(word, mask));
+        let mut words = spans(range).rev().filter_map(|(word, mask)| self.absent_of(word, mask));
         words.next().map(|(word, bits)| word * 64 + 63 - u64::from(bits.leading_zeros()))
     }
 
     /// How many numbers of the range are absent.
     pub(super) fn count_absent(&self, range: Range<u64>) -> u64 {
-        let words = spans(range).filter_map(|(word, mask)| self.absent(word, mask));
+        let words = spans(range).filter_map(|(word, mask)| self.absent_of(word, mask));
         words.map(|(_, bits)| u64::from(bits.count_ones())).sum()
     }
 
-    fn absent(&self, word: u64, mask: u64) -> Option<(u64, u64)> {
+    fn absent_of(&self, word: u64, mask: u64) -> Option<(u64, u64)> {
         let bits = !self.words[word as usize] & mask;
         (bits != 0).then_some((word, bits))
     }
@@ -81,6 +85,7 @@ mod tests {
         (0..300).filter(|n| n % 7 < 5 || (64..200).contains(n)).for_each(|n| {
             bits.insert(n);
         });
+        assert_eq!(bits.absent(), (0..300).filter(|&n| !bits.contains(n)).count() as u64);
         for start in [0, 1, 5, 63, 64, 65, 127, 128, 200, 299] {
             for end in [0, 1, 6, 64, 65, 128, 130, 201, 255, 300] {
                 let absent = || (start..end).filter(|&n| !bits.contains(n));
@@ -90,7 +95,8 @@ mod tests {
                 let count = absent().count() as u64;
                 assert_eq!(bits.count_absent(range.clone()), count, "{range:?}");
                 let mut filled = bits.clone();
-                assert_eq!(filled.insert_range(range.clone()), count, "{range:?}");
+                filled.insert_range(range.clone());
+                assert_eq!(filled.absent(), bits.absent() - count, "{range:?}");
                 let expected = (0..300).filter(|n| range.contains(n) || bits.contains(*n));
                 assert!((0..300).filter(|&n| filled.contains(n)).eq(expected), "{range:?}");
             }

@@ -17,10 +17,10 @@ pub(super) struct Charges {
 
 impl Charges {
     /// True where one more charge by `worker` is the last: three in all, on two workers unless only one is alive.
-    pub(super) fn is_last(&self, unit: u64, worker: &str, alive: usize) -> bool {
+    pub(super) fn is_last(&self, unit: u64, worker: &str, alive: impl FnOnce() -> usize) -> bool {
         let before = self.by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
         let others = before.iter().any(|&name| self.names[name as usize] != worker);
-        before.len() + 1 >= CHARGES_MAX && (others || alive < 2)
+        before.len() + 1 >= CHARGES_MAX && (others || alive() < 2)
     }
 
     /// Charges the unit. A unit that broke twice, or ran out of memory, becomes a suspect: granted alone, when nothing else is

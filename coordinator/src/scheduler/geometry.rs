@@ -25,9 +25,10 @@ pub struct Block {
 
 /// A lane: units that share a model and a shard, which one worker likes to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Lane {
-    pub(super) block: usize,
-    pub(super) index: u64,
+pub(crate) struct Lane {
+    pub(crate) block: usize,
+    /// Its number among the block's.
+    pub(crate) index: u64,
 }
 
 impl Geometry {
@@ -63,19 +64,19 @@ impl Geometry {
     }
 
     /// The model that a unit needs.
-    pub(super) fn model(&self, unit: u64) -> usize {
+    pub(crate) fn model(&self, unit: u64) -> usize {
         self.blocks[self.lane(unit).block].model
     }
 
     /// The lane of a unit of the study.
-    pub(super) fn lane(&self, unit: u64) -> Lane {
+    pub(crate) fn lane(&self, unit: u64) -> Lane {
         let block = self.blocks.partition_point(|block| block.start <= unit) - 1;
         let Block { start, lane_units, .. } = self.blocks[block];
         Lane { block, index: (unit - start) / lane_units }
     }
 
     /// The units of a lane.
-    pub(super) fn range(&self, lane: Lane) -> Range<u64> {
+    pub(crate) fn range(&self, lane: Lane) -> Range<u64> {
         let block = self.blocks[lane.block];
         let start = block.start + lane.index * block.lane_units;
         start..start + block.lane_units

@@ -16,7 +16,7 @@ mod sessions;
 mod step;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -41,10 +41,8 @@ pub struct Scheduler {
     pool: Pool,
     sessions: Sessions,
     charges: Charges,
-    /// Units with a record that is not durable yet.
-    withheld: BTreeSet<u64>,
-    /// Of those, the units with a result, and the session that sent it.
-    finishers: BTreeMap<u64, SessionId>,
+    /// Units with a record that is not durable yet; of a result, the session that sent it.
+    withheld: BTreeMap<u64, Option<SessionId>>,
     quarantined: BTreeMap<u64, Fault>,
     /// Results that became durable.
     pace: Pace,
@@ -60,8 +58,7 @@ impl Scheduler {
             pool: Pool::new(geometry),
             sessions: Sessions::default(),
             charges: Charges::default(),
-            withheld: BTreeSet::new(),
-            finishers: BTreeMap::new(),
+            withheld: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             pace: Pace::new(Duration::ZERO),
             lease,
@@ -160,13 +157,15 @@ impl Scheduler {
     fn withhold(&mut self, unit: u64) -> bool {
         self.sessions.release(unit);
         self.pool.take(unit);
-        self.withheld.insert(unit)
+        let is_new = !self.withheld.contains_key(&unit);
+        self.withheld.entry(unit).or_default();
+        is_new
     }
 
     /// The record of one more charge, or of the quarantine that it leads to.
     fn charge(&mut self, unit: UnitIndex, worker: String, fault: Fault) -> Record {
         self.withhold(unit.0);
-        match self.charges.is_last(unit.0, &worker, self.sessions.alive().len()) {
+        match self.charges.is_last(unit.0, &worker, || self.sessions.alive().len()) {
             true => Record::Quarantine { unit, fault },
             false => Record::Charge { unit, worker, fault },
         }
@@ -215,10 +214,10 @@ impl Scheduler {
     /// A suspect for a worker that holds nothing.
     fn ask_suspect(&mut self, now: Duration, id: SessionId) -> Option<u64> {
         let session = self.sessions.get(id).filter(|session| session.held.is_empty())?;
-        let others = self.sessions.alive().iter().any(|name| **name != session.worker);
+        let others = self.sessions.has_others(&session.worker);
         let unit = self.charges.suspects_for(&session.worker, others).find(|&unit| {
             let can = !session.missing.contains(&self.pool.model(unit));
-            can && self.sessions.holder(unit).is_none() && !self.withheld.contains(&unit)
+            can && self.sessions.holder(unit).is_none() && !self.withheld.contains_key(&unit)
         });
         self.sessions.hold(id, unit?, now);
         unit
@@ -245,8 +244,7 @@ impl Scheduler {
 
     fn durable(&mut self, now: Duration, record: Record) {
         let unit = record.unit().0;
-        self.withheld.remove(&unit);
-        if let Some(session) = self.finishers.remove(&unit) {
+        if let Some(session) = self.withheld.remove(&unit).flatten() {
             self.pace.push(now);
             if let Some(session) = self.sessions.get_mut(session) {
                 session.pace.push(now);

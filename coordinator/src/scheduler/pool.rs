@@ -17,7 +17,6 @@ pub(super) struct Pool {
     closed: Bits,
     /// Closed, granted, or withheld until a record about it is durable.
     taken: Bits,
-    open: u64,
     /// By block: the first lane that nobody has been seated at yet.
     frontiers: Vec<u64>,
     /// By block: the first lane past the frontier that somebody has been seated at from behind.
@@ -34,8 +33,6 @@ pub(super) struct Pool {
 pub(super) struct Seat {
     lane: Lane,
     end: End,
-    /// Its worker brought units of the lane from an earlier coordinator; others may bring more of them.
-    brought: bool,
 }
 
 /// Which lanes a worker may begin.
@@ -58,7 +55,6 @@ impl Pool {
         Self {
             closed: Bits::new(units),
             taken: Bits::new(units),
-            open: units,
             frontiers: vec![0; geometry.blocks().len()],
             ends: geometry.blocks().iter().map(|block| block.lanes).collect(),
             loose: BTreeSet::new(),
@@ -77,7 +73,7 @@ impl Pool {
 
     /// Units that are neither done nor quarantined.
     pub(super) fn open(&self) -> u64 {
-        self.open
+        self.closed.absent()
     }
 
     pub(super) fn is_closed(&self, unit: u64) -> bool {
@@ -92,18 +88,16 @@ impl Pool {
         self.taken.insert(unit);
     }
 
-    /// Closes the unit; true where it was open.
-    pub(super) fn close(&mut self, unit: u64) -> bool {
+    /// Closes the unit.
+    pub(super) fn close(&mut self, unit: u64) {
         self.taken.insert(unit);
-        let was_open = self.closed.insert(unit);
-        self.open -= u64::from(was_open);
-        was_open
+        self.closed.insert(unit);
     }
 
     /// Closes the units of the range, whatever they are.
     pub(super) fn close_range(&mut self, range: Range<u64>) {
         self.taken.insert_range(range.clone());
-        self.open -= self.closed.insert_range(range);
+        self.closed.insert_range(range);
     }
 
     /// Frees the unit, unless it is closed.
@@ -116,7 +110,7 @@ impl Pool {
 
     /// Seats a worker at the lane of a unit that it turned out to hold.
     pub(super) fn seat_at(&mut self, unit: u64) -> Seat {
-        Seat { brought: true, ..self.sit(self.geometry.lane(unit), End::Front) }
+        self.sit(self.geometry.lane(unit), End::Front)
     }
 
     /// The worker leaves its lane to others.
@@ -144,8 +138,10 @@ impl Pool {
         if seat.is_some_and(|seat| missing.contains(&self.lane_model(seat.lane))) {
             self.leave(seat.take());
         }
-        let own = seat.filter(|seat| reach == Reach::Anywhere || !seat.brought);
-        let unit = match own.and_then(|seat| self.free(seat)) {
+        if self.taken.absent() == 0 {
+            return None;
+        }
+        let unit = match seat.and_then(|seat| self.free(seat)) {
             Some(unit) => unit,
             None => {
                 let new = match reach {
@@ -235,7 +231,7 @@ impl Pool {
     fn sit(&mut self, lane: Lane, end: End) -> Seat {
         *self.seated.entry(lane).or_insert(0) += 1;
         self.loose.remove(&lane);
-        Seat { lane, end, brought: false }
+        Seat { lane, end }
     }
 
     fn loosen(&mut self, lane: Lane) {

@@ -21,7 +21,7 @@ impl Scheduler {
         }
         for &unit in &report.finished {
             if self.standing(unit) == Standing::Open && self.withhold(unit.0) {
-                self.finishers.insert(unit.0, report.session);
+                self.withheld.insert(unit.0, Some(report.session));
                 effects.records.push(Record::Done { unit });
             }
         }
@@ -90,7 +90,7 @@ impl Scheduler {
 
     fn is_free(&self, unit: u64) -> bool {
         let suspect = self.charges.is_suspect(unit) && self.sessions.holder(unit).is_none();
-        !self.withheld.contains(&unit) && (suspect || !self.pool.is_taken(unit))
+        !self.withheld.contains_key(&unit) && (suspect || !self.pool.is_taken(unit))
     }
 
     fn adopt(&mut self, now: Duration, session: SessionId, unit: u64) {

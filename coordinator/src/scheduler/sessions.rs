@@ -126,11 +126,20 @@ impl Sessions {
         true
     }
 
-    /// The names of workers that still take work.
-    pub(super) fn alive(&self) -> BTreeSet<&str> {
+    /// True where another worker than this one still takes work.
+    pub(super) fn has_others(&self, worker: &str) -> bool {
+        self.working().any(|name| name != worker)
+    }
+
+    fn working(&self) -> impl Iterator<Item = &str> {
         let working = self.by_id.values().filter(|session| !session.draining);
         let names = working.map(|session| session.worker.as_str());
-        names.filter(|name| !self.is_drained(name)).collect()
+        names.filter(|name| !self.is_drained(name))
+    }
+
+    /// The names of workers that still take work.
+    pub(super) fn alive(&self) -> BTreeSet<&str> {
+        self.working().collect()
     }
 
     /// The sessions that have been silent for longer than `lease`.

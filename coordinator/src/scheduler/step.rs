@@ -27,7 +27,7 @@ pub enum Input {
     },
     /// Time passed.
     Tick,
-    /// A record is durable, or was found on a restart.
+    /// A record is durable.
     Durable(Record),
     /// The operator sends the workers of these names away: they get no more units, now and when they join again.
     Drain(Pattern),

@@ -1,5 +1,7 @@
 //! The scheduler's rules, each under its name, and random histories. Not its speed and size (`tests/scheduler_scale.rs`).
 
+use std::collections::BTreeSet;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -3,7 +3,7 @@
 
 use super::distribution::normal_quantile;
 use super::fisher::Scale;
-use super::power::{Aim, POWER, smallest};
+use super::power::{Aim, POWER, pairs_from};
 use super::side::Side;
 
 /// Below or above a number, or other than 0.
@@ -46,10 +46,7 @@ impl Bound {
     /// The number of pairs, a real one, from which on a test at `level` finds a correlation of size `effect` with 80 %; `None` where no
     /// number up to 10⁹ does.
     pub fn pairs_needed(self, effect: f64, level: f64) -> Option<f64> {
-        let found =
-            |log_n: f64| self.power(effect, log_n.exp(), level).is_some_and(|power| power >= POWER);
-        let ends = (3.0_f64.ln(), 1e9_f64.ln());
-        found(ends.1).then(|| smallest(ends, found).exp())
+        pairs_from(|n| self.power(effect, n, level).is_some_and(|power| power >= POWER))
     }
 }
 

@@ -42,6 +42,29 @@ impl Clusters {
         &self.members
     }
 
+    /// The rows that share a cluster of this partition and one of the other, by both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let (own, others) = (self.of_rows(), other.of_rows());
+        let mut members: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+        for (row, both) in own.into_iter().zip(others).enumerate() {
+            members.entry(both).or_default().push(row);
+        }
+        let name = |&(own, others): &(usize, usize)| {
+            format!("{} {}", self.names[own], other.names[others])
+        };
+        Self { names: members.keys().map(name).collect(), members: members.into_values().collect() }
+    }
+
+    /// The cluster of each row.
+    fn of_rows(&self) -> Vec<usize> {
+        let mut of = vec![0; self.members.iter().map(Vec::len).sum()];
+        for (cluster, rows) in self.members.iter().enumerate() {
+            rows.iter().for_each(|&row| of[row] = cluster);
+        }
+        of
+    }
+
     /// The means of both columns over each cluster: related rows count as one.
     ///
     /// # Errors
@@ -72,5 +95,9 @@ mod tests {
         let means = clusters.means(&pairs).unwrap();
         assert_eq!((means.x(), means.y()), (&[5.0, 2.0, 7.0][..], &[0.0, 3.0, 7.0][..]));
         assert_eq!(Clusters::single(&labels).members().len(), 4);
+        let halves = Clusters::labelled(&["x", "x", "y", "x"].map(str::to_owned));
+        let both = clusters.intersection(&halves);
+        assert_eq!(both.members(), [vec![1], vec![0], vec![2], vec![3]]);
+        assert_eq!(both.names(), ["a x", "b x", "b y", "c x"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::clusters::Clusters;
 use super::interval::Interval;
 
 /// One item of a section.
@@ -31,13 +32,21 @@ pub(crate) fn hypotheses() -> Value {
     serde_json::from_str(include_str!("../../../tests/golden/hypotheses.json")).unwrap()
 }
 
+/// The numbers of a list.
+pub(crate) fn numbers(list: &Value) -> Vec<f64> {
+    list.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+}
+
+/// The clusters that a list of labels makes.
+pub(crate) fn clusters(labels: &Value) -> Clusters {
+    let labels = labels.as_array().unwrap().iter().map(Value::to_string);
+    Clusters::labelled(&labels.collect::<Vec<_>>())
+}
+
 /// The correlations.
 pub(crate) fn correlations() -> Vec<Golden> {
-    let column = |values: &Value, name: &str| -> Vec<f64> {
-        values[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-    };
     let golden = |values: Value| {
-        let pairs = column(&values, "x").into_iter().zip(column(&values, "y")).collect();
+        let pairs = numbers(&values["x"]).into_iter().zip(numbers(&values["y"])).collect();
         Golden { pairs, values }
     };
     section("correlations").into_iter().map(golden).collect()

@@ -33,7 +33,7 @@ pub fn kendall(pairs: &Pairs) -> Kendall {
     let distinct = x_ties.pairs == 0.0 && y_ties.pairs == 0.0;
     let (p, p_below, p_above) = match distinct && (n <= EXACT_MAX || fewer <= 1) {
         true => {
-            let (tail, rest) = (at_most(n, fewer), beyond(n, fewer));
+            let (tail, rest) = tails(n, fewer);
             let (below, above) = if score < 0.0 { (tail, rest) } else { (rest, tail) };
             ((2.0 * tail).min(1.0), below, above)
         }
@@ -96,21 +96,17 @@ fn sign(a: f64, b: f64) -> i32 {
     i32::from(a > b) - i32::from(a < b)
 }
 
-/// The share of the n! orders with at most so many inversions (Kendall 1970). The probabilities are built up by one item at a time:
+/// The shares of the n! orders with at most, and with at least, so many inversions (Kendall 1970). The probabilities are built up by one item at a time:
 /// P_j(k) = Σ_{i<j} P_{j−1}(k−i) / j, sums of positive terms only.
-fn at_most(n: usize, inversions: usize) -> f64 {
+fn tails(n: usize, inversions: usize) -> (f64, f64) {
     let mut probability = vec![0.0; inversions + 1];
     probability[0] = 1.0;
     for j in 2..=n {
         let sum = |k: usize| probability[(k + 1).saturating_sub(j)..=k].iter().sum::<f64>();
         probability = (0..=inversions).map(|k| sum(k) / j as f64).collect();
     }
-    probability.iter().sum::<f64>().min(1.0)
-}
-
-/// The share of the n! orders with at least so many inversions.
-fn beyond(n: usize, inversions: usize) -> f64 {
-    inversions.checked_sub(1).map_or(1.0, |fewer| 1.0 - at_most(n, fewer))
+    let share = |probability: &[f64]| probability.iter().sum::<f64>().min(1.0);
+    (share(&probability), 1.0 - share(&probability[..inversions]))
 }
 
 /// Variance of C−D under independence, with the corrections for ties (Kendall 1970, as in scipy).
@@ -141,9 +137,9 @@ mod tests {
 
     #[test]
     fn exact_p_counts_orders() {
-        assert_eq!((at_most(3, 0), beyond(3, 0)), (1.0 / 6.0, 1.0));
-        assert_eq!((at_most(3, 1), beyond(3, 1)), (0.5, 5.0 / 6.0));
-        assert!((at_most(4, 1) - 4.0 / 24.0).abs() < 1e-15);
-        assert!((at_most(40, 0) - 1.0 / 8.159_152_832_478_977e47).abs() < 1e-60);
+        assert_eq!(tails(3, 0), (1.0 / 6.0, 1.0));
+        assert_eq!(tails(3, 1), (0.5, 5.0 / 6.0));
+        assert!((tails(4, 1).0 - 4.0 / 24.0).abs() < 1e-15);
+        assert!((tails(40, 0).0 - 1.0 / 8.159_152_832_478_977e47).abs() < 1e-60);
     }
 }

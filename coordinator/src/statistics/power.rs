@@ -32,10 +32,7 @@ impl Aim {
 
     /// The number of pairs, a real one, from which on the test finds a correlation of `r`; `None` where no number up to 10⁹ does.
     pub fn pairs_needed(self, r: f64) -> Option<f64> {
-        let found =
-            |log_n: f64| power(r.abs(), log_n.exp(), self.critical_r(log_n.exp())) >= self.power;
-        let ends = (3.0_f64.ln(), 1e9_f64.ln());
-        found(ends.1).then(|| smallest(ends, found).exp())
+        pairs_from(|n| power(r.abs(), n, self.critical_r(n)) >= self.power)
     }
 
     /// The probability of finding a correlation of size `r` in `n` pairs. A test of one side has half the level.
@@ -64,8 +61,15 @@ fn one_side(r: f64, n: f64, critical: f64) -> f64 {
     normal_cdf((shifted - critical.atanh()) * (n - 3.0).sqrt())
 }
 
+/// The number of pairs, a real one, from which on `holds` is true; `None` where it is not at 10⁹.
+pub(super) fn pairs_from(holds: impl Fn(f64) -> bool) -> Option<f64> {
+    let holds = |log_n: f64| holds(log_n.exp());
+    let ends = (3.0_f64.ln(), 1e9_f64.ln());
+    holds(ends.1).then(|| smallest(ends, holds).exp())
+}
+
 /// The smallest number between the ends from which on `holds` is true, by bisection to the last bits.
-pub(super) fn smallest((mut low, mut high): (f64, f64), holds: impl Fn(f64) -> bool) -> f64 {
+fn smallest((mut low, mut high): (f64, f64), holds: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..60 {
         let middle = (low + high) / 2.0;
         match holds(middle) {

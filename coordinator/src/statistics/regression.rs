@@ -1,7 +1,5 @@
 //! Least squares whose errors may depend on each other within clusters of two kinds. Nothing here knows what rows and columns are.
 
-use std::collections::BTreeMap;
-
 use faer::Mat;
 
 use super::clusters::Clusters;
@@ -9,10 +7,7 @@ use super::distribution::{student_p, student_quantile_two_sided};
 use super::interval::Interval;
 use super::pairs::{Centred, constant, norm, standardised};
 use super::partial::residual;
-use super::wild::{Fit, Wild, WildP};
-
-/// Share of its parts that a difference of variances must be; less is rounding.
-const LEFT: f64 = 1e-12;
+use super::wild::{Fit, LEFT, Wild, WildP};
 
 /// y = β₀ + Σ βⱼxⱼ by least squares.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,8 +108,9 @@ pub fn regression(
     let standard: Vec<Vec<f64>> = predictors.iter().map(|column| standardised(column)).collect();
     let left = residual(&centred.standardised, &standard).ok_or(NoRegression::Determined)?;
     let errors: Vec<f64> = left.iter().map(|left| centred.norm * left).collect();
-    let both = intersection(clusters, outcome.len());
-    let [a, b] = clusters.map(Clusters::members);
+    let [a, b] = clusters;
+    let both = a.intersection(b);
+    let [a, b, both] = [a, b, &both].map(Clusters::members);
     let factor = |members: &[Vec<usize>]| factor(members.len(), &influence);
     let one = vec![1.0; outcome.len()];
     let columns: Vec<Vec<f64>> = [one].into_iter().chain(predictors.iter().cloned()).collect();
@@ -123,12 +119,13 @@ pub fn regression(
         columns: &columns,
         errors: &errors,
         coefficients: &coefficients,
-        parts: [(factor(a), a), (factor(b), b), (-factor(&both), both.as_slice())],
+        parts: [(factor(a), a), (factor(b), b), (-factor(both), both)],
     };
     let degrees = a.len().min(b.len()) - 1;
+    let samples = wild.samples(&fit);
     let term = |(at, &coefficient): (usize, &f64)| {
         let certainty = variance(&fit, at).map(|variance| Certainty {
-            wild: wild.p(&fit, at),
+            wild: samples.as_ref().map(|samples| samples.p(&fit, at)),
             ..Certainty::new(coefficient, variance.sqrt(), degrees as f64, confidence)
         });
         Term { coefficient, certainty }
@@ -220,24 +217,6 @@ fn influence(predictors: &[Vec<f64>], rows: usize) -> Vec<Vec<f64>> {
     [intercept].into_iter().chain(slopes).collect()
 }
 
-/// The rows of each pair of clusters that share any.
-fn intersection([a, b]: [&Clusters; 2], rows: usize) -> Vec<Vec<usize>> {
-    let (a, b) = (cluster_of(a, rows), cluster_of(b, rows));
-    let mut both: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    for row in 0..rows {
-        both.entry((a[row], b[row])).or_default().push(row);
-    }
-    both.into_values().collect()
-}
-
-fn cluster_of(clusters: &Clusters, rows: usize) -> Vec<usize> {
-    let mut of = vec![0; rows];
-    for (cluster, members) in clusters.members().iter().enumerate() {
-        members.iter().for_each(|&row| of[row] = cluster);
-    }
-    of
-}
-
 /// G/(G−1) · (N−1)/(N−k) for the k × N influences.
 fn factor(clusters: usize, influence: &[Vec<f64>]) -> f64 {
     let (g, n, k) = (clusters as f64, influence[0].len() as f64, influence.len() as f64);
@@ -257,19 +236,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     use serde_json::Value;
 
-    use super::super::goldens::close;
+    use super::super::goldens::{self, close, numbers};
     use super::super::line::line;
     use super::super::pairs::Pairs;
     use super::*;
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
-    }
-
-    fn labels(value: &Value) -> Clusters {
-        let labels = value.as_array().unwrap().iter().map(Value::to_string);
-        Clusters::labelled(&labels.collect::<Vec<_>>())
-    }
 
     fn wild() -> Wild {
         Wild::new(1, 9)
@@ -283,7 +253,8 @@ mod tests {
         for golden in goldens.as_array().unwrap() {
             let predictors: Vec<Vec<f64>> =
                 golden["x"].as_array().unwrap().iter().map(numbers).collect();
-            let clusters = [&labels(&golden["language"]), &labels(&golden["layer"])];
+            let clusters =
+                [&goldens::clusters(&golden["language"]), &goldens::clusters(&golden["layer"])];
             let found =
                 regression(&numbers(&golden["y"]), &predictors, clusters, 0.95, &wild()).unwrap();
             assert_eq!(found.degrees as u64, golden["degrees"].as_u64().unwrap());

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::goldens::close;
+use super::goldens::{close, numbers};
 use super::{
     AIM, Aim, Bootstrap, Clusters, Interval, Pairs, Resamples, Shuffles, benjamini_hochberg,
     bonett_wright, bootstrap, holm, jackknife, kendall, line, orders, partial, pearson, spearman,
@@ -22,10 +22,6 @@ fn items(section: &str) -> &'static [Value] {
 
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(number).collect()
 }
 
 fn pairs(golden: &Value) -> Pairs {

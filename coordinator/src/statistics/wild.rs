@@ -9,8 +9,8 @@ const CLUSTERS_ENOUGH: usize = 15;
 const CLUSTERS_EXACT: usize = 12;
 /// Below so many clusters vectors of signs are too few to tell p values apart, and Webb's weights take their place.
 const CLUSTERS_OF_SIGNS: usize = 10;
-/// Share of its parts that a variance must be; less is rounding.
-const LEFT: f64 = 1e-12;
+/// Share of its parts that a variance, a difference of sums, must be; less is rounding.
+pub(super) const LEFT: f64 = 1e-12;
 /// Share by which a t may fall short of the observed one and still be as large.
 const ROUNDING: f64 = 1e-9;
 
@@ -64,27 +64,19 @@ impl Wild {
         Self { key: key("babelquant wild 1", seed, std::iter::empty()), draws }
     }
 
-    /// p of the coefficient at a position; `None` where there are enough clusters, or no draws.
-    pub(super) fn p(&self, fit: &Fit<'_>, at: usize) -> Option<WildP> {
+    /// The weighted samples of a fit, the same for each of its coefficients; `None` where there are enough clusters, or no draws.
+    pub(super) fn samples(&self, fit: &Fit<'_>) -> Option<Samples> {
         let [a, b, _] = fit.parts.map(|(_, clusters)| clusters.len());
         let (kind, clusters) = if b < a { (1, b) } else { (0, a) };
         let weights = self.weights(clusters)?;
-        let test = Restricted::new(fit, at, fit.parts[kind].1);
-        let observed = test.squared_t(&vec![1.0; clusters]) * (1.0 - ROUNDING);
-        let as_large = |vector: &Vec<f64>| test.squared_t(vector) >= observed;
-        let p = match weights {
-            Weights::AllSigns(_) => {
-                // |t| of a vector and of its opposite are the same.
-                let half = 1_u32 << (clusters - 1);
-                let count = (0..half).map(|bits| signs(bits, clusters)).filter(as_large).count();
-                count as f64 / f64::from(half)
-            }
+        let vectors = match weights {
+            // |t| of a vector and of its opposite are the same.
+            Weights::AllSigns(all) => (0..all / 2).map(|bits| signs(bits, clusters)).collect(),
             Weights::Signs(draws) | Weights::Webb(draws) => {
-                let vectors = (0..draws as usize).map(|draw| self.vector(draw, clusters, weights));
-                (1 + vectors.filter(as_large).count()) as f64 / (1.0 + f64::from(draws))
+                (0..draws as usize).map(|draw| self.vector(draw, clusters, weights)).collect()
             }
         };
-        Some(WildP { p, kind, weights })
+        Some(Samples { kind, weights, vectors })
     }
 
     fn weights(&self, clusters: usize) -> Option<Weights> {
@@ -107,6 +99,34 @@ impl Wild {
             }
         };
         (0..clusters).map(one).collect()
+    }
+}
+
+/// Weighted samples: what their errors are multiplied with.
+#[derive(Debug)]
+pub(super) struct Samples {
+    kind: usize,
+    weights: Weights,
+    /// A weight for each cluster of the kind.
+    vectors: Vec<Vec<f64>>,
+}
+
+impl Samples {
+    /// p of the coefficient at a position.
+    pub(super) fn p(&self, fit: &Fit<'_>, at: usize) -> WildP {
+        let Self { kind, weights, ref vectors } = *self;
+        let weighted = fit.parts[kind].1;
+        let test = Restricted::new(fit, at, weighted);
+        let observed = test.squared_t(&vec![1.0; weighted.len()]) * (1.0 - ROUNDING);
+        let as_large = vectors.iter().filter(|vector| test.squared_t(vector) >= observed).count();
+        let p = match weights {
+            Weights::AllSigns(_) => as_large as f64 / vectors.len() as f64,
+            // The observed sample is one of them.
+            Weights::Signs(_) | Weights::Webb(_) => {
+                (1 + as_large) as f64 / (1 + vectors.len()) as f64
+            }
+        };
+        WildP { p, kind, weights }
     }
 }
 
@@ -184,19 +204,9 @@ impl Restricted {
 mod tests {
     use serde_json::Value;
 
-    use super::super::clusters::Clusters;
-    use super::super::goldens::close;
+    use super::super::goldens::{close, clusters, numbers};
     use super::super::regression::regression;
     use super::*;
-
-    fn numbers(value: &Value) -> Vec<f64> {
-        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
-    }
-
-    fn labels(value: &Value) -> Clusters {
-        let labels = value.as_array().unwrap().iter().map(Value::to_string);
-        Clusters::labelled(&labels.collect::<Vec<_>>())
-    }
 
     /// `tests/golden/wild.json`: numpy refitted every sample; where one kind of clusters is single rows, wildboottest agreed.
     #[test]
@@ -206,7 +216,7 @@ mod tests {
         for golden in goldens.as_array().unwrap() {
             let predictors: Vec<Vec<f64>> =
                 golden["x"].as_array().unwrap().iter().map(numbers).collect();
-            let clusters = [&labels(&golden["language"]), &labels(&golden["layer"])];
+            let clusters = [&clusters(&golden["language"]), &clusters(&golden["layer"])];
             let wild = Wild::new(7, 20_000);
             let found =
                 regression(&numbers(&golden["y"]), &predictors, clusters, 0.95, &wild).unwrap();

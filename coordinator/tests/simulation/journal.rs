@@ -63,6 +63,9 @@ impl Journal {
             _ => ranges.push(range),
         };
         for (first, &bits) in (0..).step_by(64).zip(&self.done) {
+            if bits == 0 {
+                continue;
+            }
             if bits == u64::MAX {
                 add(first..first + 64);
                 continue;

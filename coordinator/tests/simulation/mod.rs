@@ -1,20 +1,19 @@
 //! A cluster in one thread and no time: events in order, workers that compute by the clock of the events, a coordinator that
 //! answers as the real one does (report, commit, then grant), and the rules that must hold at every event.
 
+mod coordinator;
 mod journal;
 mod tally;
 mod worker;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::time::Duration;
+use std::collections::{BTreeSet, BinaryHeap};
 
-use babelquant_coordinator::scheduler::{Geometry, Input, Record, Report, Scheduler, Standing};
-use babelquant_proto::UnitIndex;
-use babelquant_proto::message::Session;
+use babelquant_coordinator::scheduler::{Geometry, Record, Scheduler};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use coordinator::Waiting;
 use journal::Journal;
 pub(crate) use tally::{Tally, What};
 use worker::{Reply, Request, Worker};
@@ -22,18 +21,10 @@ use worker::{Reply, Request, Worker};
 /// Milliseconds of simulated time.
 pub(crate) type Millis = u64;
 
-const LEASE: Duration = Duration::from_secs(15);
-/// How long a restarted coordinator waits for the workers of the one before.
-const RETURNING: Duration = Duration::from_secs(15);
 /// How long a worker waits for an answer.
 const CALL: Millis = 5_000;
-/// How long an idle worker's request may wait for work.
-const POLL: Millis = 2_000;
 /// How often a busy worker calls.
 const SYNC: Millis = 1_000;
-/// How long a commit takes.
-const COMMIT: Millis = 5;
-const TICK: Millis = 500;
 /// No unit closed for so long is a livelock.
 const STUCK: Millis = 600_000;
 
@@ -91,16 +82,6 @@ enum Event {
     Serve,
 }
 
-/// A request that waits for its commit or for work.
-#[derive(Debug)]
-struct Waiting {
-    worker: usize,
-    request: Request,
-    since: Millis,
-    accepted: Vec<u64>,
-    revoked: Vec<u64>,
-}
-
 /// The cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -114,7 +95,6 @@ pub(crate) struct Cluster {
     /// `None` while the coordinator is down.
     scheduler: Option<Scheduler>,
     epoch: u64,
-    sessions: BTreeMap<u64, usize>,
     next_session: u64,
     backlog: Vec<Record>,
     waiting: Vec<Waiting>,
@@ -135,7 +115,6 @@ impl Cluster {
             workers: vec![Worker::default(); plan.workers],
             scheduler: None,
             epoch: 0,
-            sessions: BTreeMap::new(),
             next_session: 0,
             backlog: Vec::new(),
             waiting: Vec::new(),
@@ -201,9 +180,7 @@ impl Cluster {
                 self.commit();
             }
             Event::Tick { epoch } if epoch == self.epoch && self.scheduler.is_some() => {
-                self.step_and_enter(Input::Tick);
-                self.answer_waiting();
-                self.at(self.now + TICK, Event::Tick { epoch });
+                self.tick();
             }
             Event::Commit { .. } | Event::Tick { .. } => {}
             Event::Serve => self.serve(),
@@ -265,138 +242,5 @@ impl Cluster {
             return;
         }
         self.after(1..20, Event::Answer { worker, reply });
-    }
-}
-
-/// The coordinator's side: as the owner and the store do it.
-impl Cluster {
-    fn serve(&mut self) {
-        self.epoch += 1;
-        self.next_session = self.epoch << 32;
-        self.sessions.clear();
-        let (records, closed) = (self.journal.records(), self.journal.ranges());
-        let geometry = self.plan.geometry();
-        let returning = Duration::from_millis(self.now) + RETURNING;
-        self.scheduler = Some(Scheduler::restore(geometry, LEASE, returning, records, closed));
-        self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
-    }
-
-    /// Kill -9: what is not durable is gone.
-    fn die(&mut self) {
-        self.tally.count(What::Restart, 1);
-        self.scheduler = None;
-        self.tally.count(What::LostRecord, self.backlog.len());
-        self.backlog.clear();
-        self.waiting.clear();
-        self.after(500..3_000, Event::Serve);
-    }
-
-    fn arrive(&mut self, worker: usize, mut request: Request) {
-        if self.scheduler.is_none() {
-            return;
-        }
-        let known = |session: &u64| self.scheduler.as_ref().unwrap().knows(Session(*session));
-        let session = request.session.filter(known).unwrap_or_else(|| self.join(worker));
-        request.session = Some(session);
-        let closed = |unit: &u64| self.standing(*unit) != Standing::Open;
-        let (late, fresh): (Vec<u64>, Vec<u64>) =
-            request.finished.iter().copied().partition(closed);
-        self.tally.count(What::DuplicateResult, late.len());
-        let effects = self.step_and_enter(Input::Report(Report {
-            session: Session(session),
-            holding: request.holding.iter().copied().map(UnitIndex).collect(),
-            finished: fresh.iter().copied().map(UnitIndex).collect(),
-            failures: Vec::new(),
-            released: Vec::new(),
-            draining: false,
-        }));
-        let revoked = effects.iter().map(|unit| unit.0).collect();
-        let accepted = std::mem::take(&mut request.finished);
-        self.waiting.push(Waiting { worker, request, since: self.now, accepted, revoked });
-        if self.backlog.is_empty() {
-            self.answer_waiting();
-        }
-    }
-
-    fn join(&mut self, worker: usize) -> u64 {
-        let session = self.next_session;
-        self.next_session += 1;
-        self.sessions.insert(session, worker);
-        let name = format!("worker-{worker}");
-        self.step_and_enter(Input::Join { session: Session(session), worker: name });
-        session
-    }
-
-    fn standing(&self, unit: u64) -> Standing {
-        self.scheduler.as_ref().unwrap().standing(UnitIndex(unit))
-    }
-
-    /// One step; its records wait for the next commit. Returns what is revoked.
-    fn step_and_enter(&mut self, input: Input) -> Vec<UnitIndex> {
-        let now = Duration::from_millis(self.now);
-        let effects = self.scheduler.as_mut().unwrap().step(now, input);
-        if self.backlog.is_empty() && !effects.records.is_empty() {
-            self.at(self.now + COMMIT, Event::Commit { epoch: self.epoch });
-        }
-        self.backlog.extend(effects.records);
-        effects.revoked
-    }
-
-    /// The backlog becomes durable, or the coordinator dies on the way: before or after the storage has it.
-    fn commit(&mut self) {
-        let restarts = self.tally.of(What::Restart);
-        let due = self.plan.geometry().units() / (self.plan.restarts + 1) * (restarts + 1);
-        let dies = restarts < self.plan.restarts && self.journal.closed() >= due;
-        let stored = !dies || self.once_in(2);
-        if stored {
-            self.last_progress = self.now;
-            self.backlog.iter().for_each(|record| self.journal.write(record));
-        }
-        if dies {
-            return self.die();
-        }
-        let now = Duration::from_millis(self.now);
-        for record in self.backlog.drain(..) {
-            self.scheduler.as_mut().unwrap().step(now, Input::Durable(record));
-        }
-        self.answer_waiting();
-    }
-
-    fn answer_waiting(&mut self) {
-        if !self.backlog.is_empty() {
-            return;
-        }
-        for waiting in std::mem::take(&mut self.waiting) {
-            let Waiting { worker, request, since, accepted, revoked } = waiting;
-            if self.workers[worker].life != request.life {
-                continue;
-            }
-            let (session, want) = (Session(request.session.unwrap()), request.want);
-            let now = Duration::from_millis(self.now);
-            let effects = self.scheduler.as_mut().unwrap().step(now, Input::Ask { session, want });
-            let grants: Vec<u64> = effects.grants.iter().map(|unit| unit.0).collect();
-            for unit in &grants {
-                assert!(!self.journal.is_closed(*unit), "a grant of a closed unit: {unit}");
-                let again = self.is_known_elsewhere(worker, *unit);
-                self.tally.count(What::Recomputed, again.into());
-            }
-            self.tally.count(What::Grant, grants.len());
-            let is_busy = !request.holding.is_empty() || want == 0;
-            let has_news = !(grants.is_empty() && accepted.is_empty() && revoked.is_empty());
-            if !is_busy && !has_news && self.now < since + POLL {
-                self.waiting.push(Waiting { worker, request, since, accepted, revoked });
-                continue;
-            }
-            let Request { life, call, .. } = request;
-            self.send(worker, Reply { life, call, session: session.0, accepted, revoked, grants });
-        }
-    }
-
-    /// True where another live worker has a result of the unit that it could not hand in yet. Costs too much to ask in a large
-    /// cluster at every grant, so only every 64th unit is looked at there.
-    fn is_known_elsewhere(&self, worker: usize, unit: u64) -> bool {
-        let looked_at = self.plan.workers <= 64 || unit.is_multiple_of(4096);
-        let others = || self.workers.iter().enumerate().filter(|&(other, _)| other != worker);
-        looked_at && others().any(|(_, other)| other.finished.contains(&unit))
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use thiserror::Error;
 use tokio_rustls::rustls;
 
+use super::token::Token;
+
 /// Why certificates, a token or an address cannot be used.
 #[derive(Debug, Error)]
 pub enum CredentialsError {
@@ -47,13 +49,12 @@ pub enum CredentialsError {
     },
     /// A file does not hold exactly one token.
     #[error(
-        "{path} holds no token: it must be one word of at least {least} visible ASCII characters"
+        "{path} holds no token: it must be one word of at least {} visible ASCII characters",
+        Token::CHARACTERS_MIN
     )]
     Token {
         /// The file.
         path: PathBuf,
-        /// Characters that a token has at least.
-        least: usize,
     },
     /// An https address without the certificates to check it.
     #[error("{url} is encrypted: pass --tls DIR, a folder with the ca.pem of its coordinator")]

@@ -23,10 +23,7 @@ impl Token {
     /// The file cannot be read, or holds anything but one token.
     pub fn read(path: &Path) -> Result<Self, CredentialsError> {
         let text = String::from_utf8_lossy(&read(path)?).into_owned();
-        text.trim().parse().map_err(|()| CredentialsError::Token {
-            path: path.to_owned(),
-            least: Self::CHARACTERS_MIN,
-        })
+        text.trim().parse().map_err(|()| CredentialsError::Token { path: path.to_owned() })
     }
 
     /// The token that a call's `authorization` carries.

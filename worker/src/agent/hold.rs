@@ -136,9 +136,9 @@ impl Hold {
         }
     }
 
-    /// True where there is nothing that the coordinator waits for.
+    /// True where it holds no unit: a Sync that says so, and gives back the rest, is the last one of a worker that leaves.
     pub(super) fn is_empty(&self) -> bool {
-        self.units.is_empty() && self.released.is_empty()
+        self.units.is_empty()
     }
 
     /// Gives back everything that is not computed.

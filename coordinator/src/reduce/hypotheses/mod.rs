@@ -25,6 +25,9 @@ pub(super) fn rows(
     (languages, cells): (&[LanguageRow], &[SensitivityRow]),
     analysis: &Analysis,
 ) -> Vec<HypothesisRow> {
+    if families.0.is_empty() {
+        return Vec::new();
+    }
     let measured = Measured::of(languages, cells);
     let mut rows = Vec::new();
     for tests in families.0.chunk_by(|a, b| a.hypothesis.id == b.hypothesis.id) {
@@ -230,19 +233,20 @@ impl Chance {
     /// p on this side, and the test's name.
     fn p(self, side: Side) -> (f64, &'static str) {
         match self {
-            Self::Orders(pairs) if pairs.count() <= EVERY_ORDER_MAX => match orders(&pairs) {
-                Some(orders) => (side.p_of_orders(&orders), "every order"),
-                None => (random(&pairs, side), "random orders"),
-            },
-            Self::Orders(pairs) => (random(&pairs, side), "random orders"),
+            Self::Orders(pairs) => {
+                let few = pairs.count() <= EVERY_ORDER_MAX;
+                match few.then(|| orders(&pairs)).flatten() {
+                    Some(orders) => (side.p_of_orders(&orders), "every order"),
+                    None => {
+                        let orders = Shuffles::new(SEED, ORDERS).orders(&pairs);
+                        (side.p_of_orders(&orders), "random orders")
+                    }
+                }
+            }
             Self::Kendall(found) => (side.p_of_kendall(&found), "kendall"),
             Self::Student { r, degrees } => (side.p_of_student(r, degrees), "student"),
         }
     }
-}
-
-fn random(pairs: &Pairs, side: Side) -> f64 {
-    side.p_of_orders(&Shuffles::new(SEED, ORDERS).orders(pairs))
 }
 
 /// The corrected p of a family. A test without a p counts as one with p = 1, so that missing data make no family smaller.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::reduce::example::tested;
-use crate::statistics::goldens::{close, hypotheses};
+use crate::statistics::goldens::{close, hypotheses, numbers};
 
 /// The rows of a model's languages and cells: x is the predictor, y the outcome.
 fn measured(
@@ -27,10 +27,6 @@ fn measured(
         ..SensitivityRow::default()
     };
     (points.iter().map(language).collect(), points.iter().map(cell).collect())
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
 fn points(golden: &Value, languages: &[Value]) -> Vec<(String, f64, Option<f64>)> {

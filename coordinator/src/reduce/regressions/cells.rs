@@ -44,9 +44,9 @@ impl<'a> Predictors<'a> {
             sources.cells.iter().map(|cell| cell.language.as_str()).collect();
         let Analysis { covariates, resource, .. } = sources.analysis;
         let facts = |language| {
-            let volume = covariates.volume(language, resource).filter(|volume| *volume > 0.0)?;
-            let latin = covariates.script(language)? == "Latn";
-            Some((language, [volume.log10(), f64::from(u8::from(latin))]))
+            let volume = covariates.log_volume(language, resource)?;
+            let latin = covariates.is_latin(language)?;
+            Some((language, [volume, f64::from(u8::from(latin))]))
         };
         Self {
             kurtosis: sources.layers.iter().filter_map(kurtosis).collect(),

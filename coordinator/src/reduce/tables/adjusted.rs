@@ -2,6 +2,9 @@
 
 use babelquant_proto::rows::unsupported_cause;
 
+/// The adjustments, in their order.
+pub const ADJUSTMENTS: [&str; 4] = ["log_volume", "latin", "log_volume+latin", "family means"];
+
 babelquant_proto::table! {
     /// A (model, predictor, outcome, components, config, adjustment) of the correlations at scope `all`. Languages of which a covariate is
     /// unknown are left out. p values are two-sided and corrected for nothing.

@@ -4,6 +4,8 @@ use babelquant_proto::rows::unsupported_cause;
 
 /// What `contrast` says of the language with the largest ΔNLL against the one with the smallest.
 pub const EXTREMES: &str = "worst - best";
+/// The contrast of languages of little training text with those of much.
+pub const BY_RESOURCE: &str = "low - high resource";
 
 babelquant_proto::table! {
     /// A (model, components, config, contrast) at scope `all`: the mean over some languages less the mean over others, each language counted

@@ -22,11 +22,11 @@ mod shares;
 mod trends;
 
 pub use additivity::AdditivityRow;
-pub use adjusted::AdjustedRow;
+pub use adjusted::{ADJUSTMENTS, AdjustedRow};
 pub use configs::ConfigRow;
 pub use correlations::CorrelationRow;
 pub use depth::DepthRow;
-pub use disparity::{DisparityRow, EXTREMES};
+pub use disparity::{BY_RESOURCE, DisparityRow, EXTREMES};
 pub use floor::FloorRow;
 pub use hypotheses::HypothesisRow;
 pub use languages::LanguageRow;

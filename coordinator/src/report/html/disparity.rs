@@ -1,7 +1,8 @@
 //! The chart of disparity: what each config does to some languages beside others, a panel for each config.
 
 use super::super::block::Table;
-use super::super::number::{estimates, thousandths};
+use super::super::disparity::{per_byte, per_token};
+use super::super::number::estimates;
 use super::chart::Chart;
 use super::intervals::{self, Row};
 use super::language::full;
@@ -36,24 +37,6 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
 fn contrasts<'a>(shown: &Shown<'a>, config: Config<'_>) -> Vec<&'a DisparityRow> {
     let rows = shown.view.summary.disparity.iter().filter(|row| row.model == shown.view.model);
     rows.filter(|row| (&*row.components, &*row.config) == config).collect()
-}
-
-/// Per token: value, low and high in thousandths.
-fn per_token(row: &DisparityRow) -> [Option<f64>; 3] {
-    thousandths([
-        row.delta_nll_difference,
-        row.delta_nll_difference_low,
-        row.delta_nll_difference_high,
-    ])
-}
-
-/// Per byte: value, low and high in thousandths.
-fn per_byte(row: &DisparityRow) -> [Option<f64>; 3] {
-    thousandths([
-        row.delta_bits_per_byte_difference,
-        row.delta_bits_per_byte_difference_low,
-        row.delta_bits_per_byte_difference_high,
-    ])
 }
 
 fn panel(shown: &Shown<'_>, config: Config<'_>) -> Option<Panel> {

@@ -14,7 +14,7 @@ use super::marks::{Dot, colour, dots, line, reference};
 use super::panel::{Axis, Frame, Panel};
 use super::question::words;
 use super::shown::{Config, Shown, name};
-use crate::reduce::{AdjustedRow, CorrelationRow, Summary};
+use crate::reduce::{ADJUSTMENTS, AdjustedRow, CorrelationRow, Summary};
 
 /// Height of a mark of one series.
 const MARK: f64 = 6.0;
@@ -22,8 +22,6 @@ const MARK: f64 = 6.0;
 const ACROSS_MAX: usize = 4;
 /// What nothing is done to.
 const PLAIN: &str = "as it is";
-/// What the table `adjusted` has, as it is drawn.
-const ADJUSTMENTS: [&str; 4] = ["log_volume", "latin", "log_volume+latin", "family means"];
 
 /// An estimate of a correlation.
 #[derive(Debug, Clone, Copy)]

@@ -25,7 +25,7 @@ pub(super) fn markup(summary: &Summary) -> Markup {
 fn one(rows: &[HypothesisRow]) -> Markup {
     html! {
         h3 { (rows[0].id) }
-        p.words { code { (rows[0].claim) } " · " (test_in_words(&rows[0])) }
+        p.words { code { (rows[0].claim) } " · " (test_in_words(rows)) }
         div.scroll {
             table {
                 thead { tr {

@@ -1,7 +1,8 @@
 //! The chart of the model across cells: the coefficient of each term with its interval, a panel for each config.
 
 use super::super::block::Table;
-use super::super::number::{estimates, fixed, or_undefined, p, thousandths};
+use super::super::number::{estimates, fixed, or_undefined, p};
+use super::super::regressions::coefficient;
 use super::chart::Chart;
 use super::intervals::{self, Row};
 use super::panel::Panel;
@@ -37,11 +38,6 @@ fn terms<'a>(shown: &Shown<'a>, config: Config<'_>) -> Vec<&'a RegressionRow> {
     rows.filter(|row| row.coefficient.is_some()).collect()
 }
 
-/// Coefficient, low and high in thousandths.
-fn numbers(row: &RegressionRow) -> [Option<f64>; 3] {
-    thousandths([row.coefficient, row.coefficient_low, row.coefficient_high])
-}
-
 fn panel(shown: &Shown<'_>, config: Config<'_>) -> Option<Panel> {
     let mut found = terms(shown, config);
     found.retain(|row| row.term != INTERCEPT);
@@ -52,10 +48,10 @@ fn panel(shown: &Shown<'_>, config: Config<'_>) -> Option<Panel> {
         first.layers,
         or_undefined(first.r_squared, |value| fixed(value, 2))
     );
-    let texts = estimates(&found.iter().map(|row| numbers(row)).collect::<Vec<_>>(), 3);
+    let texts = estimates(&found.iter().map(|row| coefficient(row)).collect::<Vec<_>>(), 3);
     let row = |(row, text): (&&RegressionRow, String)| Row {
         name: words(&row.term),
-        numbers: numbers(row),
+        numbers: coefficient(row),
         tip: format!("{}: {text}, {}", words(&row.term), certainty(row)),
     };
     let rows: Vec<Row> = found.iter().zip(texts).map(row).collect();
@@ -76,7 +72,7 @@ fn table(shown: &Shown<'_>) -> Table {
     let mut table = Table::new(&header);
     for &config in &shown.configs {
         let rows = terms(shown, config);
-        let texts = estimates(&rows.iter().map(|row| numbers(row)).collect::<Vec<_>>(), 3);
+        let texts = estimates(&rows.iter().map(|row| coefficient(row)).collect::<Vec<_>>(), 3);
         table.rows.extend(rows.iter().zip(texts).map(|(row, text)| {
             vec![
                 words(&row.term),

@@ -7,6 +7,7 @@ use kuva::plot::annotations::Orientation;
 
 use super::super::block::Table;
 use super::super::number::{self, estimates, fixed, thousandths};
+use super::super::trends;
 use super::chart::{Chart, key};
 use super::intervals::{self, Row};
 use super::language::full;
@@ -14,12 +15,10 @@ use super::layers::{HEIGHT, across, numbers};
 use super::marks::{Dot, QUIET, colour, dots, line, range, reference};
 use super::panel::{Frame, Panel};
 use super::shown::{Config, Shown, name};
-use crate::reduce::{LeaningRow, TrendRow};
+use crate::reduce::{BY_RESOURCE, LeaningRow, TrendRow};
 
 /// Languages whose profiles are drawn together and can still be told apart.
 const PROFILES_MAX: usize = 12;
-/// The contrast that gives profiles their colours.
-const BY_RESOURCE: &str = "low - high resource";
 
 /// The chart; `None` where no language has a trend.
 pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
@@ -181,9 +180,7 @@ fn thirds(row: &TrendRow) -> [Option<f64>; 3] {
 
 /// `low − high: −1.2 [−2.0, −0.4], ρ −0.31 [−0.40, −0.22]`
 fn contrast(row: &LeaningRow) -> String {
-    let nat =
-        thousandths([row.thirds_difference, row.thirds_difference_low, row.thirds_difference_high]);
-    let rho = [row.spearman_difference, row.spearman_difference_low, row.spearman_difference_high];
+    let (nat, rho) = (trends::thirds(row), trends::rho(row));
     format!("low − high: {}, ρ {}", estimates(&[nat], 3).concat(), estimates(&[rho], 2).concat())
 }
 

@@ -142,3 +142,19 @@ async fn addresses_and_credentials_must_fit() {
     std::fs::write(empty.path().join("worker.pem"), "nothing").unwrap();
     says(read(&[Caller::Worker]), "worker-key.pem");
 }
+
+#[test]
+fn only_trusted_networks_are_listened_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, "worker 0123456789abcdef").unwrap();
+    let (everyone, known) = (Access::everyone(), Access::read(None, Some(&tokens)).unwrap());
+    let check = |address: &str, access: &Access, trust| {
+        check_exposure(address.parse().unwrap(), access, trust).is_ok()
+    };
+    assert!(check("127.0.0.1:7070", &everyone, NetworkTrust::Untrusted));
+    assert!(check("[::1]:7070", &everyone, NetworkTrust::Untrusted));
+    assert!(!check("0.0.0.0:7070", &everyone, NetworkTrust::Untrusted));
+    assert!(check("0.0.0.0:7070", &everyone, NetworkTrust::Trusted));
+    assert!(check("0.0.0.0:7070", &known, NetworkTrust::Untrusted));
+}

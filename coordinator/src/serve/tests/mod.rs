@@ -2,13 +2,15 @@
 
 mod callers;
 mod hostile;
+mod http;
+mod operator;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use babelquant_proto::credentials::Credentials;
 use babelquant_proto::message::{
-    Drain, Hello, RunState, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
+    Hello, RunState, SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind, Welcome,
 };
 use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::coordinator_client::CoordinatorClient;
@@ -18,12 +20,10 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
-use crate::service::{AdminConnection, AdminError};
+use crate::service::AdminConnection;
 use crate::study::Registration;
 use crate::testing::faulty::Faulty;
 use crate::testing::{payload, spec, texts};
-
-mod http;
 
 /// Times short enough for a test that loses workers, and a tick that is not what it waits for.
 const QUICK: Options = Options {
@@ -308,45 +308,6 @@ async fn duplicates_failures_and_stops_are_answered() {
 }
 
 #[tokio::test]
-async fn an_operator_drains_workers_and_the_run() {
-    let folder = tempfile::tempdir().unwrap();
-    let running = start_with(local(folder.path()), spec(1), UNHURRIED).await;
-    let mut operator = AdminConnection::new(&running.address, Credentials::default()).unwrap();
-    let drain = |glob: &str| Drain::Workers(glob.to_owned());
-    let mut a = Worker::join(&running.address, "a-1").await;
-    let mut b = Worker::join(&running.address, "b-1").await;
-    assert!(!a.sync().await.unwrap().leave);
-    let nobody = operator.drain(drain("c*")).await.unwrap_err();
-    assert!(matches!(&nobody, AdminError::NotFound(text) if text.contains("a-1, b-1")), "{nobody}");
-    assert!(matches!(operator.drain(drain("a**b")).await, Err(AdminError::NotFound(_))));
-    for _ in 0..2 {
-        assert_eq!(operator.drain(drain("a-*")).await.unwrap(), ["a-1"], "twice is as once");
-    }
-    let reply = a.sync().await.unwrap();
-    assert!(reply.leave && reply.grants.is_empty());
-    let reply = b.sync().await.unwrap();
-    assert!(!reply.leave && !reply.grants.is_empty());
-    let mut again = Worker::join(&running.address, "a-2").await;
-    assert!(again.sync().await.unwrap().leave);
-    a.request.released = std::mem::take(&mut a.request.holding);
-    a.request.draining = true;
-    a.sync().await.unwrap();
-    let left = seen(&running.address, |overview| overview.workers.len() == 2).await;
-    assert_eq!(left.drained, ["a-*"]);
-    assert!(left.workers.iter().all(|worker| worker.draining == worker.name.starts_with('a')));
-    let undo = |glob: &str| Drain::Undo(glob.to_owned());
-    assert!(matches!(operator.drain(undo("b")).await, Err(AdminError::NotFound(_))));
-    assert_eq!(operator.drain(undo("a-*")).await.unwrap(), ["a-2"]);
-    assert!(!again.sync().await.unwrap().leave);
-    assert_eq!(operator.drain(Drain::Run).await.unwrap(), ["a-2", "b-1"]);
-    let outcome = running.outcome.await.unwrap().unwrap();
-    assert_eq!(outcome.exit_code(), exit::UNFINISHED);
-    let again = start(local(folder.path()), spec(1)).await;
-    Worker::join(&again.address, "a-1").await.work(&[], usize::MAX).await;
-    assert_eq!(again.outcome.await.unwrap().unwrap(), Outcome::Complete { quarantined: 0 });
-}
-
-#[tokio::test]
 async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
     let disk = Arc::new(Faulty::healthy());
     let patient = Options { patience: Duration::from_secs(60), ..QUICK };
@@ -376,20 +337,4 @@ async fn a_disk_that_stays_full_ends_the_run_unfinished() {
     worker.sync().await.unwrap();
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome.exit_code(), exit::UNFINISHED);
-}
-
-#[test]
-fn only_trusted_networks_are_listened_to() {
-    let folder = tempfile::tempdir().unwrap();
-    let tokens = folder.path().join("tokens");
-    std::fs::write(&tokens, "worker 0123456789abcdef").unwrap();
-    let (everyone, known) = (Access::everyone(), Access::read(None, Some(&tokens)).unwrap());
-    let check = |address: &str, access: &Access, trust| {
-        check_exposure(address.parse().unwrap(), access, trust).is_ok()
-    };
-    assert!(check("127.0.0.1:7070", &everyone, NetworkTrust::Untrusted));
-    assert!(check("[::1]:7070", &everyone, NetworkTrust::Untrusted));
-    assert!(!check("0.0.0.0:7070", &everyone, NetworkTrust::Untrusted));
-    assert!(check("0.0.0.0:7070", &everyone, NetworkTrust::Trusted));
-    assert!(check("0.0.0.0:7070", &known, NetworkTrust::Untrusted));
 }

@@ -67,22 +67,25 @@ impl Families {
 
     /// How many tests are corrected together with this hypothesis's.
     pub fn size(&self, hypothesis: &Hypothesis) -> usize {
-        let shares = |test: &&Tested| test.hypothesis.correction == hypothesis.correction;
         match hypothesis.correction {
             Correction::None => 1,
-            Correction::Holm | Correction::Bh => self.0.iter().filter(shares).count(),
+            Correction::Holm | Correction::Bh => self.together(hypothesis).count(),
         }
     }
 
     /// The ids of the hypotheses whose tests are corrected together with this one's.
     pub fn ids(&self, hypothesis: &Hypothesis) -> Vec<&str> {
-        let shares = |test: &&Tested| match hypothesis.correction {
+        let ids: BTreeSet<&str> =
+            self.together(hypothesis).map(|test| test.hypothesis.id.as_str()).collect();
+        ids.into_iter().collect()
+    }
+
+    /// The tests of the hypotheses that are corrected together with this one; without a correction its own.
+    fn together(&self, hypothesis: &Hypothesis) -> impl Iterator<Item = &Tested> {
+        self.0.iter().filter(move |test| match hypothesis.correction {
             Correction::None => test.hypothesis.id == hypothesis.id,
             correction => test.hypothesis.correction == correction,
-        };
-        let ids: BTreeSet<&str> =
-            self.0.iter().filter(shares).map(|test| test.hypothesis.id.as_str()).collect();
-        ids.into_iter().collect()
+        })
     }
 }
 
@@ -91,7 +94,7 @@ fn tests_of(hypothesis: &Hypothesis, spec: &Spec) -> Vec<Tested> {
     for part in spec.models.iter().filter(|part| fits(hypothesis.model.as_ref(), &part.model.name))
     {
         for (scope, config) in &part.cells {
-            let is_asked = quantizes(config)
+            let is_asked = !config.is_identity()
                 && fits(hypothesis.scope.as_ref(), &scope.layers)
                 && fits(hypothesis.components.as_ref(), &scope.components)
                 && fits(hypothesis.config.as_ref(), config);
@@ -112,14 +115,10 @@ fn fits<T: PartialEq>(asked: Option<&T>, measured: &T) -> bool {
     asked.is_none_or(|asked| asked == measured)
 }
 
-fn quantizes(config: &QuantConfig) -> bool {
-    !matches!(config, QuantConfig::None | QuantConfig::F32)
-}
-
 /// The error about the first key that fits nothing, or about all of them together.
 fn not_measured(hypothesis: &Hypothesis, spec: &Spec) -> StudyError {
     let cells = || spec.models.iter().flat_map(|part| &part.cells);
-    let cells = || cells().filter(|(_, config)| quantizes(config));
+    let cells = || cells().filter(|(_, config)| !config.is_identity());
     let models = spec.models.iter().map(|part| part.model.name.clone()).collect();
     let scopes = cells().map(|(scope, _)| scope.layers.to_string()).collect();
     let components = cells().map(|(scope, _)| scope.components.to_string()).collect();

@@ -23,11 +23,11 @@ fn prospect(hypothesis: &Hypothesis, families: &Families, languages: usize) -> S
     let needed = needed
         .map_or("no number of".to_owned(), |pairs| format!("{:.0}", pairs.ceil() + held as f64));
     let words = if tests == 1 { "1 test".to_owned() } else { format!("{tests} tests") };
+    let level = correction.level_in_words(*alpha, family);
     let family = match correction {
         Correction::None => "not corrected".to_owned(),
         Correction::Holm | Correction::Bh => format!("in a family of {family} ({correction})"),
     };
-    let level = correction.level_in_words(*alpha, families.size(hypothesis));
     format!(
         "hypothesis  {id}: {claim}\n\
          {EMPTY:12}{words}, {family}: supported alone by p ≤ {level}\n\
