@@ -20,15 +20,9 @@ import tempfile
 import time
 import urllib.request
 
-CHROMIUM = os.environ.get("CHROMIUM", "chromium")
+from chromium import CHROMIUM, OPTIONS, VIEWS, conclude
+
 PATIENCE = 300
-# Width, height of the window, scheme.
-VIEWS = {
-    "live-desktop-light": (1280, 1000, "light"),
-    "live-desktop-dark": (1280, 1000, "dark"),
-    "live-phone-light": (390, 844, "light"),
-    "live-phone-dark": (390, 844, "dark"),
-}
 SQUARES = """[...document.querySelectorAll(".squares i")].map((mark) => mark.getAttribute("aria-label"))"""
 
 
@@ -38,7 +32,7 @@ class Browser:
     def __init__(self, profile: str):
         there, self.commands = os.pipe()
         self.answers, back = os.pipe()
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}"]
+        options = [*OPTIONS, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
         shell = f'exec "$0" "$@" 3<&{there} 4>&{back}'
         command = ["bash", "-c", shell, CHROMIUM, *options]
         self.process = subprocess.Popen(command, pass_fds=(there, back), stderr=subprocess.DEVNULL)
@@ -176,6 +170,7 @@ def watch(browser: Browser, command: list[str], url: str, pictures: pathlib.Path
         browser.wait("document.getElementById('notes').textContent.includes('started 2 times')", "the coordinator that came back")
         browser.wait("document.getElementById('bar').value > document.getElementById('bar').max / 2", "half of the run")
         for name, (width, height, scheme) in VIEWS.items():
+            name = f"live-{name}"
             wide, window = browser.picture(pictures / f"{name}.png", (width, height), scheme)
             wrong += [f"{name}: the page is {wide} px wide in a window of {window}"] * (wide > window)
             print(f"{name}: {pictures / name}.png")
@@ -208,8 +203,7 @@ def main() -> None:
         finally:
             browser.process.kill()
             browser.process.wait()
-    print("\n".join(wrong) or "no faults")
-    sys.exit(1 if wrong else 0)
+    conclude(wrong)
 
 
 main()

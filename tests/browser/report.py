@@ -7,21 +7,16 @@ Needs CPython 3 and a `chromium` on the path (or in the variable CHROMIUM); exit
 
 import html
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
-CHROMIUM = os.environ.get("CHROMIUM", "chromium")
-# Width, height of the window, and blink's number of the scheme.
-VIEWS = {
-    "desktop-light": (1280, 1000, 1),
-    "desktop-dark": (1280, 1000, 0),
-    "phone-light": (390, 844, 1),
-    "phone-dark": (390, 844, 0),
-}
+from chromium import CHROMIUM, OPTIONS, VIEWS, conclude
+
+# Blink's numbers of the schemes.
+SCHEMES = {"dark": 0, "light": 1}
 
 # Counts what is drawn, points at the first mark, and leaves what it found in the page. Marks of no size are not drawn. A window of this
 # browser cannot be narrower than a laptop's, so the page stands in a frame of the width asked for.
@@ -55,8 +50,7 @@ frame.addEventListener("load", () => setTimeout(() => {
 
 def run(arguments: list[str]) -> subprocess.CompletedProcess:
     with tempfile.TemporaryDirectory() as profile:
-        common = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--allow-file-access-from-files"]
-        command = [CHROMIUM, *common, f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0", *arguments]
+        command = [CHROMIUM, *OPTIONS, "--allow-file-access-from-files", f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=180)
 
 
@@ -105,13 +99,12 @@ def main() -> None:
             tall = min(found["height"], 15000)
             page = framed(pathlib.Path(folder), report, (width, tall), "")
             picture = pictures / f"{name}.png"
-            run([f"--blink-settings=preferredColorScheme={scheme}", f"--window-size={width},{tall}", f"--screenshot={picture}", page.as_uri()])
+            run([f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}", f"--window-size={width},{tall}", f"--screenshot={picture}", page.as_uri()])
         if not picture.exists():
             wrong.append(f"{name}: no screenshot")
         marks = sum(chart["marks"] for chart in found["charts"])
         print(f"{name}: {len(found['charts'])} charts, {marks} marks, {found['height']} px high; {picture}")
-    print("\n".join(wrong) or "no faults")
-    sys.exit(1 if wrong else 0)
+    conclude(wrong)
 
 
 main()

@@ -11,6 +11,11 @@ say() { printf '%4d s  %s\n' "$SECONDS" "$*"; }
 
 [[ -x $bin/babelquant && -x $bin/babelquant-worker ]] || fail "no babelquant and babelquant-worker in $bin: cargo build --release --workspace"
 
+# The end of a test that exits with CODE: its logs are kept where it failed, or where KEEP=1 asks for them.
+keep_or_remove() { # DIR CODE
+    if [[ -n ${KEEP:-} || $2 != 0 ]]; then echo "logs: $1"; else rm -rf "$1"; fi
+}
+
 # What a test shows when it has waited in vain.
 show() { :; }
 

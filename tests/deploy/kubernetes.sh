@@ -18,11 +18,7 @@ here=$root/tests/deploy/kubernetes
 
 dir=$(mktemp -d)
 chmod 755 "$dir"
-clean_up() {
-    local code=$?
-    if [[ -n ${KEEP:-} || $code != 0 ]]; then echo "logs: $dir"; else rm -rf "$dir"; fi
-}
-trap clean_up EXIT
+trap 'keep_or_remove "$dir" $?' EXIT
 
 # --- Rendering
 
@@ -91,17 +87,13 @@ with_study set run jobset
 sed -i 's/int4-channel/int4-group32/' "$study"
 with_study other run run
 sed -i 's/int4-group32/int4-channel/' "$study"
-if "$bin/babelquant" certs --help >/dev/null 2>&1; then
-    "$bin/babelquant" certs "$dir/certs" --host babelquant-coordinator >/dev/null
-    for side in coordinator worker; do
-        mkdir -p "$dir/place/secrets/babelquant-$side-tls"
-        cp "$dir/certs/ca.pem" "$dir/certs/$side.pem" "$dir/certs/$side-key.pem" "$dir/place/secrets/babelquant-$side-tls/"
-        chmod 644 "$dir/place/secrets/babelquant-$side-tls"/*
-    done
-    with_study with-tls tls run
-else
-    echo "SKIPPED: running components/tls; these programs have no certificates"
-fi
+"$bin/babelquant" certs "$dir/certs" --host babelquant-coordinator >/dev/null
+for side in coordinator worker; do
+    mkdir -p "$dir/place/secrets/babelquant-$side-tls"
+    cp "$dir/certs/ca.pem" "$dir/certs/$side.pem" "$dir/certs/$side-key.pem" "$dir/place/secrets/babelquant-$side-tls/"
+    chmod 644 "$dir/place/secrets/babelquant-$side-tls"/*
+done
+with_study with-tls tls run
 say "no API server: pods are processes here, and the Job API's rules are followed by the test"
 # shellcheck disable=SC2016
 unshare --net bash -euc 'ip link set lo up && exec "$@"' - python3 "$here/run.py" "$dir/place" "$dir/programs" "${manifests[@]}" |

@@ -68,7 +68,7 @@ clean_up() {
     for pid in "${daemon[@]}"; do
         while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
     done
-    if [[ -n ${KEEP:-} || $code != 0 ]]; then echo "logs: $dir"; else rm -rf "$dir"; fi
+    keep_or_remove "$dir" "$code"
     exit "$code"
 }
 trap clean_up EXIT
@@ -150,7 +150,7 @@ slurm=$root/deploy/slurm
 job=$(sbatch --parsable --partition=high "$slurm/coordinator.sbatch" "$dir/study/study.toml" "$dir/out")
 workers=$(sbatch --parsable --array=1-6 "$slurm/workers.sbatch" "$job" "$dir/study")
 # One that is told to leave a few seconds after its start.
-short=$(sbatch --parsable --array=7 --time=1 --signal=USR1@55 "$slurm/workers.sbatch" "$job" "$dir/study")
+short=$(sbatch --parsable --array=7 --time=1 --signal=B:USR1@55 "$slurm/workers.sbatch" "$job" "$dir/study")
 
 address() { cat "babelquant-$job.address" 2>/dev/null; }
 log() { echo "$dir/submit/babelquant-worker-${workers}_$1.log"; }
@@ -202,6 +202,10 @@ scancel "${workers}_${beside[1]}"
 gone() { [[ -z $(squeue -h -j "${workers}_${beside[1]}" 2>/dev/null) ]]; }
 within 40 "the cancelled worker has left" gone
 say "cancelled: $(ending "$(log "${beside[1]}")")"
+
+# Slurm looks at time limits twice a minute.
+within 60 "the worker with a time limit gives back its units" seen "ended with" "$short_log"
+say "near its time limit: $(ending "$short_log")"
 
 before=$(address)
 [[ $before == http* ]] || fail "the run was over before the last fault: make the study larger"

@@ -1,6 +1,6 @@
 """Runs rendered manifests on this machine and breaks things meanwhile:
 
-    python run.py PLACE PROGRAMS RUN.yaml JOBSET.yaml OTHER_STUDY.yaml [TLS.yaml]
+    python run.py PLACE PROGRAMS RUN.yaml JOBSET.yaml OTHER_STUDY.yaml TLS.yaml
 
 PLACE holds `inputs`, the content of that claim, and `secrets`, a folder for each. There is no API server here: pods are processes (pod.py), and what makes them again
 are the rules of the API's documentation (controllers.py). Needs root, and a network namespace of its own."""
@@ -86,12 +86,13 @@ class Cluster:
 
     def done(self):
         """Units that are done, as `babelquant status` says it; None if nobody answers."""
-        pod = self.alone(["babelquant", "status", "http://babelquant-coordinator:7070"], "unused")
+        pod = self.alone(["babelquant", "status", "http://babelquant-coordinator:7070", "--json"], "unused")
         if pod.exit_code() != 0:
             return None
-        done, _, self.units = pod.log.read_text().split(":")[1].split()[:3]
-        self.units = int(self.units)
-        return int(done)
+        text = pod.log.read_text()
+        shown = json.loads(text[text.index("{"):])
+        self.units = shown["units"]
+        return shown["done"]
 
 
 def same_results(cluster):
@@ -187,10 +188,10 @@ def tls(cluster):
 
 
 def main():
-    place, programs, run, set_of_jobs, other, *with_tls = sys.argv[1:]
+    place, programs, run, set_of_jobs, other, with_tls = sys.argv[1:]
     place = pathlib.Path(place)
-    scenes = [("faults", run, faults), ("other", run, lambda cluster: other_study(cluster, other)), ("jobset", set_of_jobs, jobset)]
-    scenes += [("tls", file, tls) for file in with_tls]
+    scenes = [("faults", run, faults), ("other", run, lambda cluster: other_study(cluster, other)), ("jobset", set_of_jobs, jobset),
+              ("tls", with_tls, tls)]
     for name, file, scene in scenes:
         cluster = Cluster(place, name, programs, file)
         try:
