@@ -34,6 +34,7 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     let claimed = Families::of(&run.registration.hypotheses, &run.spec)?;
     let mut reducer = reducer(output, analysis).await?.judging(claimed);
     output.read(|rows| reducer.push_activations(rows)).await?;
+    output.read(|rows| reducer.push_tokens(rows)).await?;
     let given_up = output.manifest().await?.map(|manifest| manifest.quarantined);
     let in_words = |unit: QuarantinedUnit| format!("{} ({})", unit.description, unit.fault);
     let provenance = Provenance {
@@ -58,7 +59,7 @@ pub(crate) async fn effects(output: &Output, analysis: Analysis) -> Result<Effec
     Ok(effects.map_err(StoreError::from)?)
 }
 
-/// A reducer with the rows of everything but activations.
+/// A reducer with the rows of everything but activations and single tokens.
 async fn reducer(output: &Output, analysis: Analysis) -> Result<Reducer, AnalyseError> {
     let mut reducer = Reducer::new(analysis);
     output.read(|rows| reducer.push_weights(rows)).await?;
@@ -73,8 +74,9 @@ fn derive(
 ) -> Result<(Vec<AnalysisFile>, String), AnalyseError> {
     let summary = reducer.finish();
     let mut files = files(&summary, provenance)?;
-    let harness = report::harness(&summary, provenance)?;
-    files.extend(harness.into_iter().map(|(name, text)| AnalysisFile::text(&name, text)));
+    let others = report::harness(&summary, provenance)?;
+    let others = others.into_iter().chain(report::llama_cpp(&summary));
+    files.extend(others.map(|(name, text)| AnalysisFile::text(&name, text)));
     Ok((files, report::terminal(&summary)))
 }
 
@@ -94,6 +96,7 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         table(summary, &summary.limits)?,
         table(summary, &summary.configs)?,
         table(summary, &summary.sensitivity)?,
+        table(summary, &summary.divergence)?,
         table(summary, &summary.disparity)?,
         table(summary, &summary.trends)?,
         table(summary, &summary.leanings)?,

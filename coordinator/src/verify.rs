@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, Row, WeightRow, decode};
+use babelquant_proto::rows::{
+    ActivationRow, DocumentRow, QuantizationRow, Row, RowError, TokenRow, WeightRow, decode,
+    decode_both,
+};
 use babelquant_proto::{
-    Components, Digest, Layer, LayerSet, Layers, Shape, Shard, ShardId, Spec, Unit,
+    Components, Digest, Histogram, Layer, LayerSet, Layers, Shape, Shard, ShardId, Spec, Unit,
 };
 use thiserror::Error;
 
@@ -27,7 +30,7 @@ pub enum Rejection {
         /// The table.
         table: &'static str,
         /// The cause.
-        source: babelquant_proto::rows::RowError,
+        source: RowError,
     },
     /// A row has the keys of another unit.
     #[error("row {row} of table {table} belongs to another unit")]
@@ -59,6 +62,14 @@ pub enum Rejection {
         /// Last document of the shard.
         last: u32,
     },
+    /// The rows on single tokens are not one that counts the tokens of the documents.
+    #[error(
+        "table tokens has no row, more than one, or one that does not count the {tokens} tokens of the documents"
+    )]
+    Tokens {
+        /// Scored tokens of the documents.
+        tokens: u64,
+    },
 }
 
 /// Refuses bytes that are no complete result of `unit`; of a cell, what its rows say while they are at hand.
@@ -85,8 +96,14 @@ pub(crate) fn result(
             rows(ipc, |row| activations(spec, (model, shard), row)).map(|_| None)
         }
         Unit::Cell { shard, .. } => {
-            let rows = rows::<DocumentRow>(ipc, |row| documents(spec, unit, row))?;
-            complete(self::shard(spec, shard), &rows).map(|()| Some(Loss::of(&rows)))
+            let table = DocumentRow::TABLE.name;
+            let both = decode_both::<DocumentRow, TokenRow>(ipc);
+            let (of_documents, of_tokens) =
+                both.map_err(|source| Rejection::Rows { table, source })?;
+            let rows = some(own(of_documents, |row| documents(spec, unit, row))?)?;
+            complete(self::shard(spec, shard), &rows)?;
+            counted(&rows, &own(of_tokens, |row| tokens(spec, unit, row))?)?;
+            Ok(Some(Loss::of(&rows)))
         }
     }
 }
@@ -121,6 +138,17 @@ pub(crate) fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool 
         && holds(&spec.models[model].model.shape, &scope.layers, &row.layers)
 }
 
+/// True where a row on single tokens has the keys of `unit`.
+pub(crate) fn tokens(spec: &Spec, unit: Unit<'_>, row: &TokenRow) -> bool {
+    let Unit::Cell { model, shard, scope, config } = unit else { return false };
+    row.model == spec.models[model].model.name
+        && row.language == spec.corpus[shard.language as usize].language.to_string()
+        && row.shard == shard.shard
+        && row.scope == scope.layers.to_string()
+        && row.components == scope.components.to_string()
+        && row.config == config.to_string()
+}
+
 /// True where `listed` spells the layers of a model of `shape` that a scope holds; where the weights decide, as many as it holds.
 fn holds(shape: &Shape, scope: &Layers, listed: &str) -> bool {
     let Ok(LayerSet::Listed(layers)) = listed.parse::<LayerSet>() else { return false };
@@ -146,16 +174,24 @@ fn shard(spec: &Spec, id: ShardId) -> &Shard {
 
 /// The rows, if there are some and each belongs to the unit.
 fn rows<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
-    match decode_own(ipc, is_of_unit)? {
-        rows if rows.is_empty() => Err(Rejection::Empty { table: R::TABLE.name }),
-        rows => Ok(rows),
+    some(decode_own(ipc, is_of_unit)?)
+}
+
+fn some<R: Row>(rows: Vec<R>) -> Result<Vec<R>, Rejection> {
+    match rows.is_empty() {
+        true => Err(Rejection::Empty { table: R::TABLE.name }),
+        false => Ok(rows),
     }
 }
 
 /// The rows, if each belongs to the unit.
 fn decode_own<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
     let table = R::TABLE.name;
-    let rows = decode::<R>(ipc).map_err(|source| Rejection::Rows { table, source })?;
+    own(decode::<R>(ipc).map_err(|source| Rejection::Rows { table, source })?, is_of_unit)
+}
+
+fn own<R: Row>(rows: Vec<R>, is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
+    let table = R::TABLE.name;
     match rows.iter().position(|row| !is_of_unit(row)) {
         Some(row) => Err(Rejection::Foreign { table, row }),
         None => Ok(rows),
@@ -192,13 +228,28 @@ fn complete(shard: &Shard, rows: &[DocumentRow]) -> Result<(), Rejection> {
     }
 }
 
+/// One row on the tokens of these documents, whose counts are of all of them.
+fn counted(documents: &[DocumentRow], rows: &[TokenRow]) -> Result<(), Rejection> {
+    let tokens = documents.iter().map(|row| row.tokens).sum();
+    let [row] = rows else { return Err(Rejection::Tokens { tokens }) };
+    let columns = [&row.kl_counts, &row.dp_fall_counts, &row.dp_rise_counts];
+    let count = |counts: &Vec<u32>| -> u64 { counts.iter().map(|&count| u64::from(count)).sum() };
+    let [kl, falls, rises] = columns.map(|counts| counts.as_ref().map(count));
+    let few = |counts: &Vec<u32>| counts.len() <= Histogram::BUCKETS_MAX;
+    let is_all = row.tokens == tokens
+        && columns.into_iter().flatten().all(few)
+        && kl.is_none_or(|count| count == tokens)
+        && falls.zip(rises).is_none_or(|(falls, rises)| falls + rises == tokens);
+    is_all.then_some(()).ok_or(Rejection::Tokens { tokens })
+}
+
 #[cfg(test)]
 mod tests {
     use babelquant_proto::UnitIndex;
-    use babelquant_proto::rows::encode;
+    use babelquant_proto::rows::{encode, encode_both};
 
     use super::*;
-    use crate::testing::{document_rows, payload, spec};
+    use crate::testing::{document_rows, payload, spec, token_row};
 
     #[test]
     fn every_unit_accepts_its_own_rows_and_no_others() {
@@ -261,26 +312,51 @@ mod tests {
         let spec = spec(1);
         let cell = UnitIndex(6);
         let unit = spec.unit(cell).unwrap();
-        let check = |ipc: &[u8]| result(&spec, unit, Digest::of(ipc), ipc);
+        let check_ipc = |ipc: &[u8]| result(&spec, unit, Digest::of(ipc), ipc);
+        let row = token_row(&spec, cell);
+        let check_both = |documents: &[DocumentRow], rows: &[TokenRow]| {
+            check_ipc(&encode_both(documents, rows).unwrap())
+        };
+        let check = |documents: &[DocumentRow]| check_both(documents, std::slice::from_ref(&row));
         let mut rows = document_rows(&spec, cell);
-        assert!(check(&encode(&rows).unwrap()).is_ok());
+        assert!(check(&rows).is_ok());
+        assert!(matches!(check(&[]), Err(Rejection::Empty { .. })));
+        for few in [encode(&rows).unwrap(), encode(std::slice::from_ref(&row)).unwrap()] {
+            assert!(matches!(check_ipc(&few), Err(Rejection::Rows { .. })));
+        }
+        let more = [payload(&spec, cell), encode(std::slice::from_ref(&row)).unwrap()].concat();
+        let more = check_ipc(&more).unwrap_err();
+        assert!(more.to_string().contains("bytes stand after the rows"), "{more}");
+        let other = |change: fn(&mut TokenRow)| {
+            let mut row = row.clone();
+            change(&mut row);
+            check_both(&rows, &[row])
+        };
         assert!(matches!(
-            check(&encode::<DocumentRow>(&[]).unwrap()),
-            Err(Rejection::Empty { .. })
+            other(|row| row.scope = "only(1)".to_owned()),
+            Err(Rejection::Foreign { row: 0, .. })
         ));
+        for wrong in [
+            check_both(&rows, &[]),
+            check_both(&rows, &[row.clone(), row.clone()]),
+            other(|row| row.tokens += 1),
+            other(|row| row.kl_counts = Some(vec![1])),
+            other(|row| row.dp_rise_counts = Some(vec![0; 3])),
+            other(|row| row.dp_rise_counts.as_mut().unwrap().resize(500, 0)),
+        ] {
+            assert!(matches!(wrong, Err(Rejection::Tokens { tokens: 10 })), "{wrong:?}");
+        }
         let mut foreign = rows.clone();
         foreign[0].protocol = "causal(2)".to_owned();
-        let row = check(&encode(&foreign).unwrap());
-        assert!(matches!(row, Err(Rejection::Foreign { row: 0, .. })));
+        assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 0, .. })));
         let mut foreign = rows.clone();
         foreign[1].layers = "1".to_owned();
-        let row = check(&encode(&foreign).unwrap());
-        assert!(matches!(row, Err(Rejection::Foreign { row: 1, .. })));
+        assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 1, .. })));
         rows.swap(0, 1);
-        assert!(matches!(check(&encode(&rows).unwrap()), Err(Rejection::Documents { .. })));
+        assert!(matches!(check(&rows), Err(Rejection::Documents { .. })));
         rows.truncate(1);
-        assert!(matches!(check(&encode(&rows).unwrap()), Err(Rejection::Documents { .. })));
-        assert!(matches!(check(b"garbage"), Err(Rejection::Rows { .. })));
+        assert!(matches!(check(&rows), Err(Rejection::Documents { .. })));
+        assert!(matches!(check_ipc(b"garbage"), Err(Rejection::Rows { .. })));
         let wrong = result(&spec, unit, Digest::of(b"x"), &encode(&rows).unwrap());
         assert!(matches!(wrong, Err(Rejection::Digest { .. })));
     }

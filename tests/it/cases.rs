@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::{DocumentRow, decode};
+use babelquant_proto::rows::{DocumentRow, TokenRow, decode_both};
 use babelquant_proto::{
     Batch, Document, Dtype, LanguageCorpus, Metrics, Model, ModelPart, Protocol, Scope, Shard,
     ShardId, ShardText, Spec, UnitIndex, Windows,
@@ -117,16 +117,29 @@ pub(crate) fn evaluate_on(
 /// The same, or why there are none, with the model in one of the directories.
 pub(crate) fn evaluate_in(
     directories: Vec<PathBuf>,
-    (spec, text): (Spec, ShardText),
+    study: (Spec, ShardText),
     device: Option<u64>,
 ) -> Vec<Result<Vec<DocumentRow>, EvalError>> {
+    let outcomes = evaluate_tokens_in(directories, study, device);
+    outcomes.into_iter().map(|outcome| outcome.map(|(documents, _)| documents)).collect()
+}
+
+/// What a cell returns.
+pub(crate) type CellRows = (Vec<DocumentRow>, Vec<TokenRow>);
+
+/// As `evaluate_in`, with the rows on single tokens.
+pub(crate) fn evaluate_tokens_in(
+    directories: Vec<PathBuf>,
+    (spec, text): (Spec, ShardText),
+    device: Option<u64>,
+) -> Vec<Result<CellRows, EvalError>> {
     let cells = spec.models[0].cells.len() as u64;
     let units: Vec<UnitIndex> = (spec.units() - cells..spec.units()).map(UnitIndex).collect();
     let places = Places { directories, hub: None };
     let mut evaluator = Evaluator::new(spec, places, Device::Cpu).with_memory(None, device);
     let mut rows = BTreeMap::new();
     let mut emit = |unit: UnitIndex, outcome: Result<bytes::Bytes, EvalError>| {
-        rows.insert(unit, outcome.map(|rows| decode::<DocumentRow>(&rows).unwrap()));
+        rows.insert(unit, outcome.map(|ipc| decode_both(&ipc).unwrap()));
     };
     evaluator.compute(&units, Some(&text), &mut emit).unwrap();
     assert_eq!(rows.keys().copied().collect::<Vec<_>>(), units);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use babelquant_coordinator::study::{Resolved, Study};
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::{DocumentRow, decode};
+use babelquant_proto::rows::{DocumentRow, TokenRow, decode_both};
 use babelquant_proto::{Unit, UnitIndex};
 use babelquant_worker::eval::{EvalError, Evaluator, Places};
 use candle_core::Device;
@@ -68,7 +68,8 @@ fn losses(Resolved { spec, texts, directories, .. }: Resolved, languages: &[&Str
         };
         let units: Vec<UnitIndex> = (0..spec.units()).map(UnitIndex).filter(is_measured).collect();
         let mut emit = |_: UnitIndex, outcome: Result<bytes::Bytes, EvalError>| {
-            for row in decode::<DocumentRow>(&outcome.unwrap()).unwrap() {
+            let ipc = outcome.unwrap();
+            for row in decode_both::<DocumentRow, TokenRow>(&ipc).unwrap().0 {
                 let language = languages[row.document as usize % languages.len()].clone();
                 let (loss, tokens) = sums.entry((row.config, language)).or_default();
                 *loss += row.nll_sum.unwrap() - row.base_nll_sum;

@@ -32,4 +32,5 @@ mod recipe;
 mod second_oracle;
 mod tidy;
 mod tokenizers;
+mod tokens;
 mod unsupported;

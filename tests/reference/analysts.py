@@ -3,7 +3,7 @@
     python analysts.py OUT [README]
 
 The README's two queries recompute delta NLL and Pearson's r from OUT/data alone; this script runs them as they are printed there and
-holds the results against OUT/analysis to 1e-12. Exit status 1 and a line that says what differs, otherwise a line for each check."""
+holds the results against OUT/analysis to 1e-12. So are the counts of single tokens, and what llama.cpp's block says of them. Exit status 1 and a line that says what differs, otherwise a line for each check."""
 
 import math
 import os
@@ -80,6 +80,35 @@ def compare(name, sql, table, keys, column):
     print(f"ok {name}: largest difference {worst:.1e}")
 
 
+TOKENS = """
+SELECT model, language, scope, components, config, {}
+FROM read_parquet('data/tokens/*/*.parquet', hive_partitioning = false)
+GROUP BY ALL
+"""
+
+
+def read_tokens(keys):
+    """Tokens and extremes recomputed from their shards, and the blocks written for readers of llama.cpp."""
+    for column, expression in [
+        ("tokens", "sum(tokens)::DOUBLE"),
+        ("tokens", "sum(list_sum(kl_counts))::DOUBLE"),
+        ("tokens", "sum(list_sum(dp_fall_counts) + list_sum(dp_rise_counts))::DOUBLE"),
+        ("kl_max", "max(kl_max)"),
+        ("dp_min", "min(dp_min)"),
+    ]:
+        compare(f"{column} by {expression}", TOKENS.format(expression), "divergence", keys, column)
+    blocks = {}
+    for file in sorted(pathlib.Path("analysis/llama.cpp").glob("*.txt")):
+        head, *parts = file.read_text(encoding="utf-8").split("\n# language: ")
+        cell = [line.partition(": ")[2] for line in head.strip().split("\n")]
+        for part in parts:
+            language, _, block = part.partition("\n")
+            blocks[(cell[0], language, *cell[1:])] = float(re.search(r"Mean    KLD: *([-\d.]+) ±", block)[1])
+    stored = duckdb.sql(f"SELECT {', '.join(keys)}, kl FROM 'analysis/divergence.parquet' WHERE kl IS NOT NULL").fetchall()
+    check_quietly("llama.cpp", {row[:-1]: round(row[-1], 6) for row in stored} == blocks)
+    print(f"ok llama.cpp: {len(blocks)} blocks")
+
+
 def main():
     out = pathlib.Path(sys.argv[1]).resolve()
     here = pathlib.Path(__file__).resolve().parent
@@ -88,7 +117,9 @@ def main():
     os.chdir(out)
     read_everything(out)
     read_sources(out)
-    compare("delta NLL", delta_nll, "sensitivity", ["model", "language", "scope", "components", "config"], "delta_nll")
+    cell = ["model", "language", "scope", "components", "config"]
+    compare("delta NLL", delta_nll, "sensitivity", cell, "delta_nll")
+    read_tokens(cell)
     keys = ["model", "predictor", "outcome", "scope", "components", "config"]
     compare("Pearson's r", pearson, "correlations", keys, "pearson_r")
 

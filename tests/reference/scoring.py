@@ -158,10 +158,10 @@ def quantized_tables(model, scope, components, spelling):
     head.weight = kept
 
 
-def score_cell(model, family, case, cell, scored, rescore):
-    """Scores of the model quantized in one scope, beside the baseline's on the same tokens.
+def quantized_logits(model, family, case, cell, rescore):
+    """Logits of all documents with the model quantized in one scope, the layers in it, and the squared errors of what was quantized.
 
-    `scored` has targets and baseline logits of every document; `rescore` computes the logits of all of them anew.
+    `rescore` computes the logits anew.
     """
     scope, components, spelling = cell
     root = family.root_of(model)
@@ -178,7 +178,16 @@ def score_cell(model, family, case, cell, scored, rescore):
     assert mse, f"{case.name}: nothing is in {scope} {components}"
     for matrix, values in kept.items():
         root.get_parameter(matrix.name).data = values
+    return logits, layers, mse
 
+
+def score_cell(model, family, case, cell, scored, rescore):
+    """Scores of the model quantized in one scope, beside the baseline's on the same tokens.
+
+    `scored` has targets and baseline logits of every document; `rescore` computes the logits of all of them anew.
+    """
+    scope, components, spelling = cell
+    logits, layers, mse = quantized_logits(model, family, case, cell, rescore)
     sums = {"nll": [], "base_nll": [], "kl_sum": [], "top1_count": []}
     for (targets, base), quant in zip(scored, logits, strict=True):
         check_margins(case, quant)

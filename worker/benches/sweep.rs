@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::{DocumentRow, decode};
+use babelquant_proto::rows::{DocumentRow, TokenRow, decode_both};
 use babelquant_proto::{
     Batch, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart, Scope, Shard,
     ShardId, ShardText, Spec, UnitIndex, Windows,
@@ -149,7 +149,7 @@ fn run(
     let mut failure = None;
     let mut emit = |unit: UnitIndex, outcome: Result<bytes::Bytes, _>| match outcome {
         Ok(ipc) => {
-            if let Ok(rows) = decode::<DocumentRow>(&ipc) {
+            if let Ok((rows, _)) = decode_both::<DocumentRow, TokenRow>(&ipc) {
                 let delta = |row: &DocumentRow| row.nll_sum.map(|nll| nll - row.base_nll_sum);
                 let tokens: u64 = rows.iter().map(|row| row.tokens).sum();
                 seen(unit, rows.iter().filter_map(delta).sum::<f64>() / tokens as f64);

@@ -73,6 +73,8 @@ pub(super) struct Size {
     pub(super) bytes: u64,
     /// Unicode scalars of the scored tokens.
     pub(super) chars: u64,
+    /// Words that begin in the scored tokens.
+    pub(super) words: u64,
 }
 
 impl<'a> Sum<&'a Size> for Size {
@@ -81,6 +83,7 @@ impl<'a> Sum<&'a Size> for Size {
             tokens: sum.tokens + size.tokens,
             bytes: sum.bytes + size.bytes,
             chars: sum.chars + size.chars,
+            words: sum.words + size.words,
         })
     }
 }
@@ -192,8 +195,8 @@ impl Pushed {
     /// The position of the row's document, which is added where it is new.
     fn slot(&mut self, row: &DocumentRow) -> usize {
         *self.slots.entry(row.document).or_insert_with(|| {
-            let DocumentRow { document: number, tokens, bytes, chars, .. } = *row;
-            let size = Size { tokens, bytes, chars };
+            let DocumentRow { document: number, tokens, bytes, chars, words, .. } = *row;
+            let size = Size { tokens, bytes, chars, words };
             self.documents.push(Document { number, group: row.group.clone(), size });
             self.documents.len() - 1
         })

@@ -1,4 +1,4 @@
-//! Scores → what a model is worth by itself, a byte of text: as it is, and as each config at each scope leaves it. Not what a config changes
+//! Scores → what a model is worth by itself, a byte and a word of text: as it is, and as each config at each scope leaves it. Not what a config changes
 //! (`sensitivity`), nor how an evaluation is written (`report::harness`).
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::f64::consts::LN_2;
 use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
 
-use super::documents::{Cell, Document, LanguageScores};
+use super::documents::{Cell, Document, LanguageScores, Size};
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::spelled::Spelled;
@@ -21,7 +21,7 @@ pub struct Evaluation {
     /// What was done to it; `None` for the baseline.
     pub change: Option<Change>,
     /// Its numbers in every language.
-    pub languages: BTreeMap<String, PerByte>,
+    pub languages: BTreeMap<String, PerLanguage>,
 }
 
 /// What was done to a model, in the spellings of the rows.
@@ -37,30 +37,40 @@ pub struct Change {
 
 /// The numbers of one language; those that are undefined are absent with a reason.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct PerByte {
+pub struct PerLanguage {
     /// Documents of the language.
     pub documents: u64,
     /// Those that were scored.
     pub scored: u64,
     /// ΣNLL / (Σbytes·ln 2).
-    pub bits_per_byte: Option<f64>,
-    /// Its standard error over groups of documents.
-    pub bits_per_byte_se: Option<f64>,
+    pub bits_per_byte: Metric,
     /// exp(ΣNLL / Σbytes).
-    pub byte_perplexity: Option<f64>,
-    /// Its standard error, by the delta method.
-    pub byte_perplexity_se: Option<f64>,
+    pub byte_perplexity: Metric,
+    /// exp(ΣNLL / Σwords); where a script sets no white space between words, a word is a line or a sentence.
+    pub word_perplexity: Metric,
     /// Why a number is absent.
     pub reason: Option<String>,
+}
+
+/// A number with its standard error over groups of documents.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Metric {
+    /// The number.
+    pub value: Option<f64>,
+    /// Its standard error; that of a perplexity by the delta method.
+    pub se: Option<f64>,
 }
 
 /// In the order of the tables: scopes and configs by meaning, the baseline first.
 type Key = (String, Option<(Spelled<Layers>, String, Spelled<QuantConfig>)>);
 
+/// A document with its NLL.
+type Scored<'a> = (&'a Document, Option<f64>);
+
 /// The evaluations of every model.
 pub(super) fn all(scores: &ByLanguage<LanguageScores>) -> Vec<Evaluation> {
-    let mut evaluations: BTreeMap<Key, BTreeMap<String, PerByte>> = BTreeMap::new();
-    let mut add = |key: Key, language: &str, numbers: PerByte| {
+    let mut evaluations: BTreeMap<Key, BTreeMap<String, PerLanguage>> = BTreeMap::new();
+    let mut add = |key: Key, language: &str, numbers: PerLanguage| {
         evaluations.entry(key).or_default().insert(language.to_owned(), numbers);
     };
     for ((model, language), scores) in scores {
@@ -70,7 +80,7 @@ pub(super) fn all(scores: &ByLanguage<LanguageScores>) -> Vec<Evaluation> {
             add((model.clone(), Some(change)), language, of_cell(scores, cell));
         }
     }
-    let evaluation = |((model, change), mut languages): (Key, BTreeMap<String, PerByte>)| {
+    let evaluation = |((model, change), mut languages): (Key, BTreeMap<String, PerLanguage>)| {
         let asked = scores.iter().filter(|((of, _), _)| *of == model);
         for ((_, language), scores) in asked {
             languages.entry(language.clone()).or_insert_with(|| unscored(scores));
@@ -85,72 +95,90 @@ pub(super) fn all(scores: &ByLanguage<LanguageScores>) -> Vec<Evaluation> {
     evaluations.into_iter().map(evaluation).collect()
 }
 
-fn of_baseline(scores: &LanguageScores) -> PerByte {
+fn of_baseline(scores: &LanguageScores) -> PerLanguage {
     let baseline = scores.baseline();
     let documents = baseline.into_iter().map(|(document, nll)| (document, Some(nll)));
-    per_byte(scores, &documents.collect::<Vec<_>>(), Reasons::default())
+    per_language(scores, &documents.collect::<Vec<_>>(), Reasons::default())
 }
 
-fn of_cell(scores: &LanguageScores, cell: &Cell) -> PerByte {
+fn of_cell(scores: &LanguageScores, cell: &Cell) -> PerLanguage {
     let mut reasons = Reasons::default();
     match &cell.unsupported {
         Some(reason) => reasons.add(reason.as_str()),
         None => cell.layers.as_ref().err().into_iter().for_each(|&reason| reasons.add(reason)),
     }
     let documents = cell.scores.iter().map(|score| (&scores.documents[score.slot], score.nll));
-    per_byte(scores, &documents.collect::<Vec<_>>(), reasons)
+    per_language(scores, &documents.collect::<Vec<_>>(), reasons)
 }
 
-fn unscored(scores: &LanguageScores) -> PerByte {
+fn unscored(scores: &LanguageScores) -> PerLanguage {
     let mut reasons = Reasons::default();
     reasons.add("no scored documents");
-    per_byte(scores, &[], reasons)
+    per_language(scores, &[], reasons)
 }
 
 /// The numbers of documents in order, each with its NLL. `reasons` holds what already forbids a number.
 ///
 /// With R = ΣNLL/Σbytes, bits per byte are R/ln 2 with the standard error SE(R)/ln 2 of a ratio estimator, and byte perplexity is e^R with
-/// e^R·SE(R), the first-order term of its expansion around R.
-fn per_byte(
+/// e^R·SE(R), the first-order term of its expansion around R. Word perplexity is the same with words.
+fn per_language(
     scores: &LanguageScores,
-    documents: &[(&Document, Option<f64>)],
+    documents: &[Scored<'_>],
     mut reasons: Reasons,
-) -> PerByte {
+) -> PerLanguage {
     let undefined = documents.iter().filter(|(_, nll)| nll.is_none()).count();
     if undefined > 0 && reasons.is_empty() {
         let scored = documents.len();
         reasons.add(format!("NLL of {undefined} of {scored} documents is not finite"));
     }
-    let bytes: f64 = documents.iter().map(|(document, _)| document.size.bytes as f64).sum();
-    let nll: Option<f64> = documents.iter().map(|(_, nll)| *nll).sum();
-    let nll = nll.filter(|_| reasons.is_empty());
-    reasons.add_where(bytes == 0.0 && reasons.is_empty(), || "no scored byte".to_owned());
-    let rate = nll.and_then(|nll| ratio(nll, bytes));
-    let column = |value: fn(&(&Document, Option<f64>)) -> f64| {
-        let group = |at: &(&Document, Option<f64>)| scores.groups.of(at.0.number);
+    let is_defined = reasons.is_empty();
+    let column = |value: &dyn Fn(&Scored<'_>) -> f64| {
+        let group = |at: &Scored<'_>| scores.groups.of(at.0.number);
         scores.groups.column(documents.iter().filter_map(|at| Some((group(at)?, value(at)))))
     };
-    let [nlls, sizes] =
-        [column(|(_, nll)| nll.unwrap_or(0.0)), column(|(document, _)| document.size.bytes as f64)];
-    let se = standard_error(rate, &nlls, &sizes);
-    reasons.add_where(rate.is_some() && se.is_none(), || {
-        "fewer than 2 groups: no standard error".to_owned()
-    });
-    let perplexity = rate.map(f64::exp).filter(|perplexity| perplexity.is_finite());
-    reasons.add_where(rate.is_some() && perplexity.is_none(), || {
-        "byte perplexity overflows".to_owned()
-    });
-    PerByte {
+    let nll: Option<f64> = documents.iter().map(|(_, nll)| *nll).sum();
+    let nll = nll.filter(|_| is_defined);
+    let total = |size: fn(&Size) -> u64| -> f64 {
+        documents.iter().map(|(document, _)| size(&document.size) as f64).sum()
+    };
+    let nlls = column(&|(_, nll)| nll.unwrap_or(0.0));
+    let rate = |size: fn(&Size) -> u64| {
+        let value = nll.and_then(|nll| ratio(nll, total(size)));
+        let sizes = column(&|(document, _)| size(&document.size) as f64);
+        Metric { value, se: standard_error(value, &nlls, &sizes) }
+    };
+    let (of_bytes, of_words) = (rate(|size| size.bytes), rate(|size| size.words));
+    let [byte_perplexity, word_perplexity] = [of_bytes, of_words].map(Metric::perplexity);
+    for (rate, perplexity, unit) in
+        [(of_bytes, byte_perplexity, "byte"), (of_words, word_perplexity, "word")]
+    {
+        reasons.add_where(is_defined && rate.value.is_none(), || format!("no scored {unit}"));
+        reasons.add_where(rate.value.is_some() && rate.se.is_none(), || {
+            "fewer than 2 groups: no standard error".to_owned()
+        });
+        reasons.add_where(rate.value.is_some() && perplexity.value.is_none(), || {
+            format!("{unit} perplexity overflows")
+        });
+    }
+    PerLanguage {
         documents: scores.documents.len() as u64,
         scored: documents.len() as u64,
-        bits_per_byte: nll.and_then(|nll| ratio(nll, bytes * LN_2)),
-        bits_per_byte_se: se.map(|se| se / LN_2),
-        byte_perplexity: perplexity,
-        byte_perplexity_se: perplexity
-            .zip(se)
-            .map(|(perplexity, se)| perplexity * se)
-            .filter(|se| se.is_finite()),
+        bits_per_byte: Metric {
+            value: nll.and_then(|nll| ratio(nll, total(|size| size.bytes) * LN_2)),
+            se: of_bytes.se.map(|se| se / LN_2),
+        },
+        byte_perplexity,
+        word_perplexity,
         reason: reasons.column(),
+    }
+}
+
+impl Metric {
+    /// e to this rate.
+    fn perplexity(self) -> Self {
+        let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+        let value = self.value.and_then(|rate| finite(rate.exp()));
+        Self { value, se: value.zip(self.se).and_then(|(value, se)| finite(value * se)) }
     }
 }
 
@@ -170,6 +198,7 @@ mod tests {
         let row = |(document, nll): (u32, f64)| {
             let mut row = document_row("eng", document, ("all", "int4-channel"));
             (row.group, row.bytes) = (document.to_string(), 10 * u64::from(document + 1));
+            row.words = 2 * u64::from(document + 1);
             (row.nll_sum, row.base_nll_sum) = (Some(nll), 2.0 * nll);
             row
         };
@@ -182,14 +211,17 @@ mod tests {
         reducer.finish().evaluations
     }
 
-    fn check(numbers: &PerByte, rate: f64, se: f64) {
-        let close = |found: Option<f64>, expected: f64| {
-            assert!((found.unwrap() / expected - 1.0).abs() < 1e-14, "{found:?} {expected}");
+    /// A rate per byte; words are a fifth of the bytes.
+    fn check(numbers: &PerLanguage, rate: f64, se: f64) {
+        let close = |found: Metric, value: f64, se: f64| {
+            for (found, expected) in [(found.value, value), (found.se, se)] {
+                assert!((found.unwrap() / expected - 1.0).abs() < 1e-13, "{found:?} {expected}");
+            }
         };
-        close(numbers.bits_per_byte, rate / LN_2);
-        close(numbers.bits_per_byte_se, se / LN_2);
-        close(numbers.byte_perplexity, rate.exp());
-        close(numbers.byte_perplexity_se, rate.exp() * se);
+        close(numbers.bits_per_byte, rate / LN_2, se / LN_2);
+        close(numbers.byte_perplexity, rate.exp(), rate.exp() * se);
+        let of_words = (5.0 * rate).exp();
+        close(numbers.word_perplexity, of_words, of_words * 5.0 * se);
         assert_eq!(numbers.reason, None);
     }
 
@@ -210,8 +242,8 @@ mod tests {
         check(&evaluations(&rows)[1].languages["eng"], 1.0, 2.0 / 60.0);
         rows[2].group = "0".to_owned();
         let numbers = &evaluations(&rows)[1].languages["eng"];
-        assert_eq!((numbers.bits_per_byte_se, numbers.byte_perplexity_se), (None, None));
-        assert!(numbers.bits_per_byte.is_some());
+        assert_eq!((numbers.bits_per_byte.se, numbers.word_perplexity.se), (None, None));
+        assert!(numbers.bits_per_byte.value.is_some());
         assert_eq!(numbers.reason.as_deref(), Some("fewer than 2 groups: no standard error"));
     }
 
@@ -225,7 +257,8 @@ mod tests {
         let found = evaluations(&rows);
         let reason = |language: &str| {
             let last = &found.last().unwrap().languages[language];
-            assert_eq!((last.bits_per_byte, last.byte_perplexity_se), (None, None));
+            let absent = Metric::default();
+            assert_eq!((last.bits_per_byte, last.word_perplexity), (absent, absent));
             last.reason.clone().unwrap()
         };
         assert_eq!(found.last().unwrap().change.as_ref().unwrap().config, "int4-channel");

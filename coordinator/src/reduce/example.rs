@@ -257,6 +257,7 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
         tokens,
         bytes: tokens * 4 + u64::from(document % 3),
         chars: tokens * 3 + noise(language).mul_add(9.0, 0.0) as u64,
+        words: tokens.div_ceil(2),
         nll_sum: Some(base + damage),
         base_nll_sum: base,
         kl_sum: Some(damage.abs()),

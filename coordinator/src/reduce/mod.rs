@@ -13,6 +13,7 @@ mod correlations;
 mod depth;
 mod design;
 mod disparity;
+mod divergence;
 mod documents;
 mod draws;
 mod drift;
@@ -42,6 +43,7 @@ mod shares;
 mod sources;
 mod spelled;
 mod tables;
+mod tokens;
 mod trends;
 mod verdicts;
 
@@ -50,23 +52,23 @@ pub(crate) mod example;
 #[cfg(test)]
 mod tests;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, WeightRow};
+use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow};
 
 #[cfg(test)]
 pub(crate) use clipping::tests::rows as clipping_rows;
 pub(crate) use clipping::{Clipped, Comparison, LayerComparison, Spread, comparisons};
 pub(crate) use design::Design;
 pub(crate) use effects::{Effect, Effects};
-pub use evaluations::{Change, Evaluation, PerByte};
+pub use evaluations::{Change, Evaluation, Metric, PerLanguage};
 pub(crate) use quantized::StoredMatrix;
 pub(crate) use sources::by_table as sources_by_table;
 pub use sources::{Source, Sourced};
 pub(crate) use spelled::Spelled;
 pub use tables::{
     ADJUSTMENTS, AdditivityRow, AdjustedRow, BY_RESOURCE, ConfigRow, CorrelationRow, DepthRow,
-    DisparityRow, EVERY_SET, EXTREMES, FloorRow, HypothesisRow, INTERCEPT, LanguageRow, LayerRow,
-    LeaningRow, LimitRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow, ReplicationRow,
-    SensitivityRow, ShareRow, TrendRow,
+    DisparityRow, DivergenceRow, EVERY_SET, EXTREMES, FloorRow, HypothesisRow, INTERCEPT,
+    LanguageRow, LayerRow, LeaningRow, LimitRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow,
+    ReplicationRow, SensitivityRow, ShareRow, TrendRow,
 };
 
 use crate::study::{Analysis, Families};
@@ -81,6 +83,7 @@ pub struct Reducer {
     quantized: quantized::Quantized,
     activations: activations::Activations,
     documents: documents::Documents,
+    tokens: tokens::Tokens,
 }
 
 /// The statistics over all rows: the tables of `analysis/`, each in the order of its key.
@@ -128,6 +131,8 @@ pub struct Summary {
     pub replication: Vec<ReplicationRow>,
     /// ΔNLL of single layers on what is known of layers and languages.
     pub regressions: Vec<RegressionRow>,
+    /// How far the predictions for single tokens move.
+    pub divergence: Vec<DivergenceRow>,
     /// What each model is worth by itself; no table of `analysis/`.
     #[serde(skip)]
     pub evaluations: Vec<Evaluation>,
@@ -144,6 +149,7 @@ impl Reducer {
             quantized: quantized::Quantized::default(),
             activations: activations::Activations::default(),
             documents: documents::Documents::default(),
+            tokens: tokens::Tokens::default(),
         }
     }
 
@@ -176,6 +182,11 @@ impl Reducer {
         rows.iter().for_each(|row| self.documents.push(row));
     }
 
+    /// Takes rows of `tokens`.
+    pub fn push_tokens(&mut self, rows: &[TokenRow]) {
+        rows.iter().for_each(|row| self.tokens.push(row));
+    }
+
     /// The effects of single cells and of sums of them, from the rows of `weights`, `quantization` and `documents`.
     pub(crate) fn effects(self) -> Effects {
         let Self { analysis, weights, quantized, documents, .. } = self;
@@ -184,9 +195,9 @@ impl Reducer {
 
     /// The statistics over all rows pushed.
     pub fn finish(self) -> Summary {
-        let Self { analysis, claimed, weights, parameters, quantized, activations, documents } =
-            self;
-        let (activations, scores) = (activations.finish(), documents.finish(&weights));
+        let (activations, scores) =
+            (self.activations.finish(), self.documents.finish(&self.weights));
+        let Self { analysis, claimed, weights, parameters, quantized, tokens, .. } = self;
         let floor = floor::rows(&scores);
         let mut sensitivity = sensitivity::rows(&scores, &floor, &analysis);
         families::correct(&mut sensitivity, &scores, &analysis);
@@ -231,6 +242,7 @@ impl Reducer {
             protection: protection::rows(&sensitivity),
             sensitivity,
             floor,
+            divergence: divergence::rows(&scores, &tokens),
             evaluations: evaluations::all(&scores),
             replication: replication::rows(&correlations),
             adjusted,

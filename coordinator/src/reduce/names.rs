@@ -25,6 +25,11 @@ impl Names {
         number
     }
 
+    /// The number of `text`, if it was seen.
+    pub(super) fn known(&self, text: &str) -> Option<u32> {
+        self.numbers.get(text).copied()
+    }
+
     /// The text of a number that `number` gave.
     pub(super) fn text(&self, number: u32) -> &str {
         &self.texts[number as usize]

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Summary;
 use super::tables::{
-    AdditivityRow, AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, FloorRow,
-    HypothesisRow, LanguageRow, LayerRow, LeaningRow, LimitRow, MatrixRow, ModelRow, ProtectionRow,
-    RegressionRow, ReplicationRow, SensitivityRow, ShareRow, TrendRow,
+    AdditivityRow, AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, DivergenceRow,
+    FloorRow, HypothesisRow, LanguageRow, LayerRow, LeaningRow, LimitRow, MatrixRow, ModelRow,
+    ProtectionRow, RegressionRow, ReplicationRow, SensitivityRow, ShareRow, TrendRow,
 };
 use crate::study::Analysis;
 use babelquant_proto::rows::Row;
@@ -63,6 +63,7 @@ sources! {
     ConfigRow: Measured;
     SensitivityRow: Measured;
     DisparityRow: Measured Literature;
+    DivergenceRow: Measured;
     TrendRow: Measured;
     LeaningRow: Measured Literature;
     DepthRow: Measured;

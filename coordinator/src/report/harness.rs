@@ -1,26 +1,22 @@
 //! Evaluations → results files of lm-evaluation-harness, so that its readers show them beside those of the harness itself: one file for the
 //! baseline of each model and for each scope, components and config, a task for each language. No statistic is computed here.
 //!
-//! Bits per byte and byte perplexity are defined as there. What is scored is what this study scores: its windows, and every token but the
+//! Bits per byte, byte and word perplexity are defined as there. What is scored is what this study scores: its windows, and every token but the
 //! first, of masked models the masked ones; so files of one study are comparable, and with other tools no further than the scored text is.
-//! The standard errors are those of a ratio over groups of documents, where the harness resamples documents or gives none.
-//! `word_perplexity` is left out: rows of `documents` count bytes and Unicode scalars, and no words.
+//! The standard errors are those of a ratio over groups of documents, where the harness resamples documents or gives none. Words are what white
+//! space leaves, so that word perplexity means little for scripts that set none between words, here as there.
 
 use std::collections::BTreeMap;
 
-use babelquant_proto::Digest;
 use babelquant_proto::quant::QuantConfig;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::reduce::{Evaluation, PerByte, Summary};
+use super::file_name::file_name;
+use crate::reduce::{Evaluation, Metric, PerLanguage, Summary};
 
 /// Version of the tasks; raised with what their numbers mean.
 const TASK_VERSION: u32 = 1;
-/// Characters of a file name's readable part.
-const NAME_LENGTH_MAX: usize = 120;
-/// Characters of the digest that tells apart names alike in their readable part.
-const DIGEST_LENGTH: usize = 8;
 
 /// The files, each with its name below `analysis/`. An evaluation without any number has none.
 ///
@@ -31,23 +27,36 @@ pub fn harness(
     provenance: &impl Serialize,
 ) -> Result<Vec<(String, String)>, serde_json::Error> {
     let provenance = serde_json::to_value(provenance)?;
-    let scored = |of: &&Evaluation| of.languages.values().any(|of| of.bits_per_byte.is_some());
+    let scored = |of: &&Evaluation| of.languages.values().any(is_scored);
     let file = |evaluation: &Evaluation| {
         let text = serde_json::to_string_pretty(&document(evaluation, &provenance))?;
-        Ok((format!("lm-eval/results_{}.json", file_name(evaluation)), text + "\n"))
+        Ok((format!("lm-eval/results_{}.json", file_name(&words(evaluation))), text + "\n"))
     };
     summary.evaluations.iter().filter(scored).map(file).collect()
 }
 
+fn is_scored(of: &PerLanguage) -> bool {
+    of.bits_per_byte.value.is_some()
+}
+
+/// The metrics by the harness's names; less is better.
+fn metrics(of: &PerLanguage) -> [(&'static str, Metric); 3] {
+    [
+        ("bits_per_byte", of.bits_per_byte),
+        ("byte_perplexity", of.byte_perplexity),
+        ("word_perplexity", of.word_perplexity),
+    ]
+}
+
 fn document(evaluation: &Evaluation, provenance: &Value) -> Value {
-    let scored: BTreeMap<String, (&str, &PerByte)> = evaluation
+    let scored: BTreeMap<String, (&str, &PerLanguage)> = evaluation
         .languages
         .iter()
-        .filter(|(_, numbers)| numbers.bits_per_byte.is_some())
+        .filter(|(_, numbers)| is_scored(numbers))
         .map(|(language, numbers)| (task(language), (language.as_str(), numbers)))
         .collect();
-    let by_task = |value: &dyn Fn(&str, &str, &PerByte) -> Value| -> Map<String, Value> {
-        let entry = |(task, (language, of)): (&String, &(&str, &PerByte))| {
+    let by_task = |value: &dyn Fn(&str, &str, &PerLanguage) -> Value| -> Map<String, Value> {
+        let entry = |(task, (language, of)): (&String, &(&str, &PerLanguage))| {
             (task.clone(), value(task, language, of))
         };
         scored.iter().map(entry).collect()
@@ -55,17 +64,18 @@ fn document(evaluation: &Evaluation, provenance: &Value) -> Value {
     json!({
         "results": by_task(&results),
         "group_subtasks": by_task(&|_, _, _| json!([])),
-        "configs": by_task(&|task, language, _| task_config(task, language)),
+        "configs": by_task(&task_config),
         "versions": by_task(&|_, _, _| json!(TASK_VERSION)),
         "n-shot": by_task(&|_, _, _| json!(0)),
-        "higher_is_better":
-            by_task(&|_, _, _| json!({ "bits_per_byte": false, "byte_perplexity": false })),
+        "higher_is_better": by_task(&|_, _, of| {
+            metrics(of).into_iter().map(|(name, _)| (name.to_owned(), json!(false))).collect()
+        }),
         "n-samples":
             by_task(&|_, _, of| json!({ "original": of.documents, "effective": of.scored })),
         "config": config(evaluation, provenance),
         "model_source": SOURCE,
         "model_name": words(evaluation).join(" "),
-        "model_name_sanitized": file_name(evaluation),
+        "model_name_sanitized": file_name(&words(evaluation)),
     })
 }
 
@@ -77,15 +87,12 @@ fn task(language: &str) -> String {
 }
 
 /// A number that is not defined has no key; a standard error that is not is `N/A`, as the harness writes it.
-fn results(task: &str, language: &str, of: &PerByte) -> Value {
+fn results(task: &str, language: &str, of: &PerLanguage) -> Value {
     let mut results = Map::new();
     results.insert("name".to_owned(), json!(task));
     results.insert("alias".to_owned(), json!(language));
     results.insert("sample_len".to_owned(), json!(of.scored));
-    for (metric, value, se) in [
-        ("bits_per_byte", of.bits_per_byte, of.bits_per_byte_se),
-        ("byte_perplexity", of.byte_perplexity, of.byte_perplexity_se),
-    ] {
+    for (metric, Metric { value, se }) in metrics(of) {
         let Some(value) = value else { continue };
         results.insert(format!("{metric},none"), json!(value));
         results.insert(format!("{metric}_stderr,none"), se.map_or(json!("N/A"), |se| json!(se)));
@@ -93,14 +100,14 @@ fn results(task: &str, language: &str, of: &PerByte) -> Value {
     Value::Object(results)
 }
 
-fn task_config(task: &str, language: &str) -> Value {
-    let metric = |name| json!({ "metric": name, "higher_is_better": false });
+fn task_config(task: &str, language: &str, of: &PerLanguage) -> Value {
+    let metric = |(name, _)| json!({ "metric": name, "higher_is_better": false });
     json!({
         "task": task,
         "task_alias": language,
         "output_type": "loglikelihood_rolling",
         "num_fewshot": 0,
-        "metric_list": [metric("bits_per_byte"), metric("byte_perplexity")],
+        "metric_list": metrics(of).map(metric),
         "metadata": { "version": TASK_VERSION },
     })
 }
@@ -142,19 +149,6 @@ fn parts(evaluation: &Evaluation) -> Vec<(&'static str, String)> {
 
 fn words(evaluation: &Evaluation) -> Vec<String> {
     parts(evaluation).into_iter().map(|(_, value)| value).collect()
-}
-
-/// A name for any file system: its words with a dash for whatever is no letter, digit, dot or plus, cut, and a digest of the words, so that
-/// no two evaluations share a name.
-fn file_name(evaluation: &Evaluation) -> String {
-    let words = words(evaluation);
-    let digest = Digest::of(words.join("\n").as_bytes()).to_string();
-    let safe = |c: char| match c {
-        'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '+' | '_' => c,
-        _ => '-',
-    };
-    let readable: String = words.join("_").chars().map(safe).take(NAME_LENGTH_MAX).collect();
-    format!("{readable}_{}", &digest[..DIGEST_LENGTH])
 }
 
 #[cfg(test)]
@@ -211,7 +205,7 @@ mod tests {
             assert_eq!(file["n-samples"]["babelquant_eng"]["effective"], 12);
             let eng = file["results"]["babelquant_eng"].as_object().unwrap();
             assert_eq!(eng["alias"], "eng");
-            for metric in ["bits_per_byte", "byte_perplexity"] {
+            for metric in ["bits_per_byte", "byte_perplexity", "word_perplexity"] {
                 assert!(eng[&format!("{metric},none")].is_f64());
                 assert!(eng[&format!("{metric}_stderr,none")].as_f64().unwrap() > 0.0);
             }

@@ -11,12 +11,14 @@ mod configs;
 mod correlations;
 mod degradation;
 mod disparity;
+mod file_name;
 mod findings;
 mod floor;
 mod harness;
 mod html;
 mod hypotheses;
 mod languages;
+mod llama_cpp;
 mod markdown;
 mod matrices;
 mod matrix;
@@ -41,6 +43,7 @@ use serde::Serialize;
 
 pub use harness::harness;
 pub(crate) use html::{STYLE, full_name, own_name};
+pub use llama_cpp::llama_cpp;
 pub use provenance::Provenance;
 pub(crate) use recipe::{recipe, recipe_losses};
 

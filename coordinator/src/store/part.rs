@@ -1,10 +1,10 @@
-//! Parts: the Parquet files under `data/`, named by the spec alone, and the units whose rows each holds.
+//! Parts: the Parquet files under `data/`, named by the spec alone, and the units whose rows they hold.
 
 use std::ops::Range;
 
 use babelquant_proto::{ShardId, Spec, Unit, UnitIndex};
 
-/// A file of results.
+/// The file of results of some units, or their files where units fill two tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     /// Every row of weight statistics.
@@ -13,8 +13,8 @@ pub(super) enum Part {
     Quantization,
     /// The activation rows of one shard on one model.
     Activations(Place),
-    /// The document rows of one shard on one model.
-    Documents(Place),
+    /// The token rows and the document rows of one shard on one model.
+    Cells(Place),
 }
 
 /// A (model, shard).
@@ -31,7 +31,7 @@ impl Part {
             Unit::Weights { .. } => Self::Weights,
             Unit::Quantization { .. } => Self::Quantization,
             Unit::Baseline { model, shard } => Self::Activations(Place { model, shard }),
-            Unit::Cell { model, shard, .. } => Self::Documents(Place { model, shard }),
+            Unit::Cell { model, shard, .. } => Self::Cells(Place { model, shard }),
         })
     }
 
@@ -42,20 +42,26 @@ impl Part {
             Self::Weights => spec.weights_units(),
             Self::Quantization => spec.quantization_units(),
             Self::Activations(_) => lane.start..lane.start + 1,
-            Self::Documents(_) => lane.start + 1..lane.end,
+            Self::Cells(_) => lane.start + 1..lane.end,
         }
     }
 
-    /// Its name.
-    pub(super) fn path(self, spec: &Spec) -> String {
-        let (table, Place { model, shard }) = match self {
-            Self::Weights => return "data/weights.parquet".to_owned(),
-            Self::Quantization => return "data/quantization.parquet".to_owned(),
-            Self::Activations(place) => ("activations", place),
-            Self::Documents(place) => ("documents", place),
+    /// The names of its files, in the order in which they are written: where the last one is, all are.
+    pub(super) fn paths(self, spec: &Spec) -> Vec<String> {
+        let (tables, Place { model, shard }): (&[&str], Place) = match self {
+            Self::Weights => return vec!["data/weights.parquet".to_owned()],
+            Self::Quantization => return vec!["data/quantization.parquet".to_owned()],
+            Self::Activations(place) => (&["activations"], place),
+            Self::Cells(place) => (&["tokens", "documents"], place),
         };
         let language = &spec.corpus[shard.language as usize].language;
-        format!("data/{table}/language={language}/model-{model}-shard-{:05}.parquet", shard.shard)
+        let path = |table: &&str| {
+            format!(
+                "data/{table}/language={language}/model-{model}-shard-{:05}.parquet",
+                shard.shard
+            )
+        };
+        tables.iter().map(path).collect()
     }
 
     /// Every part of a study with its first unit, in unit order.
@@ -84,13 +90,14 @@ mod tests {
                 assert_eq!(Part::of(&spec, UnitIndex(unit)), Some(part));
                 units.push(unit);
             }
-            paths.push(part.path(&spec));
+            paths.extend(part.paths(&spec));
         }
         assert_eq!(units, (0..spec.units()).collect::<Vec<_>>());
-        assert_eq!(paths.len(), 2 + 2 * 4 * 2);
+        assert_eq!(paths.len(), 2 + 2 * 4 * 3);
         assert_eq!(paths[0], "data/weights.parquet");
         assert_eq!(paths[1], "data/quantization.parquet");
         assert_eq!(paths[2], "data/activations/language=eng/model-0-shard-00000.parquet");
-        assert_eq!(paths[17], "data/documents/language=deu/model-1-shard-00001.parquet");
+        assert_eq!(paths[24], "data/tokens/language=deu/model-1-shard-00001.parquet");
+        assert_eq!(paths[25], "data/documents/language=deu/model-1-shard-00001.parquet");
     }
 }

@@ -4,7 +4,9 @@ pub(crate) mod faulty;
 
 use std::collections::BTreeMap;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, WeightRow, encode};
+use babelquant_proto::rows::{
+    ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow, encode, encode_both,
+};
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{
@@ -67,7 +69,9 @@ pub(crate) fn payload(spec: &Spec, unit: UnitIndex) -> Bytes {
             encode(&quantization_rows(spec, model, layer)).unwrap()
         }
         Unit::Baseline { model, shard } => encode(&[activation_row(spec, model, shard)]).unwrap(),
-        Unit::Cell { .. } => encode(&document_rows(spec, unit)).unwrap(),
+        Unit::Cell { .. } => {
+            encode_both(&document_rows(spec, unit), &[token_row(spec, unit)]).unwrap()
+        }
     }
 }
 
@@ -95,6 +99,7 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
             tokens: 5,
             bytes: 20,
             chars: 20,
+            words: 4,
             nll_sum: Some(unit.0 as f64 + f64::from(document) / 8.0),
             base_nll_sum: 1.5,
             kl_sum: None,
@@ -108,6 +113,29 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
             reason: None,
         })
         .collect()
+}
+
+/// The made-up row of a `Cell` unit on its tokens.
+pub(crate) fn token_row(spec: &Spec, unit: UnitIndex) -> TokenRow {
+    let documents = document_rows(spec, unit);
+    let DocumentRow { model, language, shard, scope, components, config, .. } =
+        documents[0].clone();
+    let tokens = documents.iter().map(|row| row.tokens).sum();
+    TokenRow {
+        model,
+        language,
+        shard,
+        scope,
+        components,
+        config,
+        tokens,
+        base_nll_square_sum: 1.0,
+        nll_square_sum: Some(unit.0 as f64),
+        dp_fall_counts: Some(vec![0, 1]),
+        dp_rise_counts: Some(vec![tokens as u32 - 1]),
+        reason: Some("made up".to_owned()),
+        ..TokenRow::default()
+    }
 }
 
 fn weight_row(spec: &Spec, model: usize, layer: Option<Layer>) -> WeightRow {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, StringArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, ListBuilder, StringArray, UInt32Array,
+    UInt32Builder, UInt64Array,
 };
-use arrow::datatypes::{DataType, Float64Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, UInt32Type, UInt64Type};
 use thiserror::Error;
 
 /// Why rows and arrays do not convert.
@@ -45,6 +46,12 @@ pub enum RowError {
     /// IPC bytes that hold no batch, or more than one.
     #[error("expected one record batch, found {0}")]
     Batches(usize),
+    /// Bytes after the last table.
+    #[error("{bytes} bytes stand after the rows")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
     /// The decoder panicked over the bytes.
     #[error("the bytes broke the decoder")]
     Malformed,
@@ -53,7 +60,7 @@ pub enum RowError {
 /// A type that can be a column.
 pub trait Column: Sized {
     /// Arrow type and nullability.
-    const TYPE: (DataType, bool);
+    fn data_type() -> (DataType, bool);
 
     /// The array of these values.
     ///
@@ -71,7 +78,9 @@ pub trait Column: Sized {
 }
 
 impl Column for String {
-    const TYPE: (DataType, bool) = (DataType::Utf8, false);
+    fn data_type() -> (DataType, bool) {
+        (DataType::Utf8, false)
+    }
 
     fn array<'a>(
         _: &'static str,
@@ -86,7 +95,9 @@ impl Column for String {
 }
 
 impl Column for Option<String> {
-    const TYPE: (DataType, bool) = (DataType::Utf8, true);
+    fn data_type() -> (DataType, bool) {
+        (DataType::Utf8, true)
+    }
 
     fn array<'a>(
         _: &'static str,
@@ -102,7 +113,9 @@ impl Column for Option<String> {
 }
 
 impl Column for bool {
-    const TYPE: (DataType, bool) = (DataType::Boolean, false);
+    fn data_type() -> (DataType, bool) {
+        (DataType::Boolean, false)
+    }
 
     fn array<'a>(
         _: &'static str,
@@ -117,9 +130,10 @@ impl Column for bool {
     }
 }
 
-/// The two columns of an integer type: without and with nulls.
 impl Column for Option<bool> {
-    const TYPE: (DataType, bool) = (DataType::Boolean, true);
+    fn data_type() -> (DataType, bool) {
+        (DataType::Boolean, true)
+    }
 
     fn array<'a>(
         _: &'static str,
@@ -134,10 +148,13 @@ impl Column for Option<bool> {
     }
 }
 
+/// The two columns of an integer type: without and with nulls.
 macro_rules! integer_column {
     ($type:ty, $data_type:expr, $array:ty, $arrow:ty) => {
         impl Column for $type {
-            const TYPE: (DataType, bool) = ($data_type, false);
+            fn data_type() -> (DataType, bool) {
+                ($data_type, false)
+            }
 
             fn array<'a>(
                 _: &'static str,
@@ -152,7 +169,9 @@ macro_rules! integer_column {
         }
 
         impl Column for Option<$type> {
-            const TYPE: (DataType, bool) = ($data_type, true);
+            fn data_type() -> (DataType, bool) {
+                ($data_type, true)
+            }
 
             fn array<'a>(
                 _: &'static str,
@@ -173,7 +192,9 @@ integer_column!(u32, DataType::UInt32, UInt32Array, UInt32Type);
 integer_column!(u64, DataType::UInt64, UInt64Array, UInt64Type);
 
 impl Column for f64 {
-    const TYPE: (DataType, bool) = (DataType::Float64, false);
+    fn data_type() -> (DataType, bool) {
+        (DataType::Float64, false)
+    }
 
     fn array<'a>(
         name: &'static str,
@@ -189,7 +210,9 @@ impl Column for f64 {
 }
 
 impl Column for Option<f64> {
-    const TYPE: (DataType, bool) = (DataType::Float64, true);
+    fn data_type() -> (DataType, bool) {
+        (DataType::Float64, true)
+    }
 
     fn array<'a>(
         name: &'static str,
@@ -207,4 +230,37 @@ impl Column for Option<f64> {
         let array = array.as_primitive_opt::<Float64Type>()?;
         Some(array.is_valid(row).then(|| array.value(row)))
     }
+}
+
+/// A list, whose items are never null.
+impl Column for Option<Vec<u32>> {
+    fn data_type() -> (DataType, bool) {
+        (DataType::List(item()), true)
+    }
+
+    fn array<'a>(
+        _: &'static str,
+        values: impl Iterator<Item = &'a Self>,
+    ) -> Result<ArrayRef, RowError> {
+        let mut builder = ListBuilder::new(UInt32Builder::new()).with_field(item());
+        for value in values {
+            builder.values().append_slice(value.as_deref().unwrap_or_default());
+            builder.append(value.is_some());
+        }
+        Ok(Arc::new(builder.finish()))
+    }
+
+    fn value(array: &dyn Array, row: usize) -> Option<Self> {
+        let array = array.as_list_opt::<i32>()?;
+        if !array.is_valid(row) {
+            return Some(None);
+        }
+        let items = array.value(row);
+        let items = items.as_primitive_opt::<UInt32Type>()?;
+        (items.null_count() == 0).then(|| Some(items.values().to_vec()))
+    }
+}
+
+fn item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::UInt32, false))
 }

@@ -2,7 +2,7 @@
 
 crate::table! {
     /// Scores of one document, baseline and quantized on the same tokens.
-    DocumentRow in "documents" version 3 {
+    DocumentRow in "documents" version 4 {
         /// Model name as in the study.
         model: String ["key"],
         /// Language.
@@ -33,6 +33,8 @@ crate::table! {
         bytes: u64 ["bytes"],
         /// Unicode scalars whose first byte lies in a scored token.
         chars: u64 ["chars"],
+        /// Words whose first byte lies in a scored token; between words stands white space.
+        words: u64 ["words"],
         /// Negative log-likelihood of the scored tokens, quantized model; null where it is not finite or the config unsupported.
         nll_sum: Option<f64> ["nat"],
         /// Negative log-likelihood of the scored tokens, baseline.

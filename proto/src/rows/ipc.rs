@@ -24,18 +24,55 @@ pub fn encode<R: Row>(rows: &[R]) -> Result<Bytes, RowError> {
     Ok(bytes.into())
 }
 
+/// The streams of two tables, one after the other: what a unit returns that fills both.
+///
+/// # Errors
+/// A number is not finite.
+pub fn encode_both<A: Row, B: Row>(first: &[A], second: &[B]) -> Result<Bytes, RowError> {
+    Ok([encode(first)?, encode(second)?].concat().into())
+}
+
 /// The rows of an IPC stream that `encode` wrote; the schema must be exactly the table's.
 ///
 /// # Errors
-/// The bytes are no such stream. A panic of the decoder over malformed bytes is caught and reported as an error.
+/// The bytes are no such stream, or more than it. A panic of the decoder over malformed bytes is caught and reported as an error.
 pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
-    let read = || -> Result<Vec<R>, RowError> {
-        let reader = StreamReader::try_new(bytes, None)?;
-        let batches = reader.collect::<Result<Vec<RecordBatch>, _>>()?;
-        match batches.as_slice() {
-            [batch] => R::from_batch(batch),
-            other => Err(RowError::Batches(other.len())),
-        }
-    };
+    guarded(|| {
+        let mut rest = bytes;
+        let rows = next(&mut rest)?;
+        ended(rest).map(|()| rows)
+    })
+}
+
+/// The rows of both streams that `encode_both` wrote.
+///
+/// # Errors
+/// As `decode`.
+pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), RowError> {
+    guarded(|| {
+        let mut rest = bytes;
+        let rows = (next(&mut rest)?, next(&mut rest)?);
+        ended(rest).map(|()| rows)
+    })
+}
+
+/// The rows of the stream at the start of `bytes`, which then begins after it.
+fn next<R: Row>(bytes: &mut &[u8]) -> Result<Vec<R>, RowError> {
+    let reader = StreamReader::try_new(bytes, None)?;
+    let batches = reader.collect::<Result<Vec<RecordBatch>, _>>()?;
+    match batches.as_slice() {
+        [batch] => R::from_batch(batch),
+        other => Err(RowError::Batches(other.len())),
+    }
+}
+
+fn ended(rest: &[u8]) -> Result<(), RowError> {
+    match rest.len() {
+        0 => Ok(()),
+        bytes => Err(RowError::Trailing { bytes }),
+    }
+}
+
+fn guarded<T>(read: impl FnOnce() -> Result<T, RowError>) -> Result<T, RowError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(RowError::Malformed))
 }

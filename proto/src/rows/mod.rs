@@ -10,6 +10,7 @@ mod ipc;
 mod quantization;
 mod reason;
 mod table;
+mod tokens;
 mod weights;
 
 pub use activations::{ActivationRow, Point};
@@ -17,8 +18,9 @@ pub use arrow::array::RecordBatch;
 pub use clipping::ClippingRow;
 pub use column::{Column, RowError};
 pub use documents::DocumentRow;
-pub use ipc::{decode, encode};
+pub use ipc::{decode, decode_both, encode, encode_both};
 pub use quantization::QuantizationRow;
 pub use reason::{unsupported, unsupported_cause};
 pub use table::{Field, Row, Table};
+pub use tokens::TokenRow;
 pub use weights::WeightRow;

@@ -94,7 +94,7 @@ macro_rules! table {
 
             fn fields() -> Vec<$crate::rows::Field> {
                 vec![$({
-                    let (data_type, nullable) = <$type as $crate::rows::Column>::TYPE;
+                    let (data_type, nullable) = <$type as $crate::rows::Column>::data_type();
                     $crate::rows::Field {
                         name: stringify!($column),
                         unit: $unit,

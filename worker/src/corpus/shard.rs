@@ -43,6 +43,8 @@ pub struct TokenizedDocument {
     pub scored_bytes: u64,
     /// Unicode scalars whose first byte lies in a scored token.
     pub scored_chars: u64,
+    /// Words whose first byte lies in a scored token.
+    pub scored_words: u64,
 }
 
 impl TokenizedShard {
@@ -74,12 +76,14 @@ impl TokenizedShard {
 impl TokenizedDocument {
     fn new(tokens: Tokens, examples: &[Example]) -> Self {
         let scored = examples.iter().flat_map(|example| &example.scored);
-        let mut document = Self { tokens, scored_tokens: 0, scored_bytes: 0, scored_chars: 0 };
+        let [scored_tokens, scored_bytes, scored_chars, scored_words] = [0; 4];
+        let mut document = Self { tokens, scored_tokens, scored_bytes, scored_chars, scored_words };
         for scored in scored {
             let extent = document.tokens.extents[scored.token as usize];
             document.scored_tokens += 1;
             document.scored_bytes += u64::from(extent.bytes);
             document.scored_chars += u64::from(extent.chars);
+            document.scored_words += u64::from(extent.words);
         }
         document
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use babelquant_proto::quant::QuantConfig;
+use babelquant_proto::rows::encode_both;
 use babelquant_proto::{Component, Drift, Layer, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
@@ -12,7 +13,7 @@ use super::head::Finals;
 use super::loaded::{Loaded, Start};
 use super::pass::Boundary;
 use super::shard::ShardStates;
-use super::{Emit, EvalError, encoded};
+use super::{Emit, EvalError, tokens};
 use crate::model::Tables;
 
 /// One cell of a shard.
@@ -70,7 +71,9 @@ fn score(
             }
             Err(reason) => Outcome::Unsupported(reason),
         };
-        emit(cell.index, encoded(&rows(spec, shard, (cell, layers), (&base, outcome))));
+        let documents = rows(spec, shard, (cell, layers), (&base, outcome));
+        let tokens = tokens::row(spec, shard, cell, (&base, outcome));
+        emit(cell.index, Ok(encode_both(&documents, &[tokens])?));
     }
     Ok(())
 }

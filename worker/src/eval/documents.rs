@@ -61,6 +61,7 @@ pub(super) fn rows(
                 tokens: scored.scored_tokens,
                 bytes: scored.scored_bytes,
                 chars: scored.scored_chars,
+                words: scored.scored_words,
                 nll_sum,
                 base_nll_sum: sums.base_nll,
                 kl_sum,

@@ -20,6 +20,7 @@ mod quantizer;
 mod shard;
 mod tables;
 mod tile;
+mod tokens;
 mod weights;
 
 use std::path::PathBuf;

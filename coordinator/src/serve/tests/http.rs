@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use babelquant_proto::rows::encode;
+use babelquant_proto::rows::encode_both;
 use babelquant_proto::{Digest, Unit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::*;
-use crate::testing::document_rows;
+use crate::testing::{document_rows, token_row};
 
 /// Sends a request as it stands and reads until the connection ends.
 async fn send(address: SocketAddr, request: &str) -> (u16, String) {
@@ -69,7 +69,8 @@ async fn metrics_say_what_the_run_did() {
     let [same, other] = cell.take(2).collect::<Vec<_>>()[..] else { panic!("no two cells") };
     let mut rows = document_rows(spec, other);
     rows[0].nll_sum = Some(0.25);
-    for (unit, ipc) in [(same, payload(spec, same)), (other, encode(&rows).unwrap())] {
+    let differs = encode_both(&rows, &[token_row(spec, other)]).unwrap();
+    for (unit, ipc) in [(same, payload(spec, same)), (other, differs)] {
         idle.request.results.push(UnitResult { unit, blake3: Digest::of(&ipc), ipc });
     }
     seen(&running.address, |overview| overview.state.is_complete()).await;

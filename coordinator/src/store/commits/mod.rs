@@ -51,7 +51,8 @@ impl Store {
         let mut ledger = Ledger::new(Arc::clone(&spec));
         let data = objects.list("data").await?;
         for (part, first) in Part::all(&spec) {
-            if data.binary_search(&part.path(&spec)).is_ok() {
+            let is_there = |path: &String| data.binary_search(path).is_ok();
+            if part.paths(&spec).last().is_some_and(is_there) {
                 ledger.found(part, first);
             }
         }
@@ -112,11 +113,11 @@ impl Store {
                 payloads.extend(self.payload(unit).await?);
             }
             if !payloads.is_empty() {
-                let path = part.path(&self.spec);
-                let name = path.clone();
-                let write = move || write_part(part, &name, &payloads);
-                let content = tokio::task::spawn_blocking(write).await??;
-                self.objects.put_new(&path, content).await?;
+                let paths = part.paths(&self.spec);
+                let write = move || write_part(part, paths, &payloads);
+                for (path, content) in tokio::task::spawn_blocking(write).await?? {
+                    self.objects.put_new(&path, content).await?;
+                }
             }
             for name in self.ledger.finish(part, first) {
                 if let Err(error) = self.objects.delete(&name.path()).await {
@@ -136,10 +137,13 @@ impl Store {
             return Ok(Some(digest));
         }
         let Some(part) = Part::of(&self.spec, unit) else { return Ok(None) };
-        let path = part.path(&self.spec);
-        let Some(content) = self.objects.get(&path).await? else { return Ok(None) };
+        let mut files = Vec::new();
+        for path in part.paths(&self.spec) {
+            let Some(content) = self.objects.get(&path).await? else { return Ok(None) };
+            files.push((path, content));
+        }
         let spec = Arc::clone(&self.spec);
-        let find = move || digest_in_part(&spec, unit, &path, content);
+        let find = move || digest_in_part(&spec, unit, &files);
         tokio::task::spawn_blocking(find).await?
     }
 
@@ -150,9 +154,10 @@ impl Store {
     pub async fn finish(&mut self) -> Result<Manifest, StoreError> {
         let mut files = Vec::new();
         for (part, _) in Part::all(&self.spec) {
-            let path = part.path(&self.spec);
-            if let Some(content) = self.objects.get(&path).await? {
-                files.push(DataFile::of(&path, content)?);
+            for path in part.paths(&self.spec) {
+                if let Some(content) = self.objects.get(&path).await? {
+                    files.push(DataFile::of(&path, content)?);
+                }
             }
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));

@@ -7,6 +7,8 @@ pub struct Extent {
     pub bytes: u32,
     /// Unicode scalars whose first byte is in the token.
     pub chars: u32,
+    /// Words whose first byte is in the token.
+    pub words: u32,
 }
 
 /// A text as tokens.
@@ -28,12 +30,19 @@ impl Tokens {
     }
 }
 
-impl Extent {
-    fn of(bytes: &[u8]) -> Self {
-        let continuation = |byte: &u8| byte & 0xC0 == 0x80;
-        let chars = bytes.iter().filter(|byte| !continuation(byte)).count();
-        Self { bytes: bytes.len() as u32, chars: chars as u32 }
+/// The byte at which each word of a text begins: words are what white space, as Python's `\s` has it, leaves.
+fn word_starts(text: &str) -> Vec<usize> {
+    let is_space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+    let mut after_space = true;
+    let mut starts = Vec::new();
+    for (at, c) in text.char_indices() {
+        let is_word = !is_space(c);
+        if is_word && after_space {
+            starts.push(at);
+        }
+        after_space = !is_word;
     }
+    starts
 }
 
 /// Tokens laid over a text part by part. A token covers from where the one before it ended to its own end, so that what the
@@ -41,6 +50,7 @@ impl Extent {
 #[derive(Debug)]
 pub(super) struct Covering<'text> {
     text: &'text [u8],
+    word_starts: Vec<usize>,
     tokens: Tokens,
     /// Start of the part in the text.
     part: usize,
@@ -54,6 +64,7 @@ impl<'text> Covering<'text> {
     pub(super) fn new(text: &'text str) -> Self {
         Self {
             text: text.as_bytes(),
+            word_starts: word_starts(text),
             tokens: Tokens::default(),
             part: 0,
             tokens_before: 0,
@@ -88,10 +99,34 @@ impl<'text> Covering<'text> {
     fn reach(&mut self, end: usize) {
         let end = end.clamp(self.covered, self.text.len());
         if let Some(last) = self.tokens.extents.last_mut() {
-            let more = Extent::of(&self.text[self.covered..end]);
-            last.bytes += more.bytes;
-            last.chars += more.chars;
+            let bytes = &self.text[self.covered..end];
+            let is_first = |byte: &&u8| **byte & 0xC0 != 0x80;
+            let words_before = |at: usize| self.word_starts.partition_point(|&start| start < at);
+            last.bytes += bytes.len() as u32;
+            last.chars += bytes.iter().filter(is_first).count() as u32;
+            last.words += (words_before(end) - words_before(self.covered)) as u32;
             self.covered = end;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str, ends: &[usize]) -> Vec<u32> {
+        let mut covering = Covering::new(text);
+        ends.iter().for_each(|&end| covering.push(0, end));
+        covering.finish().extents.iter().map(|extent| extent.words).collect()
+    }
+
+    #[test]
+    fn a_word_belongs_to_the_token_with_its_first_byte() {
+        assert_eq!(words("two words", &[2, 4, 9]), [1, 0, 1]);
+        assert_eq!(words("  two\u{a0}\u{3000}words\n", &[2, 3, 12]), [0, 1, 1]);
+        assert_eq!(words("a\u{1f}b c", &[1, 5]), [1, 2]);
+        assert_eq!(words("日本語", &[1, 2, 9]), [1, 0, 0]);
+        assert_eq!(words(" ", &[1]), [0]);
+        assert_eq!(words("", &[0]), [0]);
     }
 }
