@@ -9,6 +9,8 @@ pub struct Options {
     pub lease: Duration,
     /// How long after a restart workers of the earlier coordinator may come back with what it lent them.
     pub returning: Duration,
+    /// A unit that is held for longer, and for longer than twice the usual, may be lent to a second worker that has nothing to do.
+    pub straggling: Duration,
     /// How often a busy worker should Sync.
     pub sync: Duration,
     /// How long an idle worker's Sync may wait for work.
@@ -26,6 +28,7 @@ impl Default for Options {
         Self {
             lease: Duration::from_secs(15),
             returning: Duration::from_secs(15),
+            straggling: Duration::from_secs(30),
             sync: Duration::from_secs(5),
             poll: Duration::from_secs(2),
             tick: Duration::from_millis(500),

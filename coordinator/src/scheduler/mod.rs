@@ -14,6 +14,7 @@ mod record;
 mod report;
 mod sessions;
 mod step;
+mod stragglers;
 mod view;
 
 use std::collections::BTreeMap;
@@ -30,10 +31,13 @@ use pool::{Pool, Reach};
 pub use record::{Fault, Record};
 use sessions::Sessions;
 pub use step::{Effects, Input, Report, Standing};
+use stragglers::Stragglers;
 pub use view::{Lent, Presence};
 
 /// Most units of one reply; a worker that wants more asks again.
 const GRANTS_MAX: u32 = 64;
+/// No unit is a straggler before it has been held for so long.
+const STRAGGLING: Duration = Duration::from_secs(30);
 
 /// Lends units to workers.
 #[derive(Debug)]
@@ -46,6 +50,9 @@ pub struct Scheduler {
     quarantined: BTreeMap<u64, Fault>,
     /// Results that became durable.
     pace: Pace,
+    stragglers: Stragglers,
+    /// Units that a second worker may try, the oldest last; as of the latest tick.
+    late: Vec<u64>,
     lease: Duration,
     /// Until then workers of an earlier coordinator may come back with units that it lent them.
     returning: Duration,
@@ -61,9 +68,18 @@ impl Scheduler {
             withheld: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             pace: Pace::new(Duration::ZERO),
+            stragglers: Stragglers::new(STRAGGLING),
+            late: Vec::new(),
             lease,
             returning: Duration::ZERO,
         }
+    }
+
+    /// A unit that is held for longer than this, and for longer than twice the usual, may be lent to a second worker that has nothing
+    /// to do; by default 30 s.
+    #[must_use]
+    pub fn with_straggling(self, least: Duration) -> Self {
+        Self { stragglers: Stragglers::new(least), ..self }
     }
 
     /// The scheduler of a run that was broken off: these records are durable, and these units done or quarantined. What was lent
@@ -171,9 +187,10 @@ impl Scheduler {
         }
     }
 
-    fn give_back(&mut self, unit: u64) {
-        self.sessions.release(unit);
-        if !self.charges.is_suspect(unit) {
+    /// Takes the unit from the session; it is free where nobody else holds it.
+    fn give_back(&mut self, session: SessionId, unit: u64) {
+        self.sessions.let_go(session, unit);
+        if !self.sessions.is_held(unit) && !self.charges.is_suspect(unit) {
             self.pool.put_back(unit);
         }
     }
@@ -206,7 +223,8 @@ impl Scheduler {
             self.sessions.hold(id, unit.0, now);
         }
         if grants.is_empty() && want > 0 && reach == Reach::Anywhere {
-            grants.extend(self.ask_suspect(now, id).map(UnitIndex));
+            let unit = self.ask_suspect(now, id).or_else(|| self.ask_straggler(now, id));
+            grants.extend(unit.map(UnitIndex));
         }
         grants
     }
@@ -217,20 +235,38 @@ impl Scheduler {
         let others = self.sessions.has_others(&session.worker);
         let unit = self.charges.suspects_for(&session.worker, others).find(|&unit| {
             let can = !session.missing.contains(&self.pool.model(unit));
-            can && self.sessions.holder(unit).is_none() && !self.withheld.contains_key(&unit)
+            can && !self.sessions.is_held(unit) && !self.withheld.contains_key(&unit)
         });
         self.sessions.hold(id, unit?, now);
         unit
     }
 
+    /// The unit that another worker has held longest, if that is too long, for a worker that holds nothing: whoever is first wins.
+    fn ask_straggler(&mut self, now: Duration, id: SessionId) -> Option<u64> {
+        let session = self.sessions.get(id).filter(|session| session.held.is_empty())?;
+        let at = self.late.iter().rposition(|&unit| {
+            let holder = self.sessions.only_holder(unit);
+            holder.is_some_and(|holder| holder != session.worker)
+                && !session.missing.contains(&self.pool.model(unit))
+                && !self.charges.is_suspect(unit)
+        });
+        let unit = self.late.remove(at?);
+        self.sessions.hold(id, unit, now);
+        Some(unit)
+    }
+
     fn tick(&mut self, now: Duration) -> Effects {
         let mut effects = Effects::default();
+        self.late = match self.pool.has_free() {
+            true => Vec::new(),
+            false => self.sessions.held_before(now.saturating_sub(self.stragglers.limit())),
+        };
         for id in self.sessions.silent(now, self.lease) {
             let Some(session) = self.sessions.remove(id) else { continue };
             self.pool.leave(session.seat);
             for &unit in &session.held {
                 match session.draining {
-                    true => self.give_back(unit),
+                    true => self.give_back(id, unit),
                     false => effects.records.push(self.charge(
                         UnitIndex(unit),
                         session.worker.clone(),

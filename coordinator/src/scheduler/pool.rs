@@ -76,6 +76,11 @@ impl Pool {
         self.closed.absent()
     }
 
+    /// True where some unit is free.
+    pub(super) fn has_free(&self) -> bool {
+        self.taken.absent() > 0
+    }
+
     pub(super) fn is_closed(&self, unit: u64) -> bool {
         self.closed.contains(unit)
     }
@@ -138,7 +143,7 @@ impl Pool {
         if seat.is_some_and(|seat| missing.contains(&self.lane_model(seat.lane))) {
             self.leave(seat.take());
         }
-        if self.taken.absent() == 0 {
+        if !self.has_free() {
             return None;
         }
         let unit = match seat.and_then(|seat| self.free(seat)) {

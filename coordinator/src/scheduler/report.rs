@@ -20,19 +20,21 @@ impl Scheduler {
             self.pool.leave(session.seat.take());
         }
         for &unit in &report.finished {
+            let held = self.sessions.held_since(report.session, unit.0);
             if self.standing(unit) == Standing::Open && self.withhold(unit.0) {
+                held.into_iter().for_each(|since| self.stragglers.push(now.saturating_sub(since)));
                 self.withheld.insert(unit.0, Some(report.session));
                 effects.records.push(Record::Done { unit });
             }
         }
         for &(unit, kind) in &report.failures {
-            if self.sessions.holder(unit.0) == Some(report.session) {
+            if self.sessions.held_since(report.session, unit.0).is_some() {
                 effects.records.extend(self.fail(report.session, unit, kind));
             }
         }
         for unit in &report.released {
-            if self.sessions.holder(unit.0) == Some(report.session) {
-                self.give_back(unit.0);
+            if self.sessions.held_since(report.session, unit.0).is_some() {
+                self.give_back(report.session, unit.0);
             }
         }
         effects.revoked = self.reconcile(now, report);
@@ -61,7 +63,7 @@ impl Scheduler {
             FailureKind::ModelUnavailable => {
                 let model = self.pool.model(unit.0);
                 self.sessions.get_mut(session)?.missing.insert(model);
-                self.give_back(unit.0);
+                self.give_back(session, unit.0);
                 None
             }
         }
@@ -74,7 +76,7 @@ impl Scheduler {
         let holding: BTreeSet<u64> = report.holding.iter().map(|unit| unit.0).collect();
         let lost: Vec<u64> = session.held.difference(&holding).copied().collect();
         let news: Vec<u64> = holding.difference(&session.held).copied().collect();
-        lost.into_iter().for_each(|unit| self.give_back(unit));
+        lost.into_iter().for_each(|unit| self.give_back(report.session, unit));
         let mut revoked = Vec::new();
         for unit in news {
             match self.standing(UnitIndex(unit)) {
@@ -89,7 +91,7 @@ impl Scheduler {
     }
 
     fn is_free(&self, unit: u64) -> bool {
-        let suspect = self.charges.is_suspect(unit) && self.sessions.holder(unit).is_none();
+        let suspect = self.charges.is_suspect(unit) && !self.sessions.is_held(unit);
         !self.withheld.contains_key(&unit) && (suspect || !self.pool.is_taken(unit))
     }
 

@@ -1,5 +1,7 @@
-//! Sessions: who is there, since when silent, and what each holds. Not which unit is next (`pool`).
+//! Sessions: who is there, since when silent, and what each holds: a unit is held by one worker, or near the end by two. Not which unit
+//! is next (`pool`).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -40,6 +42,8 @@ struct Holder {
 pub(super) struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
     holders: BTreeMap<u64, Holder>,
+    /// Of the units that two workers try, the later one.
+    seconds: BTreeMap<u64, Holder>,
     /// The workers that the operator has drained, by name.
     drained: BTreeSet<Pattern>,
 }
@@ -74,8 +78,30 @@ impl Sessions {
         self.holders.len() as u64
     }
 
-    pub(super) fn holder(&self, unit: u64) -> Option<SessionId> {
-        self.holders.get(&unit).map(|holder| holder.session)
+    pub(super) fn is_held(&self, unit: u64) -> bool {
+        self.holders.contains_key(&unit)
+    }
+
+    /// Since when the session holds the unit; `None` where it does not.
+    pub(super) fn held_since(&self, id: SessionId, unit: u64) -> Option<Duration> {
+        let holders = [self.holders.get(&unit), self.seconds.get(&unit)].into_iter().flatten();
+        holders.filter(|holder| holder.session == id).map(|holder| holder.since).next()
+    }
+
+    /// The worker that alone holds the unit.
+    pub(super) fn only_holder(&self, unit: u64) -> Option<&str> {
+        let holder = self.holders.get(&unit).filter(|_| !self.seconds.contains_key(&unit))?;
+        self.by_id.get(&holder.session).map(|session| session.worker.as_str())
+    }
+
+    /// The units that one worker has held since before a time, the oldest last.
+    pub(super) fn held_before(&self, time: Duration) -> Vec<u64> {
+        let late = self.holders.iter().filter(|(_, holder)| holder.since < time);
+        let alone = late.filter(|(unit, _)| !self.seconds.contains_key(unit));
+        let mut units: Vec<(Duration, u64)> =
+            alone.map(|(&unit, holder)| (holder.since, unit)).collect();
+        units.sort_unstable_by(|a, b| b.cmp(a));
+        units.into_iter().map(|(_, unit)| unit).collect()
     }
 
     /// When a unit was lent to its holder.
@@ -110,20 +136,38 @@ impl Sessions {
         self.drained.iter().map(Pattern::as_str)
     }
 
+    /// Lends the unit to the session, as the second one where it is lent already.
     pub(super) fn hold(&mut self, id: SessionId, unit: u64, now: Duration) {
-        if let Some(session) = self.by_id.get_mut(&id) {
-            session.held.insert(unit);
-            self.holders.insert(unit, Holder { session: id, since: now });
+        let Some(session) = self.by_id.get_mut(&id) else { return };
+        session.held.insert(unit);
+        let holder = Holder { session: id, since: now };
+        match self.holders.entry(unit) {
+            Entry::Vacant(free) => drop(free.insert(holder)),
+            Entry::Occupied(_) => drop(self.seconds.insert(unit, holder)),
         }
     }
 
-    /// Takes the unit from whoever holds it; true where somebody did.
-    pub(super) fn release(&mut self, unit: u64) -> bool {
-        let Some(Holder { session, .. }) = self.holders.remove(&unit) else { return false };
-        if let Some(session) = self.by_id.get_mut(&session) {
+    /// Takes the unit from the session.
+    pub(super) fn let_go(&mut self, id: SessionId, unit: u64) {
+        if let Some(session) = self.by_id.get_mut(&id) {
             session.held.remove(&unit);
         }
-        true
+        let is_own = |holder: &&Holder| holder.session == id;
+        if self.seconds.get(&unit).filter(is_own).is_some() {
+            self.seconds.remove(&unit);
+        } else if self.holders.get(&unit).filter(is_own).is_some() {
+            match self.seconds.remove(&unit) {
+                Some(second) => self.holders.insert(unit, second),
+                None => self.holders.remove(&unit),
+            };
+        }
+    }
+
+    /// Takes the unit from everyone who holds it.
+    pub(super) fn release(&mut self, unit: u64) {
+        while let Some(holder) = self.holders.get(&unit) {
+            self.let_go(holder.session, unit);
+        }
     }
 
     /// True where another worker than this one still takes work.
@@ -148,11 +192,11 @@ impl Sessions {
         self.by_id.iter().filter(|(_, session)| late(session)).map(|(&id, _)| id).collect()
     }
 
-    /// Forgets the session; what it held is free of a holder.
+    /// Forgets the session; it holds nothing any more.
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.by_id.remove(&id)?;
-        for unit in &session.held {
-            self.holders.remove(unit);
+        for &unit in &session.held {
+            self.let_go(id, unit);
         }
         Some(session)
     }
