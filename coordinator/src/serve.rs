@@ -16,7 +16,7 @@ use crate::http::{self, Watched};
 use crate::live::Live;
 use crate::owner::{Options, Outcome, Owner, Run};
 use crate::service;
-use crate::store::{Output, StoreError};
+use crate::store::{Earlier, Output, StoreError};
 use crate::study::Resolved;
 
 /// How long open calls may take to end after the run is over.
@@ -95,9 +95,17 @@ impl Service {
         let spec = Arc::new(spec);
         let overview = Overview::unopened(study.clone(), spec.units());
         let live = Arc::new(Live::unseen());
-        let run = Run { study, spec, texts, registration, output, options, live };
+        let earlier = None;
+        let run = Run { study, spec, texts, registration, output, options, live, earlier };
         let overview = watch::Sender::new(Arc::new(overview));
         Self { run, overview, access: Access::everyone(), http: None }
+    }
+
+    /// The service, which takes over what a finished run of another study says of its units.
+    #[must_use]
+    pub fn reusing(mut self, earlier: Option<Earlier>) -> Self {
+        self.run.earlier = earlier;
+        self
     }
 
     /// The service, for those whom `access` lets in.

@@ -29,6 +29,7 @@ mod process;
 mod published;
 mod quantization;
 mod recipe;
+mod reuse;
 mod second_oracle;
 mod tidy;
 mod tokenizers;

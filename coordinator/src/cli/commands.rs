@@ -12,14 +12,14 @@ use tokio::net::TcpListener;
 use super::models;
 use super::stop::Stop;
 use super::{
-    Command, Demo, Inside, Plan, Report, Run, Serve, What, certs, correlate, operator, recipe,
-    weights,
+    Command, Demo, Inside, Plan, Report, Reused, Run, Serve, What, certs, correlate, operator,
+    recipe, weights,
 };
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
 use crate::serve::{NetworkTrust, Service, check_exposure, check_watchable, serve};
-use crate::store::Output;
+use crate::store::{Earlier, Output};
 use crate::study::hypothesis::prospects;
 use crate::study::plan;
 use crate::study::{Analysis, Families, Hypothesis, Registration, Resolved, Study, StudyError};
@@ -32,7 +32,9 @@ const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
 pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
     match command {
         Command::Demo(demo) => run_demo(demo).await,
-        Command::Run(Run { what, out, inside }) => run_local(what.study()?, &out, inside).await,
+        Command::Run(Run { what, out, reused, inside }) => {
+            run_local(what.study()?, &out, reused, inside).await
+        }
         Command::Plan(plan) => print_plan(plan).await,
         Command::Weights(weights) => weights::execute(weights).await,
         Command::Correlate(flags) => correlate::execute(flags).await,
@@ -65,19 +67,28 @@ async fn run_demo(Demo { out, quantizers, inside }: Demo) -> Result<u8, Stop> {
     demo::unpack(folder)?;
     let study = if quantizers { demo::QUANTIZERS } else { demo::STUDY };
     let study = Study::parse(study, "the demo's study", folder)?;
-    run_local(study, &out, inside).await
+    run_local(study, &out, Reused { reuse: None }, inside).await
 }
 
-async fn run_local(study: Study, out: &str, inside: Inside) -> Result<u8, Stop> {
+async fn run_local(study: Study, out: &str, reused: Reused, inside: Inside) -> Result<u8, Stop> {
+    let earlier = reused.earlier().await?;
     let resolved = models::resolve(&study).await?;
-    let (outcome, output) = measure(&study, resolved, out, inside).await?;
+    let (outcome, output) = measure(&study, (resolved, earlier), out, inside).await?;
     conclude(outcome, &output, study.analysis).await
 }
 
-/// Runs a study on this machine.
+impl Reused {
+    /// The run whose results are taken over.
+    async fn earlier(&self) -> Result<Option<Earlier>, Stop> {
+        let Some(out) = &self.reuse else { return Ok(None) };
+        Ok(Some(Earlier::open(&open_existing(out)?).await?))
+    }
+}
+
+/// Runs a study on this machine, with what an earlier run says of it.
 pub(super) async fn measure(
     study: &Study,
-    resolved: Resolved,
+    (resolved, earlier): (Resolved, Option<Earlier>),
     out: &str,
     inside: Inside,
 ) -> Result<(Outcome, Output), Stop> {
@@ -95,7 +106,7 @@ pub(super) async fn measure(
     let returning = Duration::ZERO;
     let options = Options { patience: LOCAL_PATIENCE, returning, ..Options::default() };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
-    let service = shown(service, http)?;
+    let service = shown(service.reusing(earlier), http)?;
     let progress = progress::show(service.watch());
     let run = local::run(service, worker, termination());
     let (outcome, ()) = tokio::join!(run, progress);
@@ -106,6 +117,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let (access, trust) = (flags.asked.access()?, flags.asked.trust());
     check_exposure(flags.listen, &access, trust)?;
     let http = bind_http(flags.http, trust).await?;
+    let earlier = flags.reused.earlier().await?;
     let study = flags.what.study()?;
     let resolved = models::resolve(&study).await?;
     let output = prepare(&study, &resolved, &flags.out).await?;
@@ -124,7 +136,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         None => None,
     };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
-    let service = shown(service.for_callers(access), http)?;
+    let service = shown(service.for_callers(access).reusing(earlier), http)?;
     let progress = progress::show(service.watch());
     let (outcome, ()) = tokio::join!(serve(listener, service, termination()), progress);
     if let Some((file, url)) = announced

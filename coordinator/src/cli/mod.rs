@@ -77,6 +77,7 @@ enum Command {
     #[command(after_help = "Examples:
   babelquant run study.toml --out results/
   babelquant run study.toml --http 127.0.0.1:8080     (watch it at http://127.0.0.1:8080/)
+  babelquant run larger-study.toml --out larger/ --reuse results/     (compute only what results/ does not have)
   babelquant run --model facebook/xglm-564M --corpus 'ntrex/{language}.txt'
   babelquant run --model EleutherAI/pythia-160m --revision step143000 --corpus 'ntrex/{language}.txt'
   babelquant run --model models/bloom-560m --corpus 'ntrex/{language}.txt'     (a directory)
@@ -180,7 +181,17 @@ struct Run {
     #[arg(long, value_name = "OUT", default_value = "results/")]
     out: String,
     #[command(flatten)]
+    reused: Reused,
+    #[command(flatten)]
     inside: Inside,
+}
+
+/// Results that are there already.
+#[derive(Debug, Args)]
+struct Reused {
+    /// Take over what a finished run of another study says of the same models, texts, scopes and configs: its output
+    #[arg(long, value_name = "OLD_OUT")]
+    reuse: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -199,6 +210,8 @@ struct Serve {
     /// Where results go: a directory, or a URL such as s3://bucket/prefix
     #[arg(long, value_name = "OUT", default_value = "results/")]
     out: String,
+    #[command(flatten)]
+    reused: Reused,
     /// Address to listen on; port 0 picks a free one, which is printed
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
@@ -258,6 +271,8 @@ mod tests {
         assert!(!parse("babelquant recipe r/"));
         assert!(!parse("babelquant recipe r/ --budget 0bpw"));
         assert!(!parse("babelquant recipe r/ --budget 4 --objective best"));
+        assert!(parse("babelquant run s.toml --out x --reuse y"));
+        assert!(parse("babelquant serve s.toml --out x --reuse s3://b/y"));
         assert!(!parse("babelquant run s.toml --revision step1"));
         assert!(!parse("babelquant run"));
         assert!(!parse("babelquant run s.toml --model m --corpus c"));

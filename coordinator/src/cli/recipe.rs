@@ -137,7 +137,7 @@ impl Verification {
         let resolved = models::resolve(&study).await?;
         check_same(&spec, &resolved.spec)?;
         let folder = folder.to_string_lossy();
-        let (outcome, output) = measure(&study, resolved, &folder, inside).await?;
+        let (outcome, output) = measure(&study, (resolved, None), &folder, inside).await?;
         if let Outcome::Unfinished { reason } = &outcome {
             tracing::warn!("{reason}; run the same command again to go on");
             return Ok((outcome.exit_code(), None));

@@ -8,6 +8,7 @@ mod drain;
 mod options;
 mod overview;
 mod register;
+mod run;
 mod show;
 mod turn;
 
@@ -23,29 +24,17 @@ use tokio::time::Instant;
 
 use crate::live::{Live, Loss};
 use crate::scheduler::{Geometry, Scheduler};
-use crate::store::{Entry, Output, RunFile, Store, StoreError};
-use crate::study::{Registration, Texts};
+use crate::store::{Entry, RunFile, Store, StoreError};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
 pub use options::{Options, Outcome};
+pub(crate) use run::Run;
 use show::show_earlier;
 
 /// Most calls that wait for the owner: a thousand workers have one call each, and each call is a request in memory.
 const CALLS_MAX: usize = 1024;
 /// Most calls of one group commit.
 const GROUP_CALLS_MAX: usize = 256;
-
-/// What a service serves.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) study: String,
-    pub(crate) spec: Arc<Spec>,
-    pub(crate) texts: Texts,
-    pub(crate) registration: Registration,
-    pub(crate) output: Output,
-    pub(crate) options: Options,
-    pub(crate) live: Arc<Live>,
-}
 
 /// Scheduler, store and the calls that wait.
 pub(crate) struct Owner {
@@ -94,11 +83,14 @@ impl Owner {
         overview: watch::Sender<Arc<Overview>>,
     ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
         let run_file = run.output.check(&run.spec, &run.registration).await?;
-        let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
+        let (mut store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
+        let (run_file, taken) = run.take_over(&mut store, run_file).await?;
+        let records = records.into_iter().chain(taken);
         let geometry = Geometry::of(&run.spec);
-        let Options { lease, returning, .. } = run.options;
+        let Options { lease, returning, straggling, .. } = run.options;
         let returning = if store.is_first() { Duration::ZERO } else { returning };
-        let scheduler = Scheduler::restore(geometry, lease, returning, records, store.done());
+        let scheduler = Scheduler::restore(geometry, lease, returning, records, store.done())
+            .with_straggling(straggling);
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
         let live = Arc::clone(&run.live);

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{Owner, Refusal};
 use crate::scheduler::Input;
-use crate::store::{RunFile, StoreError, check_engine};
+use crate::store::{StoreError, check_engine};
 
 impl Owner {
     /// Answers a worker that introduces itself.
@@ -55,15 +55,8 @@ impl Owner {
         if let Some(run_file) = &self.run_file {
             return check_engine(run_file, &hello.engine_class).map_err(Refusal::Engine);
         }
-        let spec = self.run.spec.as_ref();
-        let run_file = RunFile {
-            study: self.run.study.clone(),
-            spec_digest: spec.digest().expect("a spec is JSON: it was read or made as such"),
-            engine_class: hello.engine_class.clone(),
-            spec: spec.clone(),
-            registration: self.run.registration.clone(),
-        };
-        self.run.output.claim(&run_file).await.map_err(|error| match error.is_mismatch() {
+        let claimed = self.run.claim(&hello.engine_class).await;
+        let run_file = claimed.map_err(|error| match error.is_mismatch() {
             true => Refusal::Engine(error),
             false => Refusal::Storage(error),
         })?;

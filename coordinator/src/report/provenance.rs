@@ -12,6 +12,9 @@ pub struct Provenance {
     pub spec_digest: Digest,
     /// What computed it.
     pub engine_class: EngineClass,
+    /// Digest of the measurement whose results were taken over, if any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Digest>,
     /// The units that were given up, in words.
     pub quarantined: Vec<String>,
 }

@@ -77,6 +77,14 @@ pub enum StoreError {
         /// The output.
         location: String,
     },
+    /// The run cannot be reused.
+    #[error("cannot take over results from {location}: {reason}")]
+    Unusable {
+        /// The earlier output.
+        location: String,
+        /// Why not.
+        reason: String,
+    },
     /// Rows do not convert.
     #[error("rows of {path}")]
     Rows {
@@ -100,7 +108,10 @@ impl StoreError {
     pub fn is_mismatch(&self) -> bool {
         matches!(
             self,
-            Self::OtherStudy { .. } | Self::OtherHypotheses { .. } | Self::OtherEngine { .. }
+            Self::OtherStudy { .. }
+                | Self::OtherHypotheses { .. }
+                | Self::OtherEngine { .. }
+                | Self::Unusable { .. }
         )
     }
 }

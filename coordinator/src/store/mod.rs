@@ -1,7 +1,7 @@
 //! The output is the database: immutable objects, written once each, from which everything else is rebuilt on a restart.
 //!
 //! `Output` is the place and what anyone may read; `Store` is the one writer of a run: group commits to the journal, then
-//! parts under `data/`, then the manifest. Nothing here decides which unit is next or what a row means.
+//! parts under `data/`, then the manifest; `Earlier` is a finished run of another study. Nothing here decides which unit is next or what a row means.
 
 mod commits;
 mod error;
@@ -11,6 +11,7 @@ mod objects;
 mod output;
 mod parquet;
 mod part;
+mod reuse;
 mod run_file;
 
 pub use commits::Store;
@@ -19,6 +20,7 @@ pub use journal::Entry;
 pub use manifest::{DataFile, Manifest, QuarantinedUnit};
 pub(crate) use output::check_engine;
 pub use output::{AnalysisFile, Output};
+pub use reuse::Earlier;
 pub use run_file::RunFile;
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub struct RunFile {
     /// What is claimed of the results; outside the digest, since it changes no number.
     #[serde(default, skip_serializing_if = "Registration::is_empty")]
     pub registration: Registration,
+    /// The digest of the spec of the run whose results were taken over: whoever registered hypotheses may have known them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Digest>,
 }
 
 impl RunFile {
@@ -92,6 +95,7 @@ mod tests {
             engine_class: "cpu-test".parse().unwrap(),
             spec: spec.clone(),
             registration: Registration::default(),
+            reused: None,
         };
         assert!(run.check(&spec).is_ok());
         for (change, expected) in [

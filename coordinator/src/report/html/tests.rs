@@ -32,6 +32,7 @@ fn provenance() -> Provenance {
         study: "toy study".to_owned(),
         spec_digest: Digest::of(b"spec"),
         engine_class: "cpu-x86_64-v3-candle0.11.1".parse().unwrap(),
+        reused: None,
         quarantined: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ use crate::testing::{payload, spec, texts};
 /// Times short enough for a test that loses workers, and a tick that is not what it waits for.
 const QUICK: Options = Options {
     lease: Duration::from_millis(300),
+    straggling: Duration::from_secs(30),
     returning: Duration::from_millis(300),
     sync: Duration::from_millis(20),
     poll: Duration::from_millis(100),
@@ -241,6 +242,24 @@ async fn garbage_is_rejected_and_in_the_end_quarantined() {
     let manifest = local(folder.path()).manifest().await.unwrap().unwrap();
     let units: Vec<u64> = manifest.quarantined.iter().map(|unit| unit.unit).collect();
     assert_eq!(units, [4, 7]);
+}
+
+/// It never finishes and is never silent for too long.
+#[tokio::test]
+async fn an_idle_worker_overtakes_one_that_holds_its_units_too_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { straggling: Duration::from_millis(50), ..UNHURRIED };
+    let running = start_with(local(folder.path()), spec(2), options).await;
+    let mut slow = Worker::join(&running.address, "slow").await;
+    slow.sync().await.unwrap();
+    let held = slow.request.holding.clone();
+    assert_eq!(held.len(), 3);
+    Worker::join(&running.address, "quick").await.work(&[], usize::MAX).await;
+    let reply = slow.sync().await.unwrap();
+    assert_eq!((reply.revoked, reply.state), (held, RunState::Complete));
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+    assert_eq!(measurement(folder.path()), undisturbed().await);
 }
 
 #[tokio::test]

@@ -163,6 +163,16 @@ impl Ledger {
         self.waiting.get(&unit).map(|waiting| (waiting.commit, waiting.payload.clone()))
     }
 
+    /// True where the part stands under `data/`.
+    pub(super) fn is_written(&self, part: Part) -> bool {
+        self.written.contains_key(&part)
+    }
+
+    /// True for a unit of a part that is not written, which has a result or is given up.
+    pub(super) fn is_settled(&self, unit: UnitIndex) -> bool {
+        self.waiting.contains_key(&unit.0) || self.quarantined.contains_key(&unit.0)
+    }
+
     pub(super) fn quarantined(&self) -> impl Iterator<Item = (u64, Fault)> + '_ {
         self.quarantined.iter().map(|(&unit, &fault)| (unit, fault))
     }

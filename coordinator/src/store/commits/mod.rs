@@ -21,6 +21,7 @@ use super::manifest::{self, DataFile, Manifest, QuarantinedUnit};
 use super::objects::Objects;
 use super::output::Output;
 use super::part::Part;
+use super::reuse::Earlier;
 use crate::scheduler::Record;
 use ledger::{CommitName, Ledger};
 use rows::{digest_in_part, write_part};
@@ -100,6 +101,31 @@ impl Store {
             self.ledger.add(name, entry);
         }
         Ok(())
+    }
+
+    /// Takes over what an earlier run says of units that are not done yet, part by part; returns these units.
+    ///
+    /// # Errors
+    /// The storage refuses, or the earlier run is damaged.
+    pub async fn take_over(&mut self, earlier: &Earlier) -> Result<Vec<UnitIndex>, StoreError> {
+        let spec = Arc::clone(&self.spec);
+        let mut taken = Vec::new();
+        for (part, first) in Part::all(&spec) {
+            if self.ledger.is_written(part) {
+                continue;
+            }
+            let mut results = earlier.results(&spec, (part, first)).await?;
+            results.retain(|(unit, _)| !self.ledger.is_settled(*unit));
+            taken.extend(results.iter().map(|(unit, _)| *unit));
+            let entry = |(unit, payload): (UnitIndex, Bytes)| Entry::Result {
+                unit,
+                digest: Digest::of(&payload),
+                payload,
+            };
+            self.commit(results.into_iter().map(entry).collect()).await?;
+            self.compact().await?;
+        }
+        Ok(taken)
     }
 
     /// Writes every part whose units are all done or quarantined, and deletes the journal objects that it makes superfluous.
