@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::golden::json;
+use crate::process::babelquant_in;
 
 const CLAIM: &str = "[[hypothesis]]\nid = \"kurtosis-protects\"\nscope = \"all\"\n\
                      claim = \"pearson(weighted_kurtosis, delta_nll) < 0\"\n";
@@ -36,27 +36,17 @@ fn write(folder: &Path, name: &str, hypotheses: &str) {
     fs::write(folder.join(name), text).unwrap();
 }
 
-fn babelquant(folder: &Path, arguments: &[&str], code: i32) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
-    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
-    Process::start("babelquant", &mut command).expect(code)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
 #[test]
 fn hypotheses_are_planned_registered_judged_and_kept() {
     let folder = folder();
     let folder = folder.path();
     write(folder, "study.toml", CLAIM);
-    let plan = babelquant(folder, &["plan", "study.toml"], 0);
+    let plan = babelquant_in(folder, &["plan", "study.toml"], 0);
     assert!(
         plan.contains("2 tests, in a family of 2 (holm): supported alone by p ≤ 0.05 / 2"),
         "{plan}"
     );
-    babelquant(folder, &["run", "study.toml"], 0);
+    babelquant_in(folder, &["run", "study.toml"], 0);
 
     let registered = &json(&folder.join("results/run.json"))["registration"]["hypotheses"][0];
     assert_eq!(registered["claim"], "pearson(weighted_kurtosis_block_out, delta_nll) < 0");
@@ -85,16 +75,16 @@ fn hypotheses_are_planned_registered_judged_and_kept() {
     write(folder, "edited.toml", &CLAIM.replace("< 0", "> 0"));
     write(folder, "more.toml", &format!("{CLAIM}{}", CLAIM.replace("protects", "harms")));
     write(folder, "without.toml", "");
-    let edited = babelquant(folder, &["run", "edited.toml"], 78);
+    let edited = babelquant_in(folder, &["run", "edited.toml"], 78);
     assert!(edited.contains("claim of kurtosis-protects is pearson("), "{edited}");
-    assert!(babelquant(folder, &["run", "more.toml"], 78).contains("was not registered"));
-    assert!(babelquant(folder, &["run", "without.toml"], 78).contains("missing here"));
-    babelquant(folder, &["report", "results", "--study", "edited.toml"], 78);
+    assert!(babelquant_in(folder, &["run", "more.toml"], 78).contains("was not registered"));
+    assert!(babelquant_in(folder, &["run", "without.toml"], 78).contains("missing here"));
+    babelquant_in(folder, &["report", "results", "--study", "edited.toml"], 78);
     assert!(
-        babelquant(folder, &["report", "results", "--study", "without.toml"], 0)
+        babelquant_in(folder, &["report", "results", "--study", "without.toml"], 0)
             .contains("Hypotheses")
     );
-    babelquant(folder, &["report", "results"], 0);
+    babelquant_in(folder, &["report", "results"], 0);
     assert_eq!(
         json(&folder.join("results/analysis/summary.json"))["hypotheses"].as_array(),
         Some(rows)
@@ -102,9 +92,9 @@ fn hypotheses_are_planned_registered_judged_and_kept() {
 
     // The same of a run that is not complete.
     fs::remove_file(folder.join("results/_SUCCESS.json")).unwrap();
-    babelquant(folder, &["run", "edited.toml"], 78);
-    babelquant(folder, &["serve", "more.toml", "--listen", "127.0.0.1:0"], 78);
-    babelquant(folder, &["run", "study.toml"], 0);
+    babelquant_in(folder, &["run", "edited.toml"], 78);
+    babelquant_in(folder, &["serve", "more.toml", "--listen", "127.0.0.1:0"], 78);
+    babelquant_in(folder, &["run", "study.toml"], 0);
 }
 
 #[test]
@@ -113,12 +103,12 @@ fn a_run_from_before_hypotheses_has_none_and_takes_none() {
     let folder = folder.path();
     write(folder, "study.toml", "");
     write(folder, "late.toml", CLAIM);
-    babelquant(folder, &["run", "study.toml"], 0);
+    babelquant_in(folder, &["run", "study.toml"], 0);
     assert!(json(&folder.join("results/run.json")).get("registration").is_none());
-    let report = babelquant(folder, &["report", "results"], 0);
+    let report = babelquant_in(folder, &["report", "results"], 0);
     assert!(!report.contains("Hypotheses"), "{report}");
-    babelquant(folder, &["run", "late.toml"], 78);
-    babelquant(folder, &["report", "results", "--study", "late.toml"], 78);
+    babelquant_in(folder, &["run", "late.toml"], 78);
+    babelquant_in(folder, &["report", "results", "--study", "late.toml"], 78);
 }
 
 #[test]
@@ -137,7 +127,7 @@ fn mistakes_are_found_before_any_work() {
     ] {
         write(folder, "study.toml", &hypotheses);
         for command in ["run", "plan"] {
-            let said = babelquant(folder, &[command, "study.toml"], 2);
+            let said = babelquant_in(folder, &[command, "study.toml"], 2);
             assert!(said.contains(part), "{said}");
         }
         assert!(!folder.join("results").exists());

@@ -1,6 +1,7 @@
 //! Real processes: started, watched line by line, stopped, killed. Waits for conditions, never for a time.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -28,6 +29,14 @@ struct Lines {
 pub(crate) fn babelquant(arguments: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
     Process::start(arguments[0], command.args(arguments))
+}
+
+/// What `babelquant` with these arguments said in `folder`, once it ended with `code`.
+#[track_caller]
+pub(crate) fn babelquant_in(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
+    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
+    Process::start(arguments[0], &mut command).expect(code)
 }
 
 impl Process {

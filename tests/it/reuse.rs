@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::Process;
+use crate::golden::json;
+use crate::process::babelquant_in;
 
 fn write_study(folder: &Path, name: &str, languages: &str, configs: &str, windows: &str) {
     let model = crate::golden::folder().join("bloom/six_heads_f16_sharded");
@@ -17,16 +17,6 @@ fn write_study(folder: &Path, name: &str, languages: &str, configs: &str, window
         model.canonicalize().unwrap()
     );
     fs::write(folder.join(name), text).unwrap();
-}
-
-fn babelquant(folder: &Path, arguments: &[&str], code: i32) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_babelquant-under-test"));
-    command.args(arguments).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
-    Process::start("babelquant", &mut command).expect(code)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 /// Every file of the measurement by its path, from the manifest, with its digest.
@@ -50,9 +40,10 @@ fn a_larger_study_computes_only_what_is_new() {
     let all = "\"int4-channel\", \"int3-tensor\", \"candle-q4k\"";
     write_study(folder, "large.toml", "\"eng\", \"fin\", \"hin\"", all, "");
     write_study(folder, "other.toml", "\"eng\"", all, "windows = { tokens = 32, stride = 16 }");
-    babelquant(folder, &["run", "small.toml", "--out", "small"], 0);
-    babelquant(folder, &["run", "large.toml", "--out", "whole"], 0);
-    let said = babelquant(folder, &["run", "large.toml", "--out", "large", "--reuse", "small"], 0);
+    babelquant_in(folder, &["run", "small.toml", "--out", "small"], 0);
+    babelquant_in(folder, &["run", "large.toml", "--out", "whole"], 0);
+    let said =
+        babelquant_in(folder, &["run", "large.toml", "--out", "large", "--reuse", "small"], 0);
     assert_eq!(files(&folder.join("large")), files(&folder.join("whole")));
     let line = said.lines().find(|line| line.contains("results taken over")).unwrap();
     let number = |key: &str| -> u64 {
@@ -65,12 +56,17 @@ fn a_larger_study_computes_only_what_is_new() {
     let summary = json(&folder.join("large/analysis/summary.json"));
     assert_eq!(summary["provenance"]["reused"], run["reused"]);
 
-    let said = babelquant(folder, &["run", "other.toml", "--out", "other", "--reuse", "small"], 0);
+    let said =
+        babelquant_in(folder, &["run", "other.toml", "--out", "other", "--reuse", "small"], 0);
     assert!(said.contains("results taken over") && !said.contains("no result"), "weights: {said}");
-    let none = babelquant(folder, &["run", "large.toml", "--out", "x", "--reuse", "nowhere"], 2);
+    fs::remove_file(folder.join("whole/_SUCCESS.json")).unwrap();
+    let late =
+        babelquant_in(folder, &["run", "large.toml", "--out", "whole", "--reuse", "small"], 78);
+    assert!(late.contains("this output was begun without them"), "{late}");
+    let none = babelquant_in(folder, &["run", "large.toml", "--out", "x", "--reuse", "nowhere"], 2);
     assert!(none.contains("there is no directory nowhere"), "{none}");
     fs::remove_file(folder.join("small/_SUCCESS.json")).unwrap();
-    let part = babelquant(folder, &["run", "large.toml", "--out", "x", "--reuse", "small"], 78);
+    let part = babelquant_in(folder, &["run", "large.toml", "--out", "x", "--reuse", "small"], 78);
     assert!(part.contains("small") && part.contains("it is not finished"), "{part}");
     assert!(!folder.join("x").exists(), "nothing was begun");
 }

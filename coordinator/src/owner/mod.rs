@@ -141,12 +141,17 @@ impl Owner {
             self.turn(&mut group).await?;
             let is_over = self.is_over();
             if is_tick || is_over || self.state() != self.overview.borrow().state {
-                self.overview.send_replace(Arc::new(self.overview()));
+                self.publish();
             }
             if is_over {
                 return Ok(self.outcome());
             }
         }
+    }
+
+    /// Shows watchers how the run is now.
+    fn publish(&self) {
+        self.overview.send_replace(Arc::new(self.overview()));
     }
 
     fn now(&self) -> Duration {

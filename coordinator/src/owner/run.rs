@@ -47,18 +47,11 @@ impl Run {
     ) -> Result<(Option<RunFile>, Vec<Record>), StoreError> {
         let Some(earlier) = &self.earlier else { return Ok((known, Vec::new())) };
         let from = earlier.location();
-        let theirs = earlier.engine_class();
         let run_file = match known {
-            None => self.claim(theirs).await?,
-            Some(run_file) if run_file.engine_class == *theirs => run_file,
+            None => self.claim(earlier.engine_class()).await?,
             Some(run_file) => {
-                return Err(StoreError::Unusable {
-                    location: from.to_owned(),
-                    reason: format!(
-                        "engine class {theirs} made it, and this run uses {}",
-                        run_file.engine_class
-                    ),
-                });
+                check_earlier(&run_file, earlier)?;
+                run_file
             }
         };
         tracing::info!(from, "taking over results");
@@ -68,5 +61,21 @@ impl Run {
             (units, _) => tracing::info!(from, units, of = self.spec.units(), "results taken over"),
         }
         Ok((Some(run_file), taken.into_iter().map(|unit| Record::Done { unit }).collect()))
+    }
+}
+
+/// Refuses an earlier run that `run.json` does not name: it is written once, and nobody could tell later whose results are there.
+fn check_earlier(run_file: &RunFile, earlier: &Earlier) -> Result<(), StoreError> {
+    let refused = |reason: String| {
+        let location = earlier.location().to_owned();
+        Err(StoreError::Unusable { location, reason })
+    };
+    let (own, theirs) = (&run_file.engine_class, earlier.engine_class());
+    if own != theirs {
+        return refused(format!("engine class {theirs} made them, and this run uses {own}"));
+    }
+    match run_file.reused == Some(earlier.spec_digest()) {
+        true => Ok(()),
+        false => refused("this output was begun without them; choose another --out".to_owned()),
     }
 }

@@ -23,7 +23,12 @@ impl Owner {
                     Ok(waiting) => self.waiting.push(Waiting { reply: Some(reply), ..waiting }),
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 },
-                Call::Drain(drain, reply) => drop(reply.send(self.drain(drain))),
+                Call::Drain(drain, reply) => {
+                    let answer = self.drain(drain);
+                    // Whoever drained and then looks finds it done.
+                    self.publish();
+                    drop(reply.send(answer));
+                }
             }
         }
         let now = self.now();
