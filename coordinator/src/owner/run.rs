@@ -47,6 +47,9 @@ impl Run {
     ) -> Result<(Option<RunFile>, Vec<Record>), StoreError> {
         let Some(earlier) = &self.earlier else { return Ok((known, Vec::new())) };
         let from = earlier.location();
+        if let Some(reason) = earlier.obstacle(&self.spec) {
+            return Err(StoreError::Unusable { location: from.to_owned(), reason });
+        }
         let run_file = match known {
             None => self.claim(earlier.engine_class()).await?,
             Some(run_file) => {
@@ -56,10 +59,8 @@ impl Run {
         };
         tracing::info!(from, "taking over results");
         let taken = store.take_over(earlier).await?;
-        match (taken.len(), earlier.obstacle(&self.spec)) {
-            (0, Some(obstacle)) => tracing::warn!(from, "no result can be taken over: {obstacle}"),
-            (units, _) => tracing::info!(from, units, of = self.spec.units(), "results taken over"),
-        }
+        let (units, of) = (taken.len(), self.spec.units());
+        tracing::info!(from, units, of, "results taken over");
         Ok((Some(run_file), taken.into_iter().map(|unit| Record::Done { unit }).collect()))
     }
 }

@@ -8,7 +8,7 @@ use super::sensitivity::label;
 use crate::reduce::{HypothesisRow, Summary};
 
 /// What the verdicts mean.
-pub(super) const WORDS: &str = "Registered in run.json before the first unit was measured, and judged as they were registered. SUPPORTED: p, corrected for every \
+pub(super) const WORDS: &str = "Registered in run.json before this run measured its first unit (where it took over results of an earlier run, run.json names that one), and judged as they were registered. SUPPORTED: p, corrected for every \
      test of its family, is at most alpha. NOT SUPPORTED: it is not, although an effect of the size named would have been seen with a \
      probability of at least 0.8. INSUFFICIENT DATA: it is not, and would have been missed too often to say more.";
 

@@ -17,7 +17,7 @@ mod step;
 mod stragglers;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct Scheduler {
     stragglers: Stragglers,
     /// Units that a second worker may try, the oldest last; as of the latest tick.
     late: Vec<u64>,
+    /// Open units that a second worker has tried: nobody tries them again beside their holder.
+    tried: BTreeSet<u64>,
     lease: Duration,
     /// Until then workers of an earlier coordinator may come back with units that it lent them.
     returning: Duration,
@@ -70,6 +72,7 @@ impl Scheduler {
             pace: Pace::new(Duration::ZERO),
             stragglers: Stragglers::new(STRAGGLING),
             late: Vec::new(),
+            tried: BTreeSet::new(),
             lease,
             returning: Duration::ZERO,
         }
@@ -249,22 +252,24 @@ impl Scheduler {
             holder.is_some_and(|holder| holder != session.worker)
                 && !session.missing.contains(&self.pool.model(unit))
                 && !self.charges.is_suspect(unit)
+                && !self.tried.contains(&unit)
         });
         let unit = self.late.remove(at?);
+        self.tried.insert(unit);
         self.sessions.hold(id, unit, now);
         Some(unit)
     }
 
     fn tick(&mut self, now: Duration) -> Effects {
         let mut effects = Effects::default();
-        self.late = match self.pool.has_free() {
-            true => Vec::new(),
-            false => self.sessions.held_before(now.saturating_sub(self.stragglers.limit())),
-        };
         for id in self.sessions.silent(now, self.lease) {
             let Some(session) = self.sessions.remove(id) else { continue };
             self.pool.leave(session.seat);
             for &unit in &session.held {
+                if self.sessions.is_held(unit) {
+                    // Another worker goes on with it.
+                    continue;
+                }
                 match session.draining {
                     true => self.give_back(id, unit),
                     false => effects.records.push(self.charge(
@@ -275,6 +280,10 @@ impl Scheduler {
                 }
             }
         }
+        self.late = match self.pool.has_free() {
+            true => Vec::new(),
+            false => self.sessions.held_before(now.saturating_sub(self.stragglers.limit())),
+        };
         effects
     }
 
@@ -290,6 +299,7 @@ impl Scheduler {
             return;
         }
         self.sessions.release(unit);
+        self.tried.remove(&unit);
         match record {
             Record::Done { .. } => {
                 self.pool.close(unit);

@@ -28,7 +28,13 @@ impl Scheduler {
             }
         }
         for &(unit, kind) in &report.failures {
-            if self.sessions.held_since(report.session, unit.0).is_some() {
+            if self.sessions.held_since(report.session, unit.0).is_none() {
+                continue;
+            }
+            // Where two workers try a unit, one's failure leaves it to the other; that model is missing is remembered all the same.
+            if self.sessions.is_shared(unit.0) && kind != FailureKind::ModelUnavailable {
+                self.give_back(report.session, unit.0);
+            } else {
                 effects.records.extend(self.fail(report.session, unit, kind));
             }
         }

@@ -88,6 +88,11 @@ impl Sessions {
         holders.filter(|holder| holder.session == id).map(|holder| holder.since).next()
     }
 
+    /// True where two workers try the unit.
+    pub(super) fn is_shared(&self, unit: u64) -> bool {
+        self.seconds.contains_key(&unit)
+    }
+
     /// The worker that alone holds the unit.
     pub(super) fn only_holder(&self, unit: u64) -> Option<&str> {
         let holder = self.holders.get(&unit).filter(|_| !self.seconds.contains_key(&unit))?;

@@ -289,6 +289,39 @@ fn a_straggler_is_tried_by_one_idle_worker_and_the_first_result_wins() {
     assert_eq!((bench.scheduler.open(), bench.scheduler.granted()), (0, 0));
 }
 
+/// Neither its failure nor its silence is charged to the unit, whose first holder goes on; and nobody tries beside it again.
+#[test]
+fn a_second_try_that_fails_does_the_first_no_harm() {
+    for kind in [Some(FailureKind::InvalidUnit), Some(FailureKind::OutOfMemory), None] {
+        let mut bench = Bench::new(&["slow", "small"], &[(0, 1, 1)]);
+        assert_eq!(bench.ask(0, 1), [0]);
+        let hear = |bench: &mut Bench, now, session, held: &[u64]| {
+            bench.step(now, Input::Report(quiet(session, held)));
+            bench.step(now, Input::Tick);
+        };
+        (1..=31).for_each(|now| {
+            hear(&mut bench, now, 0, &[0]);
+            hear(&mut bench, now, 1, &[]);
+        });
+        let again = Input::Ask { session: SessionId(1), want: 1 };
+        assert_eq!(units_of(&bench.step(31, again.clone()).grants), [0]);
+        match kind {
+            Some(kind) => {
+                let failures = vec![(UnitIndex(0), kind)];
+                let failed = Report { failures, ..quiet(1, &[]) };
+                assert_eq!(bench.step(32, Input::Report(failed)).records, []);
+                assert_eq!(units_of(&bench.step(32, again.clone()).grants), [0; 0]);
+            }
+            None => (32..=50).for_each(|now| hear(&mut bench, now, 0, &[0])),
+        }
+        hear(&mut bench, 51, 0, &[0]);
+        assert_eq!((bench.records.len(), bench.scheduler.granted()), (0, 1), "{kind:?}");
+        let finished = Report { finished: units([0]), ..quiet(0, &[0]) };
+        bench.step(52, Input::Report(finished));
+        assert_eq!(bench.standing(0), Standing::Done);
+    }
+}
+
 fn units_of(grants: &[UnitIndex]) -> Vec<u64> {
     grants.iter().map(|unit| unit.0).collect()
 }

@@ -65,7 +65,7 @@ impl Earlier {
             return Some("it has none of the models, or not with the same files".to_owned());
         }
         (!self.reads_alike(spec))
-            .then(|| "windows, batch, dtype and seed must be those of the other study".to_owned())
+            .then(|| "its windows, batch, dtype, seed or version of the spec are others".to_owned())
     }
 
     /// The digest of its spec.
