@@ -7,7 +7,8 @@ use babelquant_proto::rows::{
     decode_both,
 };
 use babelquant_proto::{
-    Components, Digest, Histogram, Layer, LayerSet, Layers, Shape, Shard, ShardId, Spec, Unit,
+    Components, Digest, Histogram, Layer, LayerSet, Layers, Model, Shape, Shard, ShardId, Spec,
+    Unit,
 };
 use thiserror::Error;
 
@@ -109,44 +110,66 @@ pub(crate) fn result(
 }
 
 /// True where a row of weight statistics has the keys of `unit`.
-pub(crate) fn weights(spec: &Spec, unit: Unit<'_>, row: &WeightRow) -> bool {
+fn weights(spec: &Spec, unit: Unit<'_>, row: &WeightRow) -> bool {
     let Unit::Weights { model, layer } = unit else { return false };
-    let stack = layer.map(|layer| layer.stack.name());
-    row.model == spec.models[model].model.name
-        && row.stack.as_deref() == stack
-        && row.layer == layer.map(|layer| layer.index)
+    is_layer(spec, (model, layer), (&row.model, row.stack.as_deref(), row.layer))
 }
 
 /// True where a row on a quantized matrix has the keys of `unit`.
-pub(crate) fn quantization(spec: &Spec, unit: Unit<'_>, row: &QuantizationRow) -> bool {
+fn quantization(spec: &Spec, unit: Unit<'_>, row: &QuantizationRow) -> bool {
     let Unit::Quantization { model, layer } = unit else { return false };
-    row.model == spec.models[model].model.name
-        && row.stack.as_deref() == layer.map(|layer| layer.stack.name())
-        && row.layer == layer.map(|layer| layer.index)
+    is_layer(spec, (model, layer), (&row.model, row.stack.as_deref(), row.layer))
+}
+
+fn is_layer(
+    spec: &Spec,
+    (model, layer): (usize, Option<Layer>),
+    (name, stack, number): (&str, Option<&str>, Option<u32>),
+) -> bool {
+    name == spec.models[model].model.name
+        && stack == layer.map(|layer| layer.stack.name())
+        && number == layer.map(|layer| layer.index)
 }
 
 /// True where a document row has the keys of `unit`.
-pub(crate) fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool {
-    let Unit::Cell { model, shard, scope, config } = unit else { return false };
-    row.model == spec.models[model].model.name
-        && row.language == spec.corpus[shard.language as usize].language.to_string()
-        && row.shard == shard.shard
-        && row.scope == scope.layers.to_string()
-        && row.components == scope.components.to_string()
-        && row.config == config.to_string()
-        && row.protocol == spec.models[model].model.protocol.to_string()
-        && holds(&spec.models[model].model.shape, &scope.layers, &row.layers)
+fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool {
+    let Unit::Cell { model, scope, .. } = unit else { return false };
+    let Model { shape, protocol, .. } = &spec.models[model].model;
+    is_cell(
+        spec,
+        unit,
+        (&row.model, &row.language, row.shard),
+        [&row.scope, &row.components, &row.config],
+    ) && row.protocol == protocol.to_string()
+        && holds(shape, &scope.layers, &row.layers)
 }
 
 /// True where a row on single tokens has the keys of `unit`.
-pub(crate) fn tokens(spec: &Spec, unit: Unit<'_>, row: &TokenRow) -> bool {
+fn tokens(spec: &Spec, unit: Unit<'_>, row: &TokenRow) -> bool {
+    is_cell(
+        spec,
+        unit,
+        (&row.model, &row.language, row.shard),
+        [&row.scope, &row.components, &row.config],
+    )
+}
+
+fn is_cell(spec: &Spec, unit: Unit<'_>, place: (&str, &str, u32), cell: [&String; 3]) -> bool {
     let Unit::Cell { model, shard, scope, config } = unit else { return false };
-    row.model == spec.models[model].model.name
-        && row.language == spec.corpus[shard.language as usize].language.to_string()
-        && row.shard == shard.shard
-        && row.scope == scope.layers.to_string()
-        && row.components == scope.components.to_string()
-        && row.config == config.to_string()
+    is_place(spec, (model, shard), place)
+        && cell.map(String::as_str)
+            == [&*scope.layers.to_string(), &*scope.components.to_string(), &*config.to_string()]
+}
+
+/// True where a row has the keys of a shard on a model.
+fn is_place(
+    spec: &Spec,
+    (model, shard): (usize, ShardId),
+    (name, language, number): (&str, &str, u32),
+) -> bool {
+    name == spec.models[model].model.name
+        && language == spec.corpus[shard.language as usize].language.to_string()
+        && number == shard.shard
 }
 
 /// True where `listed` spells the layers of a model of `shape` that a scope holds; where the weights decide, as many as it holds.
@@ -162,9 +185,7 @@ fn holds(shape: &Shape, scope: &Layers, listed: &str) -> bool {
 fn activations(spec: &Spec, (model, id): (usize, ShardId), row: &ActivationRow) -> bool {
     let shard = shard(spec, id);
     let documents = shard.first_document..shard.first_document + shard.documents;
-    row.model == spec.models[model].model.name
-        && row.language == spec.corpus[id.language as usize].language.to_string()
-        && row.shard == id.shard
+    is_place(spec, (model, id), (&row.model, &row.language, row.shard))
         && row.document.is_none_or(|document| documents.contains(&document))
 }
 
@@ -244,120 +265,4 @@ fn counted(documents: &[DocumentRow], rows: &[TokenRow]) -> Result<(), Rejection
 }
 
 #[cfg(test)]
-mod tests {
-    use babelquant_proto::UnitIndex;
-    use babelquant_proto::rows::{encode, encode_both};
-
-    use super::*;
-    use crate::testing::{document_rows, payload, spec, token_row};
-
-    #[test]
-    fn every_unit_accepts_its_own_rows_and_no_others() {
-        let spec = spec(2);
-        for unit in (0..spec.units()).map(UnitIndex) {
-            let ipc = payload(&spec, unit);
-            for other in (0..spec.units()).map(UnitIndex) {
-                let accepted = result(&spec, spec.unit(other).unwrap(), Digest::of(&ipc), &ipc);
-                assert_eq!(
-                    accepted.is_ok(),
-                    unit == other,
-                    "rows of {unit} as {other}: {accepted:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn the_layers_are_those_of_the_scope() {
-        let shape =
-            Shape { encoder_layers: 2, layers: 3, hidden: 8, vocabulary: 16, positions: None };
-        for (scope, listed, expected) in [
-            ("all", "enc.0,enc.1,0..2", true),
-            ("all", "enc.0..enc.1,0..2", false),
-            ("all", "0..2", false),
-            ("all", "all", false),
-            ("prefix(2)", "enc.0,enc.1", true),
-            ("all-but(first+last)", "enc.1,0,1", true),
-            ("all-but(top(3,kurtosis))", "enc.1,2", true),
-            ("all-but(top(3,kurtosis))", "enc.1,0,2", false),
-            ("top(2,kurtosis)", "1,3", false),
-        ] {
-            let layers = scope.parse().unwrap();
-            assert_eq!(holds(&shape, &layers, listed), expected, "{scope} {listed}");
-        }
-    }
-
-    #[test]
-    fn a_matrix_has_a_row_for_each_of_its_configs_or_is_left_out() {
-        let mut spec = spec(1);
-        let cell = spec.models[0].cells[1].clone();
-        spec.models[0].cells.push((cell.0, "nf4".parse().unwrap()));
-        let unit = UnitIndex(spec.quantization_units().start);
-        let rows = decode::<QuantizationRow>(&payload(&spec, unit)).unwrap();
-        let check = |rows: &[QuantizationRow]| {
-            let ipc = encode(rows).unwrap();
-            result(&spec, spec.unit(unit).unwrap(), Digest::of(&ipc), &ipc)
-        };
-        assert_eq!(rows.len(), 4);
-        assert!(check(&rows).is_ok() && check(&rows[..2]).is_ok() && check(&[]).is_ok());
-        for wrong in [&rows[..3], &rows[1..], &[rows[1].clone(), rows[0].clone()]] {
-            assert!(matches!(check(wrong), Err(Rejection::Configs { .. })), "{wrong:?}");
-        }
-        let other = QuantizationRow { components: "attn.q".to_owned(), ..rows[0].clone() };
-        assert!(matches!(check(&[other]), Err(Rejection::Configs { .. })), "no cell touches it");
-    }
-
-    #[test]
-    fn damaged_and_incomplete_results_are_refused() {
-        let spec = spec(1);
-        let cell = UnitIndex(6);
-        let unit = spec.unit(cell).unwrap();
-        let check_ipc = |ipc: &[u8]| result(&spec, unit, Digest::of(ipc), ipc);
-        let row = token_row(&spec, cell);
-        let check_both = |documents: &[DocumentRow], rows: &[TokenRow]| {
-            check_ipc(&encode_both(documents, rows).unwrap())
-        };
-        let check = |documents: &[DocumentRow]| check_both(documents, std::slice::from_ref(&row));
-        let mut rows = document_rows(&spec, cell);
-        assert!(check(&rows).is_ok());
-        assert!(matches!(check(&[]), Err(Rejection::Empty { .. })));
-        for few in [encode(&rows).unwrap(), encode(std::slice::from_ref(&row)).unwrap()] {
-            assert!(matches!(check_ipc(&few), Err(Rejection::Rows { .. })));
-        }
-        let more = [payload(&spec, cell), encode(std::slice::from_ref(&row)).unwrap()].concat();
-        let more = check_ipc(&more).unwrap_err();
-        assert!(more.to_string().contains("bytes stand after the rows"), "{more}");
-        let other = |change: fn(&mut TokenRow)| {
-            let mut row = row.clone();
-            change(&mut row);
-            check_both(&rows, &[row])
-        };
-        assert!(matches!(
-            other(|row| row.scope = "only(1)".to_owned()),
-            Err(Rejection::Foreign { row: 0, .. })
-        ));
-        for wrong in [
-            check_both(&rows, &[]),
-            check_both(&rows, &[row.clone(), row.clone()]),
-            other(|row| row.tokens += 1),
-            other(|row| row.kl_counts = Some(vec![1])),
-            other(|row| row.dp_rise_counts = Some(vec![0; 3])),
-            other(|row| row.dp_rise_counts.as_mut().unwrap().resize(500, 0)),
-        ] {
-            assert!(matches!(wrong, Err(Rejection::Tokens { tokens: 10 })), "{wrong:?}");
-        }
-        let mut foreign = rows.clone();
-        foreign[0].protocol = "causal(2)".to_owned();
-        assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 0, .. })));
-        let mut foreign = rows.clone();
-        foreign[1].layers = "1".to_owned();
-        assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 1, .. })));
-        rows.swap(0, 1);
-        assert!(matches!(check(&rows), Err(Rejection::Documents { .. })));
-        rows.truncate(1);
-        assert!(matches!(check(&rows), Err(Rejection::Documents { .. })));
-        assert!(matches!(check_ipc(b"garbage"), Err(Rejection::Rows { .. })));
-        let wrong = result(&spec, unit, Digest::of(b"x"), &encode(&rows).unwrap());
-        assert!(matches!(wrong, Err(Rejection::Digest { .. })));
-    }
-}
+mod tests;

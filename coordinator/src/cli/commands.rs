@@ -33,7 +33,8 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
     match command {
         Command::Demo(demo) => run_demo(demo).await,
         Command::Run(Run { what, out, reused, inside }) => {
-            run_local(what.study()?, &out, reused, inside).await
+            let earlier = reused.earlier().await?;
+            run_local(what.study()?, &out, earlier, inside).await
         }
         Command::Plan(plan) => print_plan(plan).await,
         Command::Weights(weights) => weights::execute(weights).await,
@@ -67,11 +68,15 @@ async fn run_demo(Demo { out, quantizers, inside }: Demo) -> Result<u8, Stop> {
     demo::unpack(folder)?;
     let study = if quantizers { demo::QUANTIZERS } else { demo::STUDY };
     let study = Study::parse(study, "the demo's study", folder)?;
-    run_local(study, &out, Reused { reuse: None }, inside).await
+    run_local(study, &out, None, inside).await
 }
 
-async fn run_local(study: Study, out: &str, reused: Reused, inside: Inside) -> Result<u8, Stop> {
-    let earlier = reused.earlier().await?;
+async fn run_local(
+    study: Study,
+    out: &str,
+    earlier: Option<Earlier>,
+    inside: Inside,
+) -> Result<u8, Stop> {
     let resolved = models::resolve(&study).await?;
     let (outcome, output) = measure(&study, (resolved, earlier), out, inside).await?;
     conclude(outcome, &output, study.analysis).await

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::scheduler::STRAGGLING;
+
 /// The times of a service; tests shrink them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -28,7 +30,7 @@ impl Default for Options {
         Self {
             lease: Duration::from_secs(15),
             returning: Duration::from_secs(15),
-            straggling: Duration::from_secs(30),
+            straggling: STRAGGLING,
             sync: Duration::from_secs(5),
             poll: Duration::from_secs(2),
             tick: Duration::from_millis(500),

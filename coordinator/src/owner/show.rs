@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use babelquant_proto::message::VerdictKind;
+use babelquant_proto::message::{Session, VerdictKind};
 use babelquant_proto::{Spec, Unit, UnitIndex};
 
 use super::Owner;
@@ -13,13 +13,14 @@ use crate::scheduler::{Scheduler, Standing};
 use crate::store::Entry;
 
 impl Owner {
-    /// For how long units have been lent; those that nobody holds are left out.
+    /// For how long units have been lent to a session; those that it does not hold are left out.
     pub(super) fn held<'a>(
         &self,
         now: Duration,
+        session: Session,
         units: impl Iterator<Item = &'a UnitIndex>,
     ) -> BTreeMap<UnitIndex, Duration> {
-        units.filter_map(|&unit| Some((unit, self.scheduler.held(now, unit)?))).collect()
+        units.filter_map(|&unit| Some((unit, self.scheduler.held(now, session, unit)?))).collect()
     }
 
     /// Shows what became of a worker's results and how long they took; keeps what the accepted ones say until they are durable.

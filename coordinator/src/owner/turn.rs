@@ -80,7 +80,7 @@ impl Owner {
             draining: request.draining,
         };
         let now = self.now();
-        let held = self.held(now, results.keys());
+        let held = self.held(now, report.session, results.keys());
         let effects = self.scheduler.step(now, Input::Report(report));
         waiting.revoked = effects.revoked;
         waiting.accepted = self.enter(effects.records, &mut results);

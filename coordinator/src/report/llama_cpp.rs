@@ -13,14 +13,10 @@ use crate::reduce::{DivergenceRow, Summary};
 pub fn llama_cpp(summary: &Summary) -> Vec<(String, String)> {
     let mut rows: Vec<&DivergenceRow> =
         summary.divergence.iter().filter(|row| row.ppl.is_some()).collect();
-    // Stable: within a cell the languages keep their order, and cells that of the first language that has them.
-    let key = |row: &DivergenceRow| {
-        let DivergenceRow { model, scope, components, config, .. } = row;
-        [model, scope, components, config].map(Clone::clone)
-    };
-    rows.sort_by_key(|row| key(row));
+    // Within a cell the languages keep their order.
+    rows.sort_by(|a, b| cell(a).cmp(&cell(b)));
     let text = |rows: &[&DivergenceRow]| {
-        let [model, scope, components, config] = key(rows[0]);
+        let [model, scope, components, config] = cell(rows[0]);
         let mut text = format!(
             "# model: {model}\n# scope: {scope}\n# components: {components}\n# config: {config}\n"
         );
@@ -28,9 +24,14 @@ pub fn llama_cpp(summary: &Summary) -> Vec<(String, String)> {
             write!(text, "\n# language: {}\n{}", row.language, Block(row))
                 .expect("writing to a String cannot fail");
         }
-        (format!("llama.cpp/{}.txt", file_name(&[model, scope, components, config])), text)
+        (format!("llama.cpp/{}.txt", file_name(&cell(rows[0]).map(String::clone))), text)
     };
-    rows.chunk_by(|a, b| key(a) == key(b)).map(text).collect()
+    rows.chunk_by(|a, b| cell(a) == cell(b)).map(text).collect()
+}
+
+/// What has a text of its own.
+fn cell(row: &DivergenceRow) -> [&String; 4] {
+    [&row.model, &row.scope, &row.components, &row.config]
 }
 
 /// The numbers of one row as the tool lays them out.

@@ -36,8 +36,8 @@ pub use view::{Lent, Presence};
 
 /// Most units of one reply; a worker that wants more asks again.
 const GRANTS_MAX: u32 = 64;
-/// No unit is a straggler before it has been held for so long.
-const STRAGGLING: Duration = Duration::from_secs(30);
+/// No unit is a straggler before it has been held for so long, unless somebody says otherwise.
+pub const STRAGGLING: Duration = Duration::from_secs(30);
 
 /// Lends units to workers.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Scheduler {
     }
 
     /// A unit that is held for longer than this, and for longer than twice the usual, may be lent to a second worker that has nothing
-    /// to do; by default 30 s.
+    /// to do; by default [`STRAGGLING`].
     #[must_use]
     pub fn with_straggling(self, least: Duration) -> Self {
         Self { stragglers: Stragglers::new(least), ..self }

@@ -28,13 +28,7 @@ impl Scheduler {
             }
         }
         for &(unit, kind) in &report.failures {
-            if self.sessions.held_since(report.session, unit.0).is_none() {
-                continue;
-            }
-            // Where two workers try a unit, one's failure leaves it to the other; that model is missing is remembered all the same.
-            if self.sessions.is_shared(unit.0) && kind != FailureKind::ModelUnavailable {
-                self.give_back(report.session, unit.0);
-            } else {
+            if self.sessions.held_since(report.session, unit.0).is_some() {
                 effects.records.extend(self.fail(report.session, unit, kind));
             }
         }
@@ -58,6 +52,17 @@ impl Scheduler {
     fn fail(&mut self, session: SessionId, unit: UnitIndex, kind: FailureKind) -> Option<Record> {
         let fault = Fault::Reported(kind);
         match kind {
+            FailureKind::ModelUnavailable => {
+                let model = self.pool.model(unit.0);
+                self.sessions.get_mut(session)?.missing.insert(model);
+                self.give_back(session, unit.0);
+                None
+            }
+            // Another worker tries it too, and goes on.
+            _ if self.sessions.is_shared(unit.0) => {
+                self.give_back(session, unit.0);
+                None
+            }
             FailureKind::InvalidUnit => {
                 self.withhold(unit.0);
                 Some(Record::Quarantine { unit, fault })
@@ -65,12 +70,6 @@ impl Scheduler {
             FailureKind::OutOfMemory | FailureKind::Crash | FailureKind::Timeout => {
                 let worker = self.sessions.get(session)?.worker.clone();
                 Some(self.charge(unit, worker, fault))
-            }
-            FailureKind::ModelUnavailable => {
-                let model = self.pool.model(unit.0);
-                self.sessions.get_mut(session)?.missing.insert(model);
-                self.give_back(session, unit.0);
-                None
             }
         }
     }

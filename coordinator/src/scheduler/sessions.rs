@@ -109,11 +109,6 @@ impl Sessions {
         units.into_iter().map(|(_, unit)| unit).collect()
     }
 
-    /// When a unit was lent to its holder.
-    pub(super) fn since(&self, unit: u64) -> Option<Duration> {
-        self.holders.get(&unit).map(|holder| holder.since)
-    }
-
     /// The lent units, with when and to which session.
     pub(super) fn lent(&self) -> impl Iterator<Item = (Duration, u64, SessionId)> {
         self.holders.iter().map(|(&unit, holder)| (holder.since, unit, holder.session))

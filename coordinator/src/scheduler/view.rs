@@ -66,9 +66,14 @@ impl Scheduler {
         named.collect()
     }
 
-    /// For how long a unit has been lent; `None` where nobody holds it.
-    pub fn held(&self, now: Duration, UnitIndex(unit): UnitIndex) -> Option<Duration> {
-        self.sessions.since(unit).map(|since| now.saturating_sub(since))
+    /// For how long a unit has been lent to a session; `None` where that does not hold it.
+    pub fn held(
+        &self,
+        now: Duration,
+        session: SessionId,
+        UnitIndex(unit): UnitIndex,
+    ) -> Option<Duration> {
+        self.sessions.held_since(session, unit).map(|since| now.saturating_sub(since))
     }
 
     /// Results that became durable, per second, in the last two minutes; `None` before the first.

@@ -12,6 +12,7 @@ mod output;
 mod parquet;
 mod part;
 mod reuse;
+mod rows;
 mod run_file;
 
 pub use commits::Store;

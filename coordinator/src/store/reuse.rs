@@ -1,23 +1,18 @@
 //! What a finished run already says of units of another study: the same model, text, scope, config and shapes give the same rows, so that a
 //! study with one more language or config computes only what is new. Reads, and checks against the digests of the run; writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::{
-    ActivationRow, DocumentRow, QuantizationRow, Row, RowError, TokenRow, WeightRow, encode,
-    encode_both,
-};
-use babelquant_proto::{
-    Digest, EngineClass, LanguageCorpus, ModelPart, ShardId, Spec, Unit, UnitIndex,
-};
+use babelquant_proto::{Digest, EngineClass, LanguageCorpus, ModelPart, ShardId, Spec, UnitIndex};
 use bytes::Bytes;
 
 use super::error::StoreError;
 use super::objects::Objects;
 use super::output::Output;
-use super::parquet;
 use super::part::{Part, Place};
+use super::rows::{File, Key, Payloads, key, key_of_cell};
 use crate::verify;
 
 /// A finished run whose results are taken over.
@@ -30,9 +25,6 @@ pub struct Earlier {
     /// The digests of its files, by path.
     files: BTreeMap<String, Digest>,
 }
-
-/// What tells a unit of a part from the others.
-type Key = [String; 3];
 
 impl Earlier {
     /// The run in `output`.
@@ -60,8 +52,7 @@ impl Earlier {
 
     /// Why nothing of it fits `spec`, where that is due to the whole and not to single units.
     pub(crate) fn obstacle(&self, spec: &Spec) -> Option<String> {
-        let own = |part: &ModelPart| self.spec.models.iter().any(|own| own.model == part.model);
-        if !spec.models.iter().any(own) {
+        if !spec.models.iter().any(|part| self.has(part).is_some()) {
             return Some("it has none of the models, or not with the same files".to_owned());
         }
         (!self.reads_alike(spec))
@@ -81,13 +72,11 @@ impl Earlier {
     /// What its rows say of units of a part of `spec`.
     pub(super) async fn results(
         &self,
-        spec: &Spec,
-        (part, first): (Part, UnitIndex),
+        spec: &Arc<Spec>,
+        of: (Part, UnitIndex),
     ) -> Result<Vec<(UnitIndex, Bytes)>, StoreError> {
-        let units = part.units(spec, first).map(UnitIndex);
-        let is_known = |unit: &UnitIndex| spec.unit(*unit).is_some_and(|of| self.knows(spec, of));
-        let known: Vec<UnitIndex> = units.filter(is_known).collect();
-        let Some(there) = self.place(spec, part).filter(|_| !known.is_empty()) else {
+        let Some((there, known)) = self.known(spec, of).filter(|(_, known)| !known.is_empty())
+        else {
             return Ok(Vec::new());
         };
         let mut files = Vec::new();
@@ -95,25 +84,72 @@ impl Earlier {
             let Some(content) = self.file(&path).await? else { return Ok(Vec::new()) };
             files.push((path, content));
         }
-        let spec = spec.clone();
-        let take = move || payloads(&spec, part, &known, &files);
-        tokio::task::spawn_blocking(take).await?
+        let spec = Arc::clone(spec);
+        tokio::task::spawn_blocking(move || payloads(&spec, (there, &known), &files)).await?
     }
 
-    /// The same part in this run's spec.
-    fn place(&self, spec: &Spec, part: Part) -> Option<Part> {
-        let there = |Place { model, shard }: Place| {
-            let model = &spec.models[model].model;
-            let language = &spec.corpus[shard.language as usize].language;
-            let model = self.spec.models.iter().position(|part| part.model == *model)?;
-            let language = self.spec.corpus.iter().position(|of| of.language == *language)? as u32;
-            Some(Place { model, shard: ShardId { language, shard: shard.shard } })
-        };
+    /// The units of a part that this run has, with everything that their rows depend on, and the part of this run that has them.
+    fn known(
+        &self,
+        spec: &Spec,
+        (part, first): (Part, UnitIndex),
+    ) -> Option<(Part, Vec<UnitIndex>)> {
+        let units = part.units(spec, first).map(UnitIndex);
+        let model = |unit: &UnitIndex| spec.unit(*unit).map(|unit| &spec.models[unit.model()]);
         match part {
-            Part::Weights | Part::Quantization => Some(part),
-            Part::Activations(place) => there(place).map(Part::Activations),
-            Part::Cells(place) => there(place).map(Part::Cells),
+            Part::Weights => {
+                let has =
+                    |unit: &UnitIndex| model(unit).is_some_and(|part| self.has(part).is_some());
+                Some((part, units.filter(has).collect()))
+            }
+            Part::Quantization => {
+                let alike = self.reads_alike(spec) && self.spec.calibration == spec.calibration;
+                let has = |unit: &UnitIndex| {
+                    alike && model(unit).is_some_and(|part| self.spec.models.contains(part))
+                };
+                Some((part, units.filter(has).collect()))
+            }
+            Part::Activations(place) => {
+                let there = self.place(spec, place)?;
+                Some((Part::Activations(there), units.collect()))
+            }
+            Part::Cells(place) => {
+                let there =
+                    self.place(spec, place).filter(|_| self.spec.metrics == spec.metrics)?;
+                let cells = self.cells(spec, (place.model, there.model));
+                let has = |unit: &UnitIndex| {
+                    spec.unit(*unit).is_some_and(|unit| cells.contains(&key(spec, unit)))
+                };
+                Some((Part::Cells(there), units.filter(has).collect()))
+            }
         }
+    }
+
+    /// Where this run has the same model.
+    fn has(&self, part: &ModelPart) -> Option<usize> {
+        self.spec.models.iter().position(|there| there.model == part.model)
+    }
+
+    /// Where this run has the same text, read by the same model in the same shapes.
+    fn place(&self, spec: &Spec, Place { model, shard }: Place) -> Option<Place> {
+        let language = &spec.corpus[shard.language as usize];
+        let is_it = |there: &LanguageCorpus| there.language == language.language;
+        let (place, number) = (self.spec.corpus.iter().position(is_it)?, shard.shard as usize);
+        let same = self.spec.corpus[place].shards.get(number) == language.shards.get(number);
+        let model = self.has(&spec.models[model]).filter(|_| same && self.reads_alike(spec))?;
+        Some(Place { model, shard: ShardId { language: place as u32, shard: shard.shard } })
+    }
+
+    /// The cells of its model `there` in which a config of model `here` of `spec` refers to the same.
+    fn cells(&self, spec: &Spec, (here, there): (usize, usize)) -> BTreeSet<Key> {
+        let (here, there) = (&spec.models[here], &self.spec.models[there]);
+        if here.checkpoints != there.checkpoints {
+            return BTreeSet::new();
+        }
+        let same_sets = self.spec.calibration == spec.calibration;
+        let alike = |config: &QuantConfig| same_sets || config.calibration_sets().is_empty();
+        let cells = there.cells.iter().filter(|(_, config)| alike(config));
+        cells.map(|(scope, config)| key_of_cell(scope, config)).collect()
     }
 
     /// The content of a file that the manifest lists.
@@ -131,137 +167,33 @@ impl Earlier {
         }
     }
 
-    /// True where this run has the unit, with everything that its rows depend on.
-    fn knows(&self, spec: &Spec, unit: Unit<'_>) -> bool {
-        let part = &spec.models[unit.model()];
-        let Some(there) = self.spec.models.iter().find(|there| there.model == part.model) else {
-            return false;
-        };
-        match unit {
-            Unit::Weights { .. } => true,
-            Unit::Quantization { .. } => {
-                there == part && self.spec.calibration == spec.calibration && self.reads_alike(spec)
-            }
-            Unit::Baseline { shard, .. } => self.reads_alike(spec) && self.has(spec, shard),
-            Unit::Cell { shard, scope, config, .. } => {
-                self.reads_alike(spec)
-                    && self.spec.metrics == spec.metrics
-                    && self.has(spec, shard)
-                    && there.cells.iter().any(|(s, c)| (s, c) == (scope, config))
-                    && self.quantizes_alike((spec, part), there, config)
-            }
-        }
-    }
-
     /// True where text is cut and computed in the same shapes.
     fn reads_alike(&self, spec: &Spec) -> bool {
         let setting = |of: &Spec| (of.version, of.windows, of.batch, of.dtype, of.seed);
         setting(&self.spec) == setting(spec)
-    }
-
-    /// True where the shard is the same text at the same place.
-    fn has(&self, spec: &Spec, id: ShardId) -> bool {
-        let language = &spec.corpus[id.language as usize];
-        let is_it = |there: &&LanguageCorpus| there.language == language.language;
-        let there = self.spec.corpus.iter().find(is_it);
-        let shard = |of: &LanguageCorpus| of.shards.get(id.shard as usize).cloned();
-        there.is_some_and(|there| shard(there) == shard(language))
-    }
-
-    /// True where what a config refers to is the same.
-    fn quantizes_alike(
-        &self,
-        (spec, part): (&Spec, &ModelPart),
-        there: &ModelPart,
-        config: &QuantConfig,
-    ) -> bool {
-        let is_calibrated = !config.calibration_sets().is_empty();
-        (!is_calibrated || self.spec.calibration == spec.calibration)
-            && there.checkpoints == part.checkpoints
     }
 }
 
 /// The payloads of those of the units of a part that the rows of an earlier run's files complete.
 fn payloads(
     spec: &Spec,
-    part: Part,
-    units: &[UnitIndex],
-    files: &[(String, Bytes)],
+    (part, units): (Part, &[UnitIndex]),
+    files: &[File],
 ) -> Result<Vec<(UnitIndex, Bytes)>, StoreError> {
-    let payload = payload_of(part, files)?;
+    let payloads = Payloads::read(part, files)?;
     let mut found = Vec::new();
     for &index in units {
         let Some(unit) = spec.unit(index) else { continue };
-        let Some(ipc) = payload(&key(spec, unit)) else { continue };
-        let ipc = ipc.map_err(|source| StoreError::Rows { path: files[0].0.clone(), source })?;
+        let Some(ipc) = payloads.of(spec, unit)? else { continue };
         match verify::result(spec, unit, Digest::of(&ipc), &ipc) {
             Ok(_) => found.push((index, ipc)),
             Err(error) => {
-                tracing::warn!(unit = index.0, %error, "the earlier run's rows are not the unit's")
+                tracing::warn!(unit = index.0, %error, "the earlier run's rows are not the unit's");
             }
         }
     }
     Ok(found)
 }
 
-/// From the key of a unit to its payload, where the files hold its rows.
-type Payload = Box<dyn Fn(&Key) -> Option<Result<Bytes, RowError>>>;
-
-fn payload_of(part: Part, files: &[(String, Bytes)]) -> Result<Payload, StoreError> {
-    Ok(match (part, files) {
-        (Part::Weights, [file]) => {
-            let key = |row: &WeightRow| of_layer(&row.model, row.stack.as_deref(), row.layer);
-            let rows = grouped(file, key)?;
-            Box::new(move |key| rows.get(key).map(|rows| encode(rows)))
-        }
-        (Part::Quantization, [file]) => {
-            let key = |row: &QuantizationRow| of_layer(&row.model, row.stack.as_deref(), row.layer);
-            let rows = grouped(file, key)?;
-            Box::new(move |key| rows.get(key).map(|rows| encode(rows)))
-        }
-        (Part::Activations(_), [file]) => {
-            let rows = grouped(file, |_: &ActivationRow| Key::default())?;
-            Box::new(move |key| rows.get(key).map(|rows| encode(rows)))
-        }
-        (Part::Cells(_), [tokens, documents]) => {
-            let of_tokens =
-                |row: &TokenRow| [&row.scope, &row.components, &row.config].map(String::clone);
-            let of_documents =
-                |row: &DocumentRow| [&row.scope, &row.components, &row.config].map(String::clone);
-            let (tokens, documents) =
-                (grouped(tokens, of_tokens)?, grouped(documents, of_documents)?);
-            Box::new(move |key| Some(encode_both(documents.get(key)?, tokens.get(key)?)))
-        }
-        _ => Box::new(|_| None),
-    })
-}
-
-/// The rows of a file by unit, in their order.
-fn grouped<R: Row>(
-    (path, content): &(String, Bytes),
-    key: impl Fn(&R) -> Key,
-) -> Result<BTreeMap<Key, Vec<R>>, StoreError> {
-    let mut rows = BTreeMap::new();
-    for row in parquet::read::<R>(path, content.clone())? {
-        rows.entry(key(&row)).or_insert_with(Vec::new).push(row);
-    }
-    Ok(rows)
-}
-
-fn key(spec: &Spec, unit: Unit<'_>) -> Key {
-    match unit {
-        Unit::Weights { model, layer } | Unit::Quantization { model, layer } => {
-            let stack = layer.map(|layer| layer.stack.name());
-            of_layer(&spec.models[model].model.name, stack, layer.map(|layer| layer.index))
-        }
-        Unit::Baseline { .. } => Key::default(),
-        Unit::Cell { scope, config, .. } => {
-            [scope.layers.to_string(), scope.components.to_string(), config.to_string()]
-        }
-    }
-}
-
-fn of_layer(model: &str, stack: Option<&str>, layer: Option<u32>) -> Key {
-    let layer = layer.map(|layer| layer.to_string()).unwrap_or_default();
-    [model.to_owned(), stack.unwrap_or_default().to_owned(), layer]
-}
+#[cfg(test)]
+mod tests;

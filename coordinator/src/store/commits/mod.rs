@@ -5,7 +5,6 @@
 //! stands in a file under `data/`; a file under `data/` is a function of the spec and the rows alone.
 
 mod ledger;
-mod rows;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -22,9 +21,9 @@ use super::objects::Objects;
 use super::output::Output;
 use super::part::Part;
 use super::reuse::Earlier;
+use super::rows::{digest_in_part, write_part};
 use crate::scheduler::Record;
 use ledger::{CommitName, Ledger};
-use rows::{digest_in_part, write_part};
 
 /// The epoch of the first coordinator that serves an output.
 const FIRST_EPOCH: u32 = 1;
@@ -169,7 +168,7 @@ impl Store {
             files.push((path, content));
         }
         let spec = Arc::clone(&self.spec);
-        let find = move || digest_in_part(&spec, unit, &files);
+        let find = move || digest_in_part(&spec, (part, unit), &files);
         tokio::task::spawn_blocking(find).await?
     }
 

@@ -1,0 +1,106 @@
+//! Workers that vanish, lie or dawdle, coordinators that end, and disks that fill.
+
+use super::*;
+
+#[tokio::test]
+async fn lost_workers_and_restarts_leave_no_trace_in_the_data() {
+    let expected = undisturbed().await;
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let running = start(local(folder.path()), spec(2)).await;
+        let mut lost = Worker::join(&running.address, "lost").await;
+        let reply = lost.sync().await.unwrap();
+        assert!(!reply.grants.is_empty(), "round {round}: it holds a grant");
+        lost.compute(&[]);
+        drop(lost);
+        let mut workers = JoinSet::new();
+        for name in ["a", "b"] {
+            let worker = Worker::join(&running.address, name).await;
+            let syncs_max = if round < 2 { 3 } else { usize::MAX };
+            workers.spawn(worker.work(&[], syncs_max));
+        }
+        workers.join_all().await;
+        if round < 2 {
+            running.outcome.abort();
+            assert!(running.outcome.await.unwrap_err().is_cancelled());
+        } else {
+            let outcome = running.outcome.await.unwrap().unwrap();
+            assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+        }
+    }
+    assert_eq!(measurement(folder.path()), expected);
+    let again = start(local(folder.path()), spec(2)).await;
+    let outcome = again.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome.exit_code(), exit::COMPLETE, "a finished run ends at once");
+    let other = Spec { seed: 9, ..spec(2) };
+    let error = start(local(folder.path()), other).await.outcome.await.unwrap().unwrap_err();
+    assert_eq!(error.exit_code(), exit::MISMATCH);
+    assert!(error.to_string().contains("seed is 1 there, 9 here"), "{error}");
+}
+
+#[tokio::test]
+async fn garbage_is_rejected_and_in_the_end_quarantined() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(local(folder.path()), spec(1)).await;
+    let mut workers = JoinSet::new();
+    for name in ["a", "b"] {
+        let worker = Worker::join(&running.address, name).await;
+        workers.spawn(async { worker.work(&[4, 7], usize::MAX).await });
+    }
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 2 });
+    assert_eq!(outcome.exit_code(), exit::QUARANTINED);
+    let manifest = local(folder.path()).manifest().await.unwrap().unwrap();
+    let units: Vec<u64> = manifest.quarantined.iter().map(|unit| unit.unit).collect();
+    assert_eq!(units, [4, 7]);
+}
+
+/// It never finishes and is never silent for too long.
+#[tokio::test]
+async fn an_idle_worker_overtakes_one_that_holds_its_units_too_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { straggling: Duration::from_millis(50), ..UNHURRIED };
+    let running = start_with(local(folder.path()), spec(2), options).await;
+    let mut slow = Worker::join(&running.address, "slow").await;
+    slow.sync().await.unwrap();
+    let held = slow.request.holding.clone();
+    assert_eq!(held.len(), 3);
+    Worker::join(&running.address, "quick").await.work(&[], usize::MAX).await;
+    let reply = slow.sync().await.unwrap();
+    assert_eq!((reply.revoked, reply.state), (held, RunState::Complete));
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+    assert_eq!(measurement(folder.path()), undisturbed().await);
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
+    let disk = Arc::new(Faulty::healthy());
+    let patient = Options { patience: Duration::from_secs(60), ..QUICK };
+    let running = start_with(Output::of(Arc::<Faulty>::clone(&disk)), spec(1), patient).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.sync().await.unwrap();
+    worker.compute(&[]);
+    disk.set_full(true);
+    let reply = worker.sync().await.unwrap();
+    assert_eq!((reply.state, reply.grants.len(), reply.verdicts.len()), (RunState::Degraded, 0, 0));
+    let overview = seen(&running.address, |overview| overview.degraded.is_some()).await;
+    assert_eq!((overview.state, overview.done), (RunState::Degraded, 0));
+    disk.set_full(false);
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
+#[tokio::test]
+async fn a_disk_that_stays_full_ends_the_run_unfinished() {
+    let disk = Arc::new(Faulty::healthy());
+    let running = start(Output::of(Arc::<Faulty>::clone(&disk)), spec(1)).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.sync().await.unwrap();
+    worker.compute(&[]);
+    disk.set_full(true);
+    worker.sync().await.unwrap();
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome.exit_code(), exit::UNFINISHED);
+}
