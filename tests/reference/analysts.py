@@ -92,7 +92,7 @@ def read_tokens(keys):
     for column, expression in [
         ("tokens", "sum(tokens)::DOUBLE"),
         ("tokens", "sum(list_sum(kl_counts))::DOUBLE"),
-        ("tokens", "sum(list_sum(dp_fall_counts) + list_sum(dp_rise_counts))::DOUBLE"),
+        ("tokens", "sum(list_sum(dp_fall_counts || dp_rise_counts))::DOUBLE"),
         ("kl_max", "max(kl_max)"),
         ("dp_min", "min(dp_min)"),
     ]:
