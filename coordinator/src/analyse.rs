@@ -35,7 +35,9 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     let mut reducer = reducer(output, analysis).await?.judging(claimed);
     output.read(|rows| reducer.push_activations(rows)).await?;
     output.read(|rows| reducer.push_tokens(rows)).await?;
-    let given_up = output.manifest().await?.map(|manifest| manifest.quarantined);
+    let manifest = output.manifest().await?;
+    manifest.iter().try_for_each(|manifest| manifest.check(&run.registration))?;
+    let given_up = manifest.map(|manifest| manifest.quarantined);
     let in_words = |unit: QuarantinedUnit| format!("{} ({})", unit.description, unit.fault);
     let provenance = Provenance {
         study: run.study,
@@ -78,7 +80,7 @@ fn derive(
     let others = report::harness(&summary, provenance)?;
     let others = others.into_iter().chain(report::llama_cpp(&summary));
     files.extend(others.map(|(name, text)| AnalysisFile::text(&name, text)));
-    Ok((files, report::terminal(&summary)))
+    Ok((files, report::terminal(&summary, Some(provenance))))
 }
 
 /// The file of a table, with the sources of its numbers.
@@ -110,7 +112,7 @@ fn files(summary: &Summary, provenance: &Provenance) -> Result<Vec<AnalysisFile>
         table(summary, &summary.replication)?,
         table(summary, &summary.regressions)?,
         AnalysisFile::text("summary.json", report::json(summary, provenance)?),
-        AnalysisFile::text("report.md", report::markdown(summary)),
+        AnalysisFile::text("report.md", report::markdown(summary, provenance)),
         AnalysisFile::text("report.html", report::html(summary, provenance)),
     ])
 }

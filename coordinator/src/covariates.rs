@@ -28,6 +28,16 @@ pub fn literature(column: &str) -> Option<&'static str> {
     }
 }
 
+/// The bytes or tokens in one unit of a column of the bundled table; `None` for a column that it does not have.
+fn unit(column: &str) -> Option<f64> {
+    match column {
+        "roots_bytes" | "xglm30_tokens" => Some(1.0),
+        "cc100xl_million_tokens" => Some(1e6),
+        "mc4_billion_tokens" => Some(1e9),
+        _ => None,
+    }
+}
+
 /// What is known of languages, by their canonical codes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -152,9 +162,14 @@ impl Covariates {
         self.script(language).map(|script| script == "Latn")
     }
 
-    /// log10 of the amount of training text of a language by a column; `None` where there is none.
+    /// log10 of the training text of a language by a column. Of a bundled column in bytes or tokens, where a language without any counts as
+    /// one with a single one; of a study's own in whatever unit it has, where a language without any has none.
     pub fn log_volume(&self, language: &str, column: &str) -> Option<f64> {
-        self.volume(language, column).filter(|volume| *volume > 0.0).map(f64::log10)
+        let volume = self.volume(language, column)?;
+        match unit(column) {
+            Some(unit) => Some((volume * unit).max(1.0).log10()),
+            None => Some(volume).filter(|volume| *volume > 0.0).map(f64::log10),
+        }
     }
 
     /// The family of a language.
@@ -239,6 +254,14 @@ mod tests {
         assert_eq!((none.script("rus"), none.script("zho_Hant")), (Some("Cyrl"), Some("Hant")));
         assert_eq!(none.volume("zho_Hant", "roots_bytes"), Some(261_781_923_042.0));
         assert_eq!((none.script("xho"), none.volume("eng", "bytes")), (None, None));
+        let log = |language: &str, column: &str| none.log_volume(language, column);
+        assert_eq!(log("deu", "roots_bytes"), Some(0.0));
+        assert!((log("eng", "mc4_billion_tokens").unwrap() - 2.733e12_f64.log10()).abs() < 1e-12);
+        assert_eq!(log("xho", "roots_bytes"), None);
+        let columns = none.volume_columns();
+        assert!(
+            columns.iter().all(|column| unit(column).is_some() && literature(column).is_some())
+        );
         let whole =
             |covariate: &Covariate| covariate.volumes.len() == 4 && covariate.family.is_some();
         assert!(BUNDLED.0.values().all(whole));
@@ -255,6 +278,7 @@ mod tests {
         assert_eq!((table.volume("xho", "mine"), table.script("xho")), (Some(5.0), Some("Latn")));
         assert_eq!((table.volume("eng", "mine"), table.script("rus")), (None, Some("Latn")));
         assert_eq!(table.volume("rus", "mc4_billion_tokens"), Some(713.0));
+        assert_eq!((table.log_volume("xho", "mine"), unit("mine")), (Some(5.0_f64.log10()), None));
         assert!(table.volume_columns().contains(&"mine"));
         let text = toml::to_string(&table).unwrap();
         assert_eq!(toml::from_str::<Covariates>(&text).unwrap(), table, "{text}");

@@ -29,6 +29,8 @@ mod service;
 
 mod owner;
 
+pub mod events;
+
 mod live;
 
 pub mod scheduler;

@@ -135,7 +135,12 @@ pub async fn run(
     };
     let (stop_worker, worker_stops) = oneshot::channel::<()>();
     let (stop_service, service_stops) = oneshot::channel::<()>();
-    let worker = worker::run(options, async { drop(worker_stops.await) });
+    // Opening may take long: a journal is read, an earlier run taken over. The worker's patience is for what happens afterwards.
+    let mut overview = service.watch();
+    let worker = async {
+        drop(overview.wait_for(|overview| overview.epoch > 0).await);
+        worker::run(options, async { drop(worker_stops.await) }).await
+    };
     let serving = serve(listener, service, async { drop(service_stops.await) });
     let (mut worker, mut serving) = (std::pin::pin!(worker), std::pin::pin!(serving));
     let worked = tokio::select! {

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 use crate::access::Access;
+use crate::events::Events;
 use crate::http::{self, Watched};
 use crate::live::Live;
 use crate::owner::{Options, Outcome, Owner, Run};
@@ -95,8 +96,8 @@ impl Service {
         let spec = Arc::new(spec);
         let overview = Overview::unopened(study.clone(), spec.units());
         let live = Arc::new(Live::unseen());
-        let earlier = None;
-        let run = Run { study, spec, texts, registration, output, options, live, earlier };
+        let (earlier, events) = (None, None);
+        let run = Run { study, spec, texts, registration, output, options, live, earlier, events };
         let overview = watch::Sender::new(Arc::new(overview));
         Self { run, overview, access: Access::everyone(), http: None }
     }
@@ -105,6 +106,13 @@ impl Service {
     #[must_use]
     pub fn reusing(mut self, earlier: Option<Earlier>) -> Self {
         self.run.earlier = earlier;
+        self
+    }
+
+    /// The service, which writes down what its scheduler is told and does.
+    #[must_use]
+    pub fn recorded_in(mut self, events: Option<Events>) -> Self {
+        self.run.events = events;
         self
     }
 

@@ -66,8 +66,8 @@ impl World {
                     self.faults.push(record.clone())
                 }
             }
-            self.scheduler.step(self.now, Input::Durable(record.clone()));
         }
+        self.scheduler.step(self.now, Input::Durable(effects.records.clone()));
         effects
     }
 

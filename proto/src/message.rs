@@ -1,7 +1,7 @@
 //! What coordinator and worker say to each other, in domain types. `convert` turns them into wire types and back.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::engine_class::EngineClass;
@@ -11,7 +11,7 @@ use crate::spec::Spec;
 use crate::unit::UnitIndex;
 
 /// A session of one worker with one coordinator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Session(pub u64);
 
 /// A worker's introduction.

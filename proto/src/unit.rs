@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::components::Components;
 use crate::layer::Layer;
@@ -19,7 +19,7 @@ use crate::shard::ShardId;
 use crate::spec::{ModelPart, Spec};
 
 /// The number of a unit in the study's fixed order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UnitIndex(pub u64);
 
 impl fmt::Display for UnitIndex {

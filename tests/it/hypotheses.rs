@@ -98,6 +98,48 @@ fn hypotheses_are_planned_registered_judged_and_kept() {
 }
 
 #[test]
+fn the_same_question_by_the_command_for_tables() {
+    let folder = folder();
+    let folder = folder.path();
+    write(folder, "study.toml", CLAIM);
+    babelquant_in(folder, &["run", "study.toml"], 0);
+    let summary = json(&folder.join("results/analysis/summary.json"));
+    let rows = summary["hypotheses"].as_array().unwrap();
+    let question =
+        ["correlate", "results", "--x", "weighted_kurtosis_block_out", "--y", "delta_nll"];
+    let found = babelquant_in(folder, &[&question[..], &["--json", "-"]].concat(), 0);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let samples = found["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 2, "one for each config: {samples:?}");
+    for sample in samples {
+        let row = rows.iter().find(|row| row["config"] == sample["group"][2]).unwrap();
+        let correlation = &sample["predictors"][0]["correlation"];
+        assert_eq!((&sample["n"], &correlation["pearson_r"]), (&row["n"], &row["estimate"]));
+    }
+    let said = babelquant_in(folder, &["correlate", ".", "--x", "fertility", "--y", "kl"], 2);
+    assert!(said.contains("analysis/sensitivity.parquet"), "{said}");
+}
+
+#[test]
+fn a_claim_that_is_edited_where_it_is_registered_gets_no_verdict() {
+    let folder = folder();
+    let folder = folder.path();
+    write(folder, "study.toml", CLAIM);
+    babelquant_in(folder, &["run", "study.toml"], 0);
+    let files = ["run.json", "study.toml"].map(|name| folder.join("results").join(name));
+    let registered = files.each_ref().map(|file| fs::read_to_string(file).unwrap());
+    for (file, text) in files.iter().zip(&registered) {
+        let turned = text.replace(", delta_nll) < 0", ", delta_nll) > 0");
+        assert_ne!(turned, *text, "{file:?}");
+        fs::write(file, turned).unwrap();
+    }
+    let said = babelquant_in(folder, &["report", "results"], 78);
+    assert!(said.contains("run.json was changed after the run was finished"), "{said}");
+    files.iter().zip(&registered).for_each(|(file, text)| fs::write(file, text).unwrap());
+    babelquant_in(folder, &["report", "results"], 0);
+}
+
+#[test]
 fn a_run_from_before_hypotheses_has_none_and_takes_none() {
     let folder = folder();
     let folder = folder.path();

@@ -13,8 +13,9 @@ use super::models;
 use super::stop::Stop;
 use super::{
     Command, Demo, Inside, Plan, Report, Reused, Run, Serve, What, certs, correlate, operator,
-    recipe, weights,
+    recipe, replay, weights,
 };
+use crate::events::Events;
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
@@ -44,6 +45,7 @@ pub(super) async fn execute(command: Command) -> Result<u8, Stop> {
         Command::Recipe(recipe) => recipe::execute(recipe).await,
         Command::Status(status) => operator::status(status).await,
         Command::Drain(drain) => operator::drain(drain).await,
+        Command::Replay(flags) => replay::execute(&flags),
         Command::Certs(flags) => certs::execute(flags),
     }
 }
@@ -126,6 +128,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let study = flags.what.study()?;
     let resolved = models::resolve(&study).await?;
     let output = prepare(&study, &resolved, &flags.out).await?;
+    let events = record(flags.events.as_deref(), flags.events_mib)?;
     let listener = TcpListener::bind(flags.listen).await?;
     let scheme = if access.is_encrypted() { "https" } else { "http" };
     print(&format!("listening on {scheme}://{}\n", listener.local_addr()?));
@@ -141,7 +144,8 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         None => None,
     };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
-    let service = shown(service.for_callers(access).reusing(earlier), http)?;
+    let service = service.for_callers(access).reusing(earlier).recorded_in(events);
+    let service = shown(service, http)?;
     let progress = progress::show(service.watch());
     let (outcome, ()) = tokio::join!(serve(listener, service, termination()), progress);
     if let Some((file, url)) = announced
@@ -150,6 +154,16 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         tracing::warn!(%error, "the coordinator file stays, although nobody answers there");
     }
     conclude(outcome?, &output, study.analysis).await
+}
+
+/// The file that `--events` names.
+fn record(path: Option<&Path>, mebibytes: u32) -> Result<Option<Events>, Stop> {
+    let Some(path) = path else { return Ok(None) };
+    let events = Events::append(path, u64::from(mebibytes) << 20).map_err(|source| {
+        let cause = anyhow::Error::new(source);
+        Stop::new(exit::USAGE, cause.context(format!("cannot write --events {}", path.display())))
+    })?;
+    Ok(Some(events))
 }
 
 /// Listens where `--http` says, before any work starts.

@@ -17,6 +17,10 @@ pub(super) const HELP: &str = "Examples:
   babelquant correlate table.csv --x weighted_kurtosis,outlier_share --y degradation --by model
   babelquant correlate table.csv --x weighted_kurtosis --y degradation --covariates latin,log_mc4 --cluster family
   babelquant correlate table.parquet --x fertility --y delta_nll --by model,scope,config --json -
+  babelquant correlate results --x weighted_kurtosis_block_out --y delta_nll --cluster family
+
+Of a finished output's folder the table is its analysis at scope all: every column of languages.parquet is a predictor, every
+one of sensitivity.parquet an outcome, model by model and config by config.
 
 Several predictors are corrected for each other and compared with each other. Bundled for 39 languages, where the table has no
 such column: latin, in_bloom, log_roots, in_xglm, log_xglm, log_cc100, log_mc4 (covariates); family, genus, script (clusters).
@@ -25,7 +29,7 @@ clusters every resample; beyond, random ones are drawn.";
 
 #[derive(Debug, Args)]
 pub(super) struct Correlate {
-    /// Table with a header: .csv, .tsv or .parquet; a row per language, and what else --by tells apart
+    /// Table with a header: .csv, .tsv or .parquet; a row per language, and what else --by tells apart. Or the folder of an output
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// Predictors
@@ -34,7 +38,7 @@ pub(super) struct Correlate {
     /// Outcome
     #[arg(long, value_name = "COLUMN")]
     y: String,
-    /// Correlate the rows of each value of these columns apart
+    /// Correlate the rows of each value of these columns apart [default: none; of an output model,components,config]
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
     by: Vec<String>,
     /// What to hold fixed: columns, or bundled facts about languages

@@ -7,6 +7,7 @@ mod correlate;
 mod models;
 mod operator;
 mod recipe;
+mod replay;
 mod stop;
 mod weights;
 
@@ -116,6 +117,9 @@ Models of a hub are kept in the cache of Python's huggingface_hub: HF_HOME, HF_T
     /// Send workers away, or stop the whole run
     #[command(after_help = operator::DRAIN_HELP)]
     Drain(operator::Drain),
+    /// Replay the scheduler's events that a coordinator recorded: do the same inputs have the same effects?
+    #[command(after_help = replay::HELP)]
+    Replay(replay::Flags),
     /// Make the certificates by which a coordinator and its callers know each other
     #[command(after_help = certs::HELP)]
     Certs(certs::Certs),
@@ -226,6 +230,12 @@ struct Serve {
     /// Name or address of this machine in that file; by default the address listened on, or the machine's name for 0.0.0.0
     #[arg(long, value_name = "HOST", requires = "coordinator_file")]
     host: Option<String>,
+    /// Append every input of the scheduler and its effects to this file, for babelquant replay; nothing of the results is in it
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Size of that file at most, in MiB; then recording stops and the run goes on
+    #[arg(long, value_name = "N", default_value_t = 1024, requires = "events")]
+    events_mib: u32,
     /// A worker that is silent for so many milliseconds loses its units
     #[arg(long, value_name = "MS", default_value_t = 15_000, hide = true)]
     lease_ms: u32,
@@ -281,6 +291,9 @@ mod tests {
         assert!(!parse("babelquant serve s.toml --host h"));
         assert!(parse("babelquant serve s.toml --http 127.0.0.1:0"));
         assert!(!parse("babelquant run s.toml --http 8080"));
+        assert!(parse("babelquant serve s.toml --events e.jsonl --events-mib 5"));
+        assert!(!parse("babelquant serve s.toml --events-mib 5"));
+        assert!(parse("babelquant replay e.jsonl --json"));
         assert!(parse("babelquant status --coordinator-file f --watch --json"));
         assert!(!parse("babelquant status"));
         assert!(!parse("babelquant status http://h:1 --coordinator-file f"));

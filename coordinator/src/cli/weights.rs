@@ -127,7 +127,7 @@ async fn print_statistics(name: &str, directory: &Path, out: Option<&Path>) -> R
     }
     let mut reducer = Reducer::new(Analysis::default());
     reducer.push_weights(&rows);
-    print(&report::terminal(&reducer.finish()));
+    print(&report::terminal(&reducer.finish(), None));
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! Which warnings a finding deserves. Their words stand in `report`.
 
-use super::findings::{Correlation, Finding, LeaveOut, Left, Method};
+use super::findings::{Controlled, Correlation, Finding, LeaveOut, Method};
 use super::question::Question;
 use super::sample::Sample;
 use super::warning::{ROWS_PER_COVARIATE, Warning};
-use crate::statistics::LEVEL;
+use crate::statistics::{LEVEL, decisive};
 
 /// Rows below which the power is spoken of.
 const FEW: usize = 30;
@@ -15,7 +15,7 @@ const INFLATED: f64 = 5.0;
 pub(super) fn cautions(sample: &Sample, question: &Question, finding: &Finding) -> Vec<Warning> {
     let Some(correlation) = &finding.correlation else { return Vec::new() };
     let mut warnings = Vec::new();
-    warnings.extend(removed(correlation, finding));
+    warnings.extend(removed(finding));
     warnings.extend(carried(correlation.pearson_p, &correlation.leave_one_out));
     let clusters = correlation.clusters.as_ref();
     warnings
@@ -33,23 +33,26 @@ pub(super) fn cautions(sample: &Sample, question: &Question, finding: &Finding) 
     warnings
 }
 
-/// The covariates that take a significant correlation away: all together, or else the first alone.
-fn removed(correlation: &Correlation, finding: &Finding) -> Option<Warning> {
-    let removes = finding.partials.iter().rev().find_map(|controlled| {
-        let partial = controlled.partial.as_ref().filter(|partial| partial.p > LEVEL)?;
-        let controls = controlled.controls.clone();
-        Some(Warning::CovariateRemoves { controls, r: partial.r, p: partial.p })
-    });
-    removes.filter(|_| correlation.pearson_p <= LEVEL)
+/// The covariates that take a significant correlation away: all together, or else the first alone. Of the same rows: what goes away with
+/// rows whose covariate is unknown was not the covariate's.
+fn removed(finding: &Finding) -> Option<Warning> {
+    let removes = |controlled: &Controlled| {
+        let (partial, alone) = (controlled.partial.as_ref()?, controlled.alone?);
+        (alone.p <= LEVEL && partial.p > LEVEL).then(|| Warning::CovariateRemoves {
+            controls: controlled.controls.clone(),
+            n: controlled.n,
+            r: partial.r,
+            p: partial.p,
+        })
+    };
+    let (all, each) = finding.partials.split_last()?;
+    [all].into_iter().chain(each).find_map(removes)
 }
 
 /// The row or cluster whose absence changes the verdict; of several the one that changes p most. Where the others have no correlation, the
 /// row is all of it.
 fn carried(p: f64, leave_out: &LeaveOut) -> Option<Warning> {
-    let without = |left: &Left| left.p.unwrap_or(1.0);
-    let changes = leave_out.each.iter().filter(|left| (p <= LEVEL) != (without(left) <= LEVEL));
-    let far = |left: &Left| (without(left) - p).abs();
-    let left = changes.max_by(|a, b| far(a).total_cmp(&far(b)))?;
+    let left = &leave_out.each[decisive(p, leave_out.each.iter().map(|left| left.p))?];
     let label = left.label.clone();
     Some(Warning::OneCarries { label, p, r_without: left.r, p_without: left.p })
 }

@@ -2,8 +2,8 @@
 
 use super::caution::cautions;
 use super::findings::{
-    Claimed, Clustered, Comparison, Controlled, Correlation, Finding, LeaveOut, Left, Method,
-    PartialFinding, Permutation, SampleFindings,
+    Alone, Claimed, Clustered, Comparison, Controlled, Correlation, Finding, LeaveOut, Left,
+    Method, PartialFinding, Permutation, SampleFindings,
 };
 use super::question::Question;
 use super::sample::Sample;
@@ -24,11 +24,8 @@ pub(super) struct Examined<'a> {
 impl<'a> Examined<'a> {
     /// A sample and what is asked of it.
     pub(super) fn new(question: &'a Question, sample: &'a Sample) -> Self {
-        let own = |(row, cluster): (usize, &Option<String>)| {
-            cluster.clone().unwrap_or_else(|| format!("({})", sample.labels[row]))
-        };
-        let labels = sample.clusters.as_ref().map(|clusters| clusters.iter().enumerate().map(own));
-        let clusters = labels.map(|labels| Clusters::labelled(&labels.collect::<Vec<_>>()));
+        let clusters = sample.clusters.as_ref();
+        let clusters = clusters.map(|labels| Clusters::partly_labelled(labels, &sample.labels));
         Self { question, sample, clusters }
     }
 
@@ -211,7 +208,13 @@ impl<'a> Examined<'a> {
             (0..set.len()).map(|column| fixed.iter().map(|row| row[column]).collect()).collect();
         let controls: Vec<String> =
             set.iter().map(|&covariate| self.question.covariates[covariate].clone()).collect();
-        let found = Pairs::new(&pairs).map_err(|why| why.to_string()).and_then(|pairs| {
+        let n = pairs.len();
+        let pairs = Pairs::new(&pairs).map_err(|why| why.to_string());
+        let alone = pairs.as_ref().ok().map(|pairs| {
+            let found = pearson(pairs, self.question.confidence);
+            Alone { r: found.r, p: found.p }
+        });
+        let found = pairs.and_then(|pairs| {
             partial(&pairs, &columns, self.question.confidence).map_err(|why| why.about(&controls))
         });
         let undefined = found.as_ref().err().cloned();
@@ -224,7 +227,7 @@ impl<'a> Examined<'a> {
             semi_p: found.semi_p,
             inflation: found.inflation,
         });
-        Controlled { controls, n: pairs.len(), undefined, partial }
+        Controlled { controls, n, alone, undefined, partial }
     }
 
     fn comparisons(&self) -> Vec<Comparison> {

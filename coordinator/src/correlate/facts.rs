@@ -74,11 +74,16 @@ impl Covariate {
         let (definition, source) = match self {
             Self::Latin => ("1 where the language is written in Latin script, else 0", SCRIPTS),
             Self::InBloom => ("1 where BLOOM was trained on the language, else 0", ROOTS),
-            Self::LogRoots => ("log10 of 1 + its UTF-8 bytes in ROOTS", ROOTS),
+            Self::LogRoots => {
+                ("log10 of its UTF-8 bytes in ROOTS, of one byte where there are none", ROOTS)
+            }
             Self::InXglm => {
                 ("1 where XGLM was trained on the language (not the 4.5B model), else 0", XGLM)
             }
-            Self::LogXglm => ("log10 of 1 + its tokens in XGLM's training text", XGLM),
+            Self::LogXglm => (
+                "log10 of its tokens in XGLM's training text, of one token where there are none",
+                XGLM,
+            ),
             Self::LogCc100 => ("log10 of its tokens in CC100-XL", CC100),
             Self::LogMc4 => ("log10 of its tokens in mC4, mT5's training text", MC4),
         };
@@ -117,17 +122,18 @@ fn fact(name: &str, definition: &str, source: &str) -> Fact {
 /// The language's number; `None` for a label that is no language of the bundled table.
 pub(crate) fn number(label: &str, covariate: Covariate) -> Option<f64> {
     let (language, bundled) = (canonical(label)?, Covariates::bundled());
-    let volume = |column| bundled.volume(&language, column);
+    let is_in = |column| bundled.volume(&language, column).map(|volume| volume > 0.0);
+    let log = |column| bundled.log_volume(&language, column);
     let truth = |holds: bool| f64::from(u8::from(holds));
-    Some(match covariate {
-        Covariate::Latin => truth(bundled.is_latin(&language)?),
-        Covariate::InBloom => truth(volume("roots_bytes")? > 0.0),
-        Covariate::LogRoots => (volume("roots_bytes")? + 1.0).log10(),
-        Covariate::InXglm => truth(volume("xglm30_tokens")? > 0.0),
-        Covariate::LogXglm => (volume("xglm30_tokens")? + 1.0).log10(),
-        Covariate::LogCc100 => (volume("cc100xl_million_tokens")? * 1e6).log10(),
-        Covariate::LogMc4 => (volume("mc4_billion_tokens")? * 1e9).log10(),
-    })
+    match covariate {
+        Covariate::Latin => bundled.is_latin(&language).map(truth),
+        Covariate::InBloom => is_in("roots_bytes").map(truth),
+        Covariate::LogRoots => log("roots_bytes"),
+        Covariate::InXglm => is_in("xglm30_tokens").map(truth),
+        Covariate::LogXglm => log("xglm30_tokens"),
+        Covariate::LogCc100 => log("cc100xl_million_tokens"),
+        Covariate::LogMc4 => log("mc4_billion_tokens"),
+    }
 }
 
 /// The language's group; `None` for a label that is no language of the bundled table.
@@ -141,10 +147,10 @@ pub(super) fn group(label: &str, grouping: Grouping) -> Option<String> {
     group.map(str::to_owned)
 }
 
-/// The code by which the table knows a language.
+/// The code by which the table knows a language, with the script that the label names, if it does.
 fn canonical(label: &str) -> Option<String> {
     let tag: LanguageTag = label.parse().ok()?;
-    Some(tag.without_script().to_string())
+    Some(tag.with_script().to_string())
 }
 
 #[cfg(test)]
@@ -160,6 +166,16 @@ mod tests {
         assert_eq!((number("en", Covariate::Latin), number("heb", Covariate::InXglm)), (1.0, 0.0));
         assert!((number("yor", Covariate::LogMc4) - 5e7_f64.log10()).abs() < 1e-12);
         assert_eq!(super::number("tlh", Covariate::Latin), None);
+        assert_eq!(super::number("tlh_Latn", Covariate::LogMc4), None);
+    }
+
+    /// Hindi is written in Devanagari, but not in a table of romanized Hindi.
+    #[test]
+    fn a_label_may_name_another_script() {
+        let scripts = ["hin", "hin_Latn"].map(|label| number(label, Covariate::Latin));
+        assert_eq!(scripts, [Some(0.0), Some(1.0)]);
+        assert_eq!(group("hin_Latn", Grouping::Script).as_deref(), Some("Latn"));
+        assert_eq!(number("hin_Latn", Covariate::LogMc4), number("hin", Covariate::LogMc4));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::warning::Warning;
 use crate::statistics::{Interval, Test};
 
 /// Version of the JSON.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What is wrong with a table that has a header alone.
 const EMPTY: &str = "it has no rows: add one for each language";
@@ -190,10 +190,10 @@ impl Method {
         match self {
             Self::Fisher => "independent rows, normal columns; too narrow for skewed ones",
             Self::PercentileExact | Self::PercentileSampled => {
-                "independent rows; too narrow for skewed columns"
+                "independent rows; too narrow in few, and for skewed columns"
             }
             Self::BcaExact | Self::BcaSampled => {
-                "the same, moved for bias and skewness; no better in few rows"
+                "the same, moved for bias and skewness; too narrow for skewed columns"
             }
             Self::ClusterPercentile => "related rows; too narrow with few clusters",
             Self::ClusterMeans => "related rows, normal means of independent clusters",
@@ -251,10 +251,21 @@ pub struct Controlled {
     pub controls: Vec<String>,
     /// Rows that have all of them.
     pub n: usize,
+    /// Pearson's r of these rows with nothing held fixed; `None` where they have none.
+    pub alone: Option<Alone>,
     /// Why there is no partial correlation; `None` where there is one.
     pub undefined: Option<String>,
     /// The partial correlation.
     pub partial: Option<PartialFinding>,
+}
+
+/// A correlation with nothing held fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Alone {
+    /// Pearson's r.
+    pub r: f64,
+    /// Its two-sided p.
+    pub p: f64,
 }
 
 /// A partial correlation.

@@ -1,5 +1,5 @@
-//! Correlate: the statistics alone, on any table of numbers. A file and a question → findings. Not a study's own analysis (`reduce`), which
-//! uses the same statistics, nor how findings are written (`report`).
+//! Correlate: the statistics alone, on any table of numbers, or on the one that a finished output makes. A file and a question → findings. Not a
+//! study's own analysis (`reduce`), which uses the same statistics, nor how findings are written (`report`).
 
 mod caution;
 mod columnar;
@@ -8,6 +8,7 @@ mod error;
 mod examine;
 mod facts;
 mod findings;
+mod measured;
 mod question;
 mod sample;
 mod table;
@@ -42,13 +43,20 @@ const LABEL: &str = "language";
 /// Rows from which on counting all orders takes so long that it is said beforehand.
 const SLOW: usize = 16;
 
-/// Reads a table and answers a question about it.
+/// Reads a table, or of a folder the table that its analysis makes, and answers a question about it.
 ///
 /// # Errors
 /// The file cannot be read, lacks a column that the question names, or holds a value that its column cannot have.
 pub fn correlate(path: &Path, mut question: Question) -> Result<Findings, CorrelateError> {
     question.check()?;
-    let table = Table::read(path, &question.columns().chain([LABEL]).collect::<Vec<_>>())?;
+    if path.is_dir() && question.by.is_empty() {
+        question.by = measured::BY.map(str::to_owned).to_vec();
+    }
+    let columns: Vec<&str> = question.columns().chain([LABEL]).collect();
+    let table = match path.is_dir() {
+        true => measured::read(path, &columns)?,
+        false => Table::read(path, &columns)?,
+    };
     question.label = question.label.or_else(|| table.has(LABEL).then(|| LABEL.to_owned()));
     let (samples, facts) = sample::samples(&table, &question)?;
     let slow = samples.iter().map(Sample::count).find(|rows| (SLOW..=ORDERS_MAX).contains(rows));

@@ -37,6 +37,20 @@ pub(super) enum Cells {
     Other(String),
 }
 
+impl Cells {
+    /// The cells at these rows, absent where there is no row.
+    pub(super) fn at(&self, rows: &[Option<usize>]) -> Self {
+        fn pick<T: Clone>(cells: &[Option<T>], rows: &[Option<usize>]) -> Vec<Option<T>> {
+            rows.iter().map(|row| row.and_then(|row| cells[row].clone())).collect()
+        }
+        match self {
+            Self::Numbers(cells) => Self::Numbers(pick(cells, rows)),
+            Self::Texts(cells) => Self::Texts(pick(cells, rows)),
+            Self::Other(found) => Self::Other(found.clone()),
+        }
+    }
+}
+
 /// Texts that stand for a number that is not there.
 const ABSENT: [&str; 6] = ["", "NA", "N/A", "NaN", "nan", "null"];
 

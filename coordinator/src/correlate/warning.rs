@@ -26,10 +26,12 @@ pub enum Warning {
         /// p without it.
         p_without: Option<f64>,
     },
-    /// A significant correlation is not significant with covariates held fixed.
+    /// A correlation that is significant in the rows whose covariates are known is not with these held fixed.
     CovariateRemoves {
         /// What is held fixed.
         controls: Vec<String>,
+        /// Rows of which that is known.
+        n: usize,
         /// Partial r.
         r: f64,
         /// Its p.

@@ -91,7 +91,8 @@ impl Owner {
     }
 
     fn grants(&mut self, waiting: &mut Waiting, state: RunState) -> Vec<Grant> {
-        if state != RunState::Running {
+        // A thousand idle workers wait through many turns: nobody asks for what cannot be had.
+        if state != RunState::Running || waiting.want == 0 || !self.scheduler.has_spare() {
             return Vec::new();
         }
         let now = self.now();

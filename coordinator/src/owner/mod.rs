@@ -22,8 +22,9 @@ use babelquant_proto::{Spec, UnitIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::events::Events;
 use crate::live::{Live, Loss};
-use crate::scheduler::{Geometry, Scheduler};
+use crate::scheduler::{Geometry, Opening, Traced};
 use crate::store::{Entry, RunFile, Store, StoreError};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
@@ -41,7 +42,7 @@ pub(crate) struct Owner {
     run: Run,
     /// The run's engine class, once a worker has registered.
     run_file: Option<RunFile>,
-    scheduler: Scheduler,
+    scheduler: Traced,
     store: Store,
     started: Instant,
     next_session: u64,
@@ -79,18 +80,20 @@ pub(crate) struct Handle {
 impl Owner {
     /// Opens the output and rebuilds what is done.
     pub(crate) async fn open(
-        run: Run,
+        mut run: Run,
         overview: watch::Sender<Arc<Overview>>,
     ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
         let run_file = run.output.check(&run.spec, &run.registration).await?;
         let (mut store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
         let (run_file, taken) = run.take_over(&mut store, run_file).await?;
-        let records = records.into_iter().chain(taken);
-        let geometry = Geometry::of(&run.spec);
+        let records = records.into_iter().chain(taken).collect();
         let Options { lease, returning, straggling, .. } = run.options;
         let returning = if store.is_first() { Duration::ZERO } else { returning };
-        let scheduler = Scheduler::restore(geometry, lease, returning, records, store.done())
-            .with_straggling(straggling);
+        let (geometry, epoch) = (Geometry::of(&run.spec), store.epoch());
+        let opening = Opening::new(epoch, &geometry, (lease, returning), records, store.done());
+        let events = run.events.take().map(Events::sink);
+        let scheduler = Traced::open(opening.with_straggling(straggling), events);
+        let scheduler = scheduler.expect("the study's own units and records are within it");
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
         let live = Arc::clone(&run.live);

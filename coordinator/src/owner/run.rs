@@ -5,6 +5,7 @@ use std::sync::Arc;
 use babelquant_proto::{EngineClass, Spec};
 
 use super::Options;
+use crate::events::Events;
 use crate::live::Live;
 use crate::scheduler::Record;
 use crate::store::{Earlier, Output, RunFile, Store, StoreError};
@@ -22,6 +23,8 @@ pub(crate) struct Run {
     pub(crate) live: Arc<Live>,
     /// The run whose results are taken over.
     pub(crate) earlier: Option<Earlier>,
+    /// Where the scheduler's steps are written down.
+    pub(crate) events: Option<Events>,
 }
 
 impl Run {

@@ -12,6 +12,22 @@ use super::{Call, Checked, Failing, Owner, Refusal};
 use crate::scheduler::{Input, Record, Report, Standing};
 use crate::store::{Entry, StoreError};
 
+/// Results in one commit: what the storage takes at once, and far below the 2 GiB that a column of the journal's format holds. One result
+/// is never longer.
+const COMMIT_BYTES_MAX: usize = 256 << 20;
+
+/// How many entries of the backlog make the next commit, and their bytes; the first one always.
+fn first_commit(backlog: &[Entry]) -> (usize, usize) {
+    let mut bytes = 0;
+    for (count, entry) in backlog.iter().enumerate() {
+        if count > 0 && bytes + entry.bytes() > COMMIT_BYTES_MAX {
+            return (count, bytes);
+        }
+        bytes += entry.bytes();
+    }
+    (backlog.len(), bytes)
+}
+
 impl Owner {
     /// Handles a group of calls.
     pub(super) async fn turn(&mut self, calls: &mut Vec<Call>) -> Result<(), StoreError> {
@@ -138,24 +154,26 @@ impl Owner {
         accepted
     }
 
-    /// Commits the backlog and writes the parts that are complete. Where the storage refuses, everything stays as it is and the
+    /// Commits the backlog and writes the parts that are complete. Where the storage refuses, what is not committed stays as it is and the
     /// run is degraded until a later turn succeeds.
     async fn store_all(&mut self) -> Result<(), StoreError> {
         let stored = async {
             let live = &self.run.live;
-            let bytes = self.backlog.iter().map(Entry::bytes).sum();
-            live.metrics.in_flight(bytes);
-            let before = self.started.elapsed();
-            self.store.commit(self.backlog.clone()).await?;
-            let now = self.started.elapsed();
-            if !self.backlog.is_empty() {
-                tracing::debug!(records = self.backlog.len(), "committed");
+            live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
+            while !self.backlog.is_empty() {
+                let (count, bytes) = first_commit(&self.backlog);
+                let before = self.started.elapsed();
+                self.store.commit(self.backlog[..count].to_vec()).await?;
+                let now = self.started.elapsed();
+                tracing::debug!(records = count, "committed");
                 live.metrics.committed(bytes, now.saturating_sub(before));
-                live.metrics.in_flight(0);
-            }
-            for entry in self.backlog.drain(..) {
-                show(live, &entry, self.losses.remove(&entry.unit()));
-                self.scheduler.step(now, Input::Durable(entry.record()));
+                let entries: Vec<Entry> = self.backlog.drain(..count).collect();
+                for entry in &entries {
+                    show(live, entry, self.losses.remove(&entry.unit()));
+                }
+                let records = entries.iter().map(Entry::record).collect();
+                self.scheduler.step(now, Input::Durable(records));
+                live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
             }
             self.store.compact().await
         };
@@ -199,5 +217,25 @@ impl Owner {
             self.answer_waiting();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use babelquant_proto::Digest;
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_never_outgrows_the_format() {
+        let entry = |(unit, mebibytes): (u64, usize)| {
+            let payload = Bytes::from(vec![0; mebibytes << 20]);
+            Entry::Result { unit: UnitIndex(unit), digest: Digest::of(b""), payload }
+        };
+        let backlog: Vec<Entry> = [(0, 300), (1, 200), (2, 56), (3, 1)].map(entry).into();
+        assert_eq!(first_commit(&backlog), (1, 300 << 20));
+        assert_eq!(first_commit(&backlog[1..]), (2, 256 << 20));
+        assert_eq!(first_commit(&backlog[3..]), (1, 1 << 20));
     }
 }

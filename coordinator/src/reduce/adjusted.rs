@@ -34,6 +34,8 @@ enum Adjustment {
 #[derive(Debug)]
 struct Adjusted {
     n: usize,
+    /// r and p of the same languages with nothing taken into account.
+    alone: Option<(f64, f64)>,
     found: Result<(f64, f64, Option<Interval>), String>,
 }
 
@@ -50,6 +52,7 @@ impl Adjustment {
             Some(pairs) => self.adjusted(&tested.languages, pairs, analysis),
             None => Adjusted {
                 n: tested.languages.len(),
+                alone: None,
                 found: Err(correlation.reason.clone().unwrap_or_default()),
             },
         };
@@ -63,6 +66,8 @@ impl Adjustment {
             config: correlation.config.clone(),
             adjustment: ADJUSTMENTS[self as usize].to_owned(),
             n: adjusted.n as u64,
+            plain_r: adjusted.alone.map(|(r, _)| r),
+            plain_p: adjusted.alone.map(|(_, p)| p),
             pearson_r: found.map(|(r, ..)| *r),
             pearson_p: found.map(|(_, p, _)| *p),
             pearson_low: interval.map(|interval| interval.low),
@@ -96,13 +101,20 @@ impl Adjustment {
         let columns: Vec<Vec<f64>> = (0..covariates.len()).map(column).collect();
         let names: Vec<String> = covariates.iter().map(|(name, _)| (*name).to_owned()).collect();
         let pairs = Pairs::new(&kept.iter().map(|(point, _)| *point).collect::<Vec<_>>());
+        let alone = pairs.as_ref().ok().map(|pairs| plain(pairs, analysis));
         let found = pairs.map_err(|why| why.to_string()).and_then(|pairs| {
             let found = partial(&pairs, &columns, analysis.confidence);
             let found = found.map_err(|why| why.about(&names))?;
             Ok((found.r, found.p, found.interval))
         });
-        Adjusted { n, found }
+        Adjusted { n, alone, found }
     }
+}
+
+/// r and its p with nothing taken into account.
+fn plain(pairs: &Pairs, analysis: &Analysis) -> (f64, f64) {
+    let found = pearson(pairs, analysis.confidence);
+    (found.r, found.p)
 }
 
 /// What is known of a language.
@@ -121,24 +133,20 @@ fn latin(language: &str, analysis: &Analysis) -> Option<f64> {
     analysis.covariates.is_latin(language).map(|latin| f64::from(u8::from(latin)))
 }
 
-/// r of the means over families; languages of no known family are left out.
+/// r of the means over families; a language of no known family is one by itself.
 fn over_families(languages: &[&str], pairs: &Pairs, analysis: &Analysis) -> Adjusted {
     let family = |language: &&str| analysis.covariates.family(language).map(str::to_owned);
-    let known: Vec<Option<String>> = languages.iter().map(family).collect();
-    let unknown: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_none()).collect();
-    let clusters = Clusters::labelled(&known.into_iter().flatten().collect::<Vec<_>>());
-    let kept = match unknown.is_empty() {
-        true => Ok(pairs.clone()),
-        false => pairs.without(&unknown),
-    };
-    let means = kept.and_then(|pairs| clusters.means(&pairs));
-    let found = means.map(|means| pearson(&means, analysis.confidence));
+    let families: Vec<Option<String>> = languages.iter().map(family).collect();
+    let names: Vec<String> = languages.iter().map(|&language| language.to_owned()).collect();
+    let clusters = Clusters::partly_labelled(&families, &names);
+    let found = clusters.means(pairs).map(|means| pearson(&means, analysis.confidence));
     let reason = |why| match why {
         Undefined::TooFew(n) => format!("{n} families: a correlation needs 3"),
         other => other.to_string(),
     };
     Adjusted {
         n: clusters.count(),
+        alone: Some(plain(pairs, analysis)),
         found: found.map(|found| (found.r, found.p, found.interval)).map_err(reason),
     }
 }

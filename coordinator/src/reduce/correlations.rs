@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
 
 use super::grouped::grouped;
@@ -70,6 +71,7 @@ impl<'a> Question<'_, 'a> {
         let spearman = defined.map(spearman);
         let kendall = defined.map(kendall);
         let cell = self.cells[0];
+        let needed = pearson.filter(|_| cell.scope == Layers::All.to_string());
         CorrelationRow {
             model: cell.model.clone(),
             predictor: self.predictor.to_string(),
@@ -87,6 +89,7 @@ impl<'a> Question<'_, 'a> {
             kendall_tau: kendall.map(|kendall| kendall.tau),
             kendall_p: kendall.map(|kendall| kendall.p),
             detectable_r: detectable.at(n),
+            languages_needed: needed.and_then(|found| AIM.pairs_needed(found.r)).map(f64::ceil),
             reason: self.reason(pairs, n),
             ..CorrelationRow::default()
         }

@@ -23,7 +23,9 @@ pub(super) fn rows(
 ) -> Vec<DisparityRow> {
     let mut rows = Vec::new();
     for (key, damages) in damages(languages, analysis) {
-        let question = Question { key, damages: &damages, analysis };
+        let measured = languages.keys().filter(|(model, _)| model == key.0).count();
+        let absent = measured - damages.len();
+        let question = Question { key, damages: &damages, absent, analysis };
         rows.extend(question.contrasts().iter().map(|contrast| question.row(contrast)));
     }
     rows
@@ -90,6 +92,8 @@ impl<'a> Damage<'a> {
 struct Question<'a> {
     key: Key<'a>,
     damages: &'a [Damage<'a>],
+    /// Languages without a row of it.
+    absent: usize,
     analysis: &'a Analysis,
 }
 
@@ -140,7 +144,7 @@ impl Question<'_> {
             resource: contrast.resource(self.analysis),
             first,
             second,
-            left_out: contrast.left_out as u64,
+            left_out: (contrast.left_out + self.absent) as u64,
             delta_nll_difference: per_token.value,
             delta_nll_difference_low: per_token.low(),
             delta_nll_difference_high: per_token.high(),

@@ -10,7 +10,7 @@ use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, unsupported_cause};
 use babelquant_proto::{Drift, Layers};
 
-use super::groups::Groups;
+use super::groups::{self, Groups};
 use super::held::{Held, HeldLayers};
 use super::layers::Weights;
 use super::names::{ByLanguage, Names};
@@ -187,7 +187,9 @@ impl Documents {
             let layers = |scope| held.of((model, scope), &names, weights);
             (names.pair(model, language), pushed.finish(&names, layers))
         };
-        languages.into_iter().map(named).collect()
+        let mut scores: ByLanguage<LanguageScores> = languages.into_iter().map(named).collect();
+        groups::pool(scores.values_mut().map(|scores| &mut scores.groups));
+        scores
     }
 }
 

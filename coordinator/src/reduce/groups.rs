@@ -1,6 +1,7 @@
-//! The groups of a language's documents: what is resampled together. Not the resampling (`statistics`).
+//! The groups of a language's documents: what is resampled together, and which languages share some. Not the resampling (`statistics`).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::statistics::{Resampling, Signs};
 use crate::study::Analysis;
@@ -10,6 +11,44 @@ use crate::study::Analysis;
 pub(super) struct Groups {
     labels: Vec<String>,
     of_document: BTreeMap<u32, usize>,
+    /// The labels, in order, that these are resampled among: their own, or those of all languages that share any with each other.
+    pool: Arc<[String]>,
+}
+
+/// Lets languages that share groups be resampled together, whatever one of them lacks.
+pub(super) fn pool<'a>(groups: impl Iterator<Item = &'a mut Groups>) {
+    let mut groups: Vec<&mut Groups> = groups.collect();
+    // Languages that share a label, directly or by way of others, have the same root.
+    let mut parents: Vec<usize> = (0..groups.len()).collect();
+    let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+    for (language, own) in groups.iter().enumerate() {
+        for label in &own.labels {
+            let known = *first.entry(label).or_insert(language);
+            let (a, b) = (root(&mut parents, known), root(&mut parents, language));
+            parents[a.max(b)] = a.min(b);
+        }
+    }
+    let roots: Vec<usize> = (0..groups.len()).map(|at| root(&mut parents, at)).collect();
+    let mut pools: BTreeMap<usize, BTreeSet<&String>> = BTreeMap::new();
+    for (root, own) in roots.iter().zip(&groups) {
+        pools.entry(*root).or_default().extend(&own.labels);
+    }
+    let pools: BTreeMap<usize, Arc<[String]>> = pools
+        .into_iter()
+        .map(|(root, labels)| (root, labels.into_iter().cloned().collect()))
+        .collect();
+    for (root, own) in roots.iter().zip(&mut groups) {
+        own.pool = Arc::clone(&pools[root]);
+    }
+}
+
+/// The root of a language; the way there is shortened.
+fn root(parents: &mut [usize], mut at: usize) -> usize {
+    while parents[at] != at {
+        parents[at] = parents[parents[at]];
+        at = parents[at];
+    }
+    at
 }
 
 impl Groups {
@@ -18,7 +57,8 @@ impl Groups {
         let labels: BTreeSet<&str> = documents.clone().map(|(_, label)| label).collect();
         let index: BTreeMap<&str, usize> = labels.iter().copied().zip(0..).collect();
         let of_document = documents.map(|(document, label)| (document, index[label])).collect();
-        Self { labels: labels.into_iter().map(str::to_owned).collect(), of_document }
+        let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
+        Self { pool: labels.as_slice().into(), labels, of_document }
     }
 
     /// How many groups.
@@ -40,7 +80,9 @@ impl Groups {
 
     /// The resampling of these groups.
     pub(super) fn resampling(&self, analysis: &Analysis) -> Resampling {
-        Resampling::new(analysis.seed, &self.labels, analysis.bootstrap_draws)
+        let place = |label| self.pool.binary_search(label).expect("the pool has every label");
+        let places = self.labels.iter().map(place);
+        Resampling::among(analysis.seed, &self.pool, places, analysis.bootstrap_draws)
     }
 
     /// Random signs of these groups.
@@ -67,5 +109,18 @@ mod tests {
         let groups = Groups::new([(3, "b"), (0, "a"), (7, "b")].into_iter());
         assert_eq!((groups.count(), groups.of(7), groups.of(9)), (2, Some(1), None));
         assert_eq!(groups.column([(0, 1.0), (1, 10.0), (1, 100.0)].into_iter()), [1.0, 110.0]);
+    }
+
+    /// Of the first and the last language, which share nothing, both share something with the second; the third stands alone.
+    #[test]
+    fn languages_that_share_groups_have_one_pool() {
+        let of = |labels: &[&'static str]| Groups::new((0..).zip(labels.to_vec()));
+        let mut groups = [of(&["1", "2"]), of(&["2", "3"]), of(&["x"]), of(&["3", "4"])];
+        pool(groups.iter_mut());
+        let pools = groups.each_ref().map(|groups| groups.pool.join(" "));
+        assert_eq!(pools, ["1 2 3 4", "1 2 3 4", "x", "1 2 3 4"]);
+        let analysis = Analysis { bootstrap_draws: 40, ..Analysis::default() };
+        let totals = groups[3].resampling(&analysis).totals(&[vec![1.0, 1.0]]);
+        assert_eq!(totals, [vec![2.0; 40]]);
     }
 }

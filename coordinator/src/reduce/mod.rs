@@ -68,7 +68,7 @@ pub use tables::{
     ADJUSTMENTS, AdditivityRow, AdjustedRow, BY_RESOURCE, ConfigRow, CorrelationRow, DepthRow,
     DisparityRow, DivergenceRow, EVERY_SET, EXTREMES, FloorRow, HypothesisRow, INTERCEPT,
     LanguageRow, LayerRow, LeaningRow, LimitRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow,
-    ReplicationRow, SensitivityRow, ShareRow, TrendRow,
+    ReplicationRow, SensitivityRow, ShareRow, TrendRow, WORST_ONE_IN,
 };
 
 use crate::study::{Analysis, Families};

@@ -2,11 +2,9 @@
 //! number of cells (`families`).
 
 use super::documents::{Cell, Score};
+use super::tables::WORST_ONE_IN;
 use crate::statistics::{Sampled, largest_share};
 use crate::study::Analysis;
-
-/// The worst documents are one in so many.
-const WORST_ONE_IN: usize = 100;
 
 /// Conclusions about a cell; each is absent where its ΔNLL or standard error is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -58,10 +58,10 @@ pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
 const HEADING: &str = "Degradation: relative increase of perplexity, exp(ΔNLL) − 1, in %; every layer quantized (scope all)";
 
 /// The mark of a number that was shown to be small.
-const NEAR_LOSSLESS: &str = "=";
+pub(super) const NEAR_LOSSLESS: &str = "=";
 
 /// What that mark says.
-fn near_lossless(analysis: &Analysis) -> String {
+pub(super) fn near_lossless(analysis: &Analysis) -> String {
     format!(
         "= marks near-lossless: perplexity was shown to change by less than {} % either way (analysis.margin; two one-sided t tests at {}, \
          each language by itself).",

@@ -76,7 +76,7 @@ fn groups(rows: &[&DisparityRow]) -> Option<Block> {
         let by = row.resource.as_ref().map_or(String::new(), |column| format!(" by {column}"));
         let rest = match row.left_out {
             0 => String::new(),
-            unknown => format!("; of {unknown} unknown"),
+            absent => format!("; {absent} in neither"),
         };
         let [first, second] = [&row.first, &row.second].map(|codes| codes.replace(',', " "));
         let text = format!("{}{by}: {first} - {second}{rest}", row.contrast);

@@ -4,6 +4,7 @@
 //! correlations are shown.
 
 mod additivity;
+mod adjustment;
 mod block;
 mod clipping;
 mod columns;
@@ -26,14 +27,17 @@ mod number;
 mod over_languages;
 mod protection;
 mod provenance;
+mod question;
 mod recipe;
 mod regressions;
 mod replication;
 mod sensitivity;
 mod shares;
+mod shown;
 mod terminal;
 mod trends;
 mod unsupported;
+mod warning;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +53,8 @@ pub(crate) use recipe::{recipe, recipe_losses};
 
 use block::Block;
 use number::fixed;
+use shown::Shown;
+use warning::Warning;
 
 use crate::correlate::Findings;
 use crate::reduce::{
@@ -59,13 +65,15 @@ use crate::reduce::{
 use crate::study::Analysis;
 
 /// The report for a terminal of 120 columns; long tables are cut into parts and only the main correlations are shown.
-pub fn terminal(summary: &Summary) -> String {
-    terminal::write(&blocks(summary, Medium::Terminal))
+pub fn terminal(summary: &Summary, provenance: Option<&Provenance>) -> String {
+    terminal::write(&blocks(summary, provenance, Medium::Terminal))
 }
 
 /// The whole report as Markdown.
-pub fn markdown(summary: &Summary) -> String {
-    markdown::write(&blocks(summary, Medium::Markdown))
+pub fn markdown(summary: &Summary, provenance: &Provenance) -> String {
+    let origin = Block::Text(provenance.in_words());
+    let blocks = blocks(summary, Some(provenance), Medium::Markdown);
+    markdown::write(&[origin].into_iter().chain(blocks).collect::<Vec<_>>())
 }
 
 /// The report as one page with charts, readable without a network.
@@ -79,20 +87,26 @@ pub fn clipping(rows: &[ClippingRow]) -> String {
 }
 
 /// The Summary as JSON: the caller's provenance (digests, engine class: no time, host or path) beside the analysis and every table, each an
-/// array of rows under the table's name; `sources` says of each table where its numbers come from.
+/// array of rows under the table's name; `sources` says of each table where its numbers come from, `version` rises when a member or a column
+/// goes or means something else.
 ///
 /// # Errors
 /// The provenance does not serialize.
 pub fn json(summary: &Summary, provenance: &impl Serialize) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Document<'a, P> {
+        version: u32,
         provenance: &'a P,
         sources: BTreeMap<&'static str, &'static [Source]>,
         #[serde(flatten)]
         summary: &'a Summary,
     }
-    serde_json::to_string_pretty(&Document { provenance, sources: sources_by_table(), summary })
+    let (version, sources) = (SUMMARY_VERSION, sources_by_table());
+    serde_json::to_string_pretty(&Document { version, provenance, sources, summary })
 }
+
+/// Version of `summary.json`.
+const SUMMARY_VERSION: u32 = 1;
 
 /// What a table says about a question, for a terminal.
 pub fn findings(findings: &Findings) -> String {
@@ -164,11 +178,12 @@ impl<'a> View<'a> {
     }
 }
 
-fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
+fn blocks(summary: &Summary, provenance: Option<&Provenance>, medium: Medium) -> Vec<Block> {
     let mut blocks = hypotheses::blocks(summary);
     for model in models(summary) {
         let view = View { summary, model, medium };
         blocks.push(Block::Title(format!("Model {model}")));
+        blocks.extend(cautions(view, provenance));
         blocks.extend(sourced::<LayerRow>(view, weights::blocks(view)));
         blocks.extend(sourced::<LanguageRow>(view, languages::blocks(view)));
         blocks.extend(sourced::<FloorRow>(view, floor::blocks(view)));
@@ -191,6 +206,17 @@ fn blocks(summary: &Summary, medium: Medium) -> Vec<Block> {
         blocks.push(Block::Text("No rows: nothing has been measured yet.".to_owned()));
     }
     blocks
+}
+
+/// What a reader should know before believing a number.
+fn cautions(view: View<'_>, provenance: Option<&Provenance>) -> Vec<Block> {
+    let quarantined = provenance.map_or(&[][..], |provenance| &provenance.quarantined);
+    let warnings = warning::warnings(&Shown::of(view), quarantined);
+    let text =
+        |warning: &Warning| Block::Text(format!("⚠ {} {}", warning.what(), warning.advice()));
+    // Configs that do not fit have a section of their own.
+    let listed = |warning: &&Warning| !matches!(warning, Warning::Unsupported { .. });
+    warnings.iter().filter(listed).map(text).collect()
 }
 
 /// A section of the whole report with the sources of its numbers at its end.

@@ -18,3 +18,15 @@ pub struct Provenance {
     /// The units that were given up, in words.
     pub quarantined: Vec<String>,
 }
+
+impl Provenance {
+    /// `Study toy · spec 1f3a… · engine cpu-x86_64-v3-candle0.11.1`
+    pub(super) fn in_words(&self) -> String {
+        let Self { study, spec_digest, engine_class, reused, .. } = self;
+        let reused = reused.map(|spec| format!(" · with results of spec {spec}"));
+        format!(
+            "Study {study} · spec {spec_digest} · engine {engine_class}{}",
+            reused.unwrap_or_default()
+        )
+    }
+}

@@ -71,6 +71,7 @@ fn lines(group: &[&RegressionRow]) -> Vec<String> {
         format!("    ΔNLL {found}"),
     ];
     let unsure = beyond(|row| row.coefficient.is_some() && row.t.is_none());
+    lines.extend(first.absent.iter().map(|absent| format!("    without: {absent}")));
     if !unsure.is_empty() {
         lines.push(format!("    without a standard error: {}", unsure.join(", ")));
     }

@@ -1,8 +1,9 @@
 //! Reports of a made-up study: shape, width, marks, and what is said where something is missing.
 
+use babelquant_proto::Digest;
 use babelquant_proto::rows::ActivationRow;
 
-use super::{TERMINAL_WIDTH, json, markdown, terminal};
+use super::{Provenance, TERMINAL_WIDTH, json, markdown, terminal};
 use crate::reduce::Reducer;
 use crate::reduce::example::{LANGUAGES, Rows, document_row, summary, tested};
 use crate::study::hypothesis::Correction;
@@ -12,9 +13,20 @@ fn few_draws() -> Analysis {
     Analysis { bootstrap_draws: 50, ..Analysis::default() }
 }
 
+/// The run behind the example.
+pub(super) fn provenance() -> Provenance {
+    Provenance {
+        study: "toy study".to_owned(),
+        spec_digest: Digest::of(b"spec"),
+        engine_class: "cpu-x86_64-v3-candle0.11.1".parse().unwrap(),
+        reused: None,
+        quarantined: Vec::new(),
+    }
+}
+
 #[test]
 fn fourteen_languages_fit_a_terminal() {
-    let text = terminal(&summary());
+    let text = terminal(&summary(), None);
     for line in text.lines() {
         assert!(line.chars().count() <= TERMINAL_WIDTH, "{}: {line}", line.chars().count());
     }
@@ -35,7 +47,7 @@ fn claimed() -> Families {
 #[test]
 fn hypotheses_come_before_what_was_looked_at_afterwards() {
     let summary = Rows::new(&LANGUAGES).judge(few_draws(), claimed());
-    for text in [terminal(&summary), markdown(&summary).replace('\\', "")] {
+    for text in [terminal(&summary, None), markdown(&summary, &provenance()).replace('\\', "")] {
         let parts = [
             "Hypotheses",
             "a-first: pearson(weighted_kurtosis_block_out, delta_nll) < 0",
@@ -54,12 +66,12 @@ fn hypotheses_come_before_what_was_looked_at_afterwards() {
         }
     }
     let fits = |line: &str| line.chars().count() <= TERMINAL_WIDTH;
-    assert!(terminal(&summary).lines().all(fits));
+    assert!(terminal(&summary, None).lines().all(fits));
 }
 
 #[test]
 fn both_media_have_every_section() {
-    for text in [terminal(&summary()), markdown(&summary())] {
+    for text in [terminal(&summary(), None), markdown(&summary(), &provenance())] {
         for part in [
             "Model toy",
             "Weights: the MLP of each layer",
@@ -96,10 +108,13 @@ fn both_media_have_every_section() {
 #[test]
 fn the_terminal_says_what_it_leaves_out_and_markdown_has_it() {
     let (summary, scope) = (summary(), "@ only(10)");
-    let text = terminal(&summary).replace('\n', " ");
+    let text = terminal(&summary, None).replace('\n', " ");
     assert!(text.contains("left out: 430 more, all of them in report.md"), "{text}");
     assert!(!text.contains(scope));
-    let rows = markdown(&summary).lines().filter(|line| line.contains("top1\\_agreement")).count();
+    let rows = markdown(&summary, &provenance())
+        .lines()
+        .filter(|line| line.contains("top1\\_agreement"))
+        .count();
     // Of every scope, and adjusted at scope all.
     assert_eq!(rows, 9 * 10 + 2 * 10);
 }
@@ -108,7 +123,7 @@ fn the_terminal_says_what_it_leaves_out_and_markdown_has_it() {
 fn without_scope_all_the_strongest_correlations_are_shown() {
     let mut rows = Rows::new(&["eng", "hin", "zho", "deu"]);
     rows.documents.retain(|row| row.scope != "all");
-    let text = terminal(&rows.reduce(few_draws()));
+    let text = terminal(&rows.reduce(few_draws()), None);
     assert!(text.contains("no config of this study quantizes every layer"));
     assert!(text.contains("Shown: the 10 largest |r| of outcome delta_nll"));
     assert_eq!(text.matches("pearson(").count(), 10);
@@ -116,7 +131,7 @@ fn without_scope_all_the_strongest_correlations_are_shown() {
 
 #[test]
 fn undefined_correlations_say_why() {
-    let text = terminal(&Rows::new(&["eng", "hin"]).reduce(few_draws()));
+    let text = terminal(&Rows::new(&["eng", "hin"]).reduce(few_draws()), None);
     assert!(text.contains("undefined, n = 2"), "{text}");
     assert!(text.contains("    because: 2 languages: a correlation needs 3"), "{text}");
 }
@@ -126,16 +141,16 @@ fn a_wrong_identity_is_shouted() {
     let mut rows = Rows::new(&["eng"]);
     let identity = rows.documents.iter_mut().find(|row| row.config == "none").unwrap();
     identity.base_nll_sum += 1e-9;
-    let text = terminal(&rows.reduce(few_draws()));
+    let text = terminal(&rows.reduce(few_draws()), None);
     assert!(text.contains("WARNING: the config none differs from the baseline in 1 of 1 cells."));
 }
 
 #[test]
 fn weights_alone_and_nothing_at_all() {
     let mut reducer = Reducer::new(few_draws());
-    assert!(terminal(&Reducer::new(few_draws()).finish()).starts_with("No rows"));
+    assert!(terminal(&Reducer::new(few_draws()).finish(), None).starts_with("No rows"));
     reducer.push_weights(&Rows::new(&[]).weights);
-    let text = terminal(&reducer.finish());
+    let text = terminal(&reducer.finish(), None);
     assert!(text.contains("Mean kurtosis") && !text.contains("Languages"));
 }
 
@@ -163,7 +178,7 @@ fn numbers_below_the_floor_are_marked_and_the_floor_is_shown() {
     };
     rows.documents.extend((0..12).map(floor));
     let summary = rows.reduce(few_draws());
-    for text in [terminal(&summary), markdown(&summary).replace('\\', "")] {
+    for text in [terminal(&summary, None), markdown(&summary, &provenance()).replace('\\', "")] {
         let words = text.replace('\n', " ");
         assert!(text.contains("Numerical floor"), "{text}");
         assert!(words.contains("~ marks a number whose |ΔNLL| is below"), "{text}");
@@ -177,24 +192,24 @@ fn numbers_below_the_floor_are_marked_and_the_floor_is_shown() {
         assert_eq!(matrix.split("Sensitivity").next().unwrap().matches('~').count(), 3, "{matrix}");
         assert!(!text.contains("f32 has ΔNLL") && !text.contains("Sensitivity to f32"));
     }
-    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws())).contains("Numerical floor"));
+    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws()), None).contains("Numerical floor"));
 }
 
 #[test]
 fn configs_that_do_not_fit_are_listed_once_with_the_reason() {
     let summary = Rows::new(&["eng", "hin"]).with_unsupported().reduce(few_draws());
-    for text in [terminal(&summary), markdown(&summary).replace('\\', "")] {
+    for text in [terminal(&summary, None), markdown(&summary, &provenance()).replace('\\', "")] {
         assert_eq!(text.matches("candle-q4k").count(), 1, "{text}");
         assert!(text.contains("Unsupported configs: 1"), "{text}");
         assert!(text.contains("candle-q4k: mlp.up: blocks of 256 do not divide"), "{text}");
         assert!(text.contains("ΔNLL = 0 exactly in all 2 cells"));
     }
-    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws())).contains("Unsupported"));
+    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws()), None).contains("Unsupported"));
 }
 
 #[test]
 fn configs_are_ranked_by_size_with_their_fronts() {
-    let text = terminal(&Rows::new(&["eng", "hin"]).reduce(few_draws()));
+    let text = terminal(&Rows::new(&["eng", "hin"]).reduce(few_draws()), None);
     let section = text.split("Configs: bits").nth(1).unwrap();
     let lines: Vec<&str> = section.lines().filter(|line| line.starts_with("int")).take(2).collect();
     assert!(lines[0].starts_with("int3-tensor") && lines[1].starts_with("int4-channel"));
@@ -224,11 +239,11 @@ fn the_terminal_leaves_out_configs_that_are_on_no_front_where_there_are_many() {
     }
     let summary = rows.reduce(few_draws());
     let beaten = named(8);
-    let text = terminal(&summary).replace('\n', " ");
+    let text = terminal(&summary, None).replace('\n', " ");
     assert_eq!(text.matches(&beaten).count(), 1, "it is ranked, and in no other section");
     assert!(text.contains("leave out 9, which report.md"), "{text}");
-    assert!(markdown(&summary).matches(&beaten).count() > 4);
-    for line in terminal(&summary).lines() {
+    assert!(markdown(&summary, &provenance()).matches(&beaten).count() > 4);
+    for line in terminal(&summary, None).lines() {
         assert!(line.chars().count() <= TERMINAL_WIDTH, "{}: {line}", line.chars().count());
     }
 }
@@ -255,7 +270,7 @@ fn several_models_are_compared_and_one_is_not() {
         row
     }));
     let summary = rows.reduce(few_draws());
-    let text = terminal(&summary);
+    let text = terminal(&summary, None);
     let across = text.split("Across models").nth(1).unwrap();
     for part in ["other", "toy", "all", "(5)", "Left out: 430 more"] {
         assert!(across.replace('\n', " ").contains(part), "{part}: {across}");
@@ -264,7 +279,7 @@ fn several_models_are_compared_and_one_is_not() {
     for line in text.lines() {
         assert!(line.chars().count() <= TERMINAL_WIDTH, "{}: {line}", line.chars().count());
     }
-    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws())).contains("Across models"));
+    assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws()), None).contains("Across models"));
 }
 
 #[test]
@@ -272,7 +287,7 @@ fn an_encoder_stands_above_its_decoder() {
     let mut rows = Rows::new(&["eng"]);
     let encoder = |row: &ActivationRow| ActivationRow { stack: "enc".to_owned(), ..row.clone() };
     rows.activations.extend(rows.activations.clone().iter().map(encoder));
-    let text = terminal(&rows.reduce(few_draws()));
+    let text = terminal(&rows.reduce(few_draws()), None);
     let shares = text.split("Activation at block_out").nth(1).unwrap();
     let labels: Vec<&str> =
         shares.lines().skip(5).take(6).map(|line| line.split(' ').next().unwrap()).collect();

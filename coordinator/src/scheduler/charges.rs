@@ -52,6 +52,10 @@ impl Charges {
         self.suspects.retain(|&unit| !is_closed(unit));
     }
 
+    pub(super) fn has_suspects(&self) -> bool {
+        !self.suspects.is_empty()
+    }
+
     pub(super) fn is_suspect(&self, unit: u64) -> bool {
         self.suspects.contains(&unit)
     }

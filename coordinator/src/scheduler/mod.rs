@@ -13,8 +13,10 @@ mod pool;
 mod record;
 mod report;
 mod sessions;
+mod spelled;
 mod step;
 mod stragglers;
+mod trace;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +34,7 @@ pub use record::{Fault, Record};
 use sessions::Sessions;
 pub use step::{Effects, Input, Report, Standing};
 use stragglers::Stragglers;
+pub use trace::{Opening, Replay, ReplayError, Replayed, Sink, Traced, stopped};
 pub use view::{Lent, Presence};
 
 /// Most units of one reply; a worker that wants more asks again.
@@ -115,8 +118,8 @@ impl Scheduler {
                 Effects { grants: self.ask(now, session, want), ..Effects::default() }
             }
             Input::Tick => self.tick(now),
-            Input::Durable(record) => {
-                self.durable(now, record);
+            Input::Durable(records) => {
+                records.into_iter().for_each(|record| self.durable(now, record));
                 Effects::default()
             }
             Input::Drain(workers) => {
@@ -160,6 +163,11 @@ impl Scheduler {
     /// Units lent to workers.
     pub fn granted(&self) -> u64 {
         self.sessions.granted()
+    }
+
+    /// True where a worker that asks may get something.
+    pub fn has_spare(&self) -> bool {
+        self.pool.has_free() || !self.late.is_empty() || self.charges.has_suspects()
     }
 
     /// The live sessions.

@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use babelquant_proto::{FailureKind, UnitIndex};
+use serde::{Deserialize, Serialize};
 
 /// A fact about a unit that a restart must find again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Record {
     /// The unit has a result.
     Done {
@@ -43,7 +45,8 @@ impl Record {
 }
 
 /// How a unit broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Fault {
     /// The worker said so.
     Reported(FailureKind),
@@ -73,6 +76,20 @@ impl fmt::Display for Fault {
     }
 }
 
+impl From<Fault> for String {
+    fn from(fault: Fault) -> Self {
+        fault.to_string()
+    }
+}
+
+impl TryFrom<String> for Fault {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 impl FromStr for Fault {
     type Err = String;
 
@@ -90,6 +107,9 @@ mod tests {
     fn faults_round_trip() {
         for fault in Fault::ALL {
             assert_eq!(fault.to_string().parse(), Ok(fault));
+            let json = serde_json::to_value(fault).unwrap();
+            assert_eq!(json, fault.to_string());
+            assert_eq!(serde_json::from_value::<Fault>(json).unwrap(), fault);
         }
         assert!("x".parse::<Fault>().is_err());
     }

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-/// Buckets of a quarter of an octave from one millisecond on; the last one is open.
+/// Buckets, four to an octave from one millisecond on; the last one is open. Read off the bits of a whole number, so that no machine's
+/// logarithm moves a limit.
 const BUCKETS: usize = 128;
-const PER_OCTAVE: f64 = 4.0;
+const PER_OCTAVE: u32 = 4;
 
 /// How long units were held before their results came.
 #[derive(Debug, Clone)]
@@ -22,26 +23,32 @@ impl Stragglers {
 
     /// A result came after so long.
     pub(super) fn push(&mut self, held: Duration) {
-        let milliseconds = held.as_secs_f64() * 1000.0;
-        let bucket = (PER_OCTAVE * (milliseconds + 1.0).log2()) as usize;
+        let milliseconds = held.as_millis() + 1;
+        let octave = milliseconds.ilog2();
+        let part = ((milliseconds * u128::from(PER_OCTAVE)) >> octave) as u32 - PER_OCTAVE;
+        let bucket = (PER_OCTAVE * octave + part) as usize;
         self.counts[bucket.min(BUCKETS - 1)] += 1;
     }
 
     /// For how long a unit may be held: the least, or twice what 95 of 100 took.
     pub(super) fn limit(&self) -> Duration {
-        self.least.max(Duration::from_secs_f64(2.0 * self.usual_seconds()))
+        self.least.max(2 * self.usual())
     }
 
     /// The end of the bucket in which the 95th percentile lies.
-    fn usual_seconds(&self) -> f64 {
+    fn usual(&self) -> Duration {
         let all: u64 = self.counts.iter().sum();
         let mut seen = 0;
         let usual = self.counts.iter().position(|count| {
             seen += count;
             seen * 100 >= all * 95
         });
-        let end = usual.map_or(0.0, |bucket| (bucket + 1) as f64);
-        if all == 0 { 0.0 } else { ((end / PER_OCTAVE).exp2() - 1.0) / 1000.0 }
+        let end = |bucket: usize| {
+            let (octave, part) = (bucket as u32 / PER_OCTAVE, bucket as u32 % PER_OCTAVE);
+            (u64::from(PER_OCTAVE + part + 1) << octave) / u64::from(PER_OCTAVE) - 1
+        };
+        let usual = usual.filter(|_| all > 0).map_or(0, end);
+        Duration::from_millis(usual)
     }
 }
 
@@ -50,15 +57,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_time_is_the_95th_percentile_to_a_quarter_octave() {
+    fn the_usual_time_is_the_95th_percentile_to_a_quarter_of_an_octave() {
         let seconds = Duration::from_secs_f64;
         let mut stragglers = Stragglers::new(seconds(30.0));
         assert_eq!(stragglers.limit(), seconds(30.0));
         for n in 1..=100 {
             stragglers.push(seconds(f64::from(n)));
         }
-        let usual = stragglers.usual_seconds();
-        assert!((95.0..95.0 * 1.2).contains(&usual), "{usual}");
+        let usual = stragglers.usual();
+        assert!((seconds(95.0)..seconds(95.0 * 1.25)).contains(&usual), "{usual:?}");
         assert!((seconds(190.0)..seconds(228.0)).contains(&stragglers.limit()));
     }
 }

@@ -56,7 +56,7 @@ impl Bench {
     fn step(&mut self, seconds: u64, input: Input) -> Effects {
         let effects = self.scheduler.step(at(seconds), input);
         for record in &effects.records {
-            self.scheduler.step(at(seconds), Input::Durable(record.clone()));
+            self.scheduler.step(at(seconds), Input::Durable(vec![record.clone()]));
         }
         self.records.extend(effects.records.iter().cloned());
         effects
@@ -93,7 +93,7 @@ fn a_unit_is_withheld_until_its_record_is_durable() {
     let effects = bench.scheduler.step(at(1), Input::Report(failed));
     assert_eq!(bench.ask(1, 1), [0; 0]);
     for record in effects.records {
-        bench.scheduler.step(at(1), Input::Durable(record));
+        bench.scheduler.step(at(1), Input::Durable(vec![record]));
     }
     assert_eq!(bench.ask(1, 1), [0]);
 }
@@ -178,7 +178,7 @@ fn a_missing_model_costs_the_worker_not_the_unit() {
 #[test]
 fn a_returning_worker_keeps_what_it_holds() {
     let mut bench = Bench::new(&["a", "b"], &[(0, 4, 1)]);
-    bench.scheduler.step(at(0), Input::Durable(Record::Done { unit: UnitIndex(0) }));
+    bench.scheduler.step(at(0), Input::Durable(vec![Record::Done { unit: UnitIndex(0) }]));
     assert_eq!(bench.ask(1, 1), [1]);
     let effects = bench.step(1, Input::Report(quiet(0, &[0, 1, 2, 99])));
     assert_eq!(effects.revoked, units([0, 1, 99]), "done, another's, unknown");
@@ -253,7 +253,7 @@ fn what_is_shown_is_who_holds_what_since_when_and_how_fast() {
     assert_eq!(shown.collect::<Vec<_>>(), [("a", 1, 1, 10), ("b", 2, 0, 50)]);
     assert_eq!((presences[0].per_second, presences[1].per_second), (Some(1.0 / 50.0), None));
     assert_eq!(bench.scheduler.per_second(at(50)), Some(1.0 / 50.0));
-    let late = Input::Durable(Record::Done { unit: UnitIndex(11) });
+    let late = Input::Durable(vec![Record::Done { unit: UnitIndex(11) }]);
     bench.step(50, late);
     assert_eq!(bench.scheduler.per_second(at(50)), Some(1.0 / 50.0), "a record is no new result");
 }
@@ -273,7 +273,7 @@ fn history(seed: u64) {
         if rng.random_bool(0.01) {
             let mut scheduler = Scheduler::new(Geometry::new(blocks), LEASE);
             for record in &bench.records {
-                scheduler.step(at(now), Input::Durable(record.clone()));
+                scheduler.step(at(now), Input::Durable(vec![record.clone()]));
             }
             bench.scheduler = scheduler;
         }

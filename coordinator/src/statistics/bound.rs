@@ -1,9 +1,9 @@
 //! A claim's bound of a correlation: below or above a number, or other than 0. The p of a number other than 0, and what so many pairs can
 //! show; the tests against 0 stand with their statistics (`permutation`, `kendall`, `partial`).
 
-use super::distribution::normal_quantile;
+use super::distribution::{normal_cdf, normal_quantile};
 use super::fisher::Scale;
-use super::power::{Aim, POWER, pairs_from};
+use super::power::{Aim, POWER};
 use super::side::Side;
 
 /// Below or above a number, or other than 0.
@@ -39,20 +39,24 @@ impl Bound {
             let aim = Aim { level: two_sided, power: POWER };
             return Some(aim.chance(effect, n, self.side));
         }
-        let distance = (self.effect(effect).atanh() - self.number.atanh()).abs();
-        Some(Side::Below.p_of_normal(distance * (n - 3.0).sqrt() + normal_quantile(level)))
+        self.fisher_power(effect, Scale::pearson(n - 3.0), level)
     }
 
-    /// The number of pairs, a real one, from which on a test at `level` finds a correlation of size `effect` with 80 %; `None` where no
-    /// number up to 10⁹ does.
-    pub fn pairs_needed(self, effect: f64, level: f64) -> Option<f64> {
-        pairs_from(|n| self.power(effect, n, level).is_some_and(|power| power >= POWER))
+    /// The same of an estimate that spreads so on Fisher's scale, against any number; `None` without degrees of freedom.
+    pub fn fisher_power(self, effect: f64, scale: Scale, level: f64) -> Option<f64> {
+        let distance = (self.effect(effect).atanh() - self.number.atanh()).abs() / scale.error()?;
+        let beyond = |distance, level| normal_cdf(distance + normal_quantile(level));
+        Some(match self.side {
+            Side::Below | Side::Above => beyond(distance, level),
+            Side::Apart => beyond(distance, level / 2.0) + beyond(-distance, level / 2.0),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::goldens::hypotheses;
+    use super::super::power::pairs_from;
     use super::*;
 
     #[test]
@@ -69,7 +73,8 @@ mod tests {
             let (n, level) = (number("n"), number("level"));
             let found = bound.power(effect, n, level).unwrap();
             assert!((found - number("power")).abs() < 1e-7, "{found} {golden}");
-            let needed = bound.pairs_needed(effect, level).unwrap();
+            let enough = |n| bound.power(effect, n, level).is_some_and(|power| power >= POWER);
+            let needed = pairs_from(enough).unwrap();
             assert!((bound.power(effect, needed, level).unwrap() - POWER).abs() < 1e-9, "{golden}");
         }
         assert_eq!(Bound { side: Side::Below, number: 0.0 }.power(0.5, 3.0, 0.05), None);

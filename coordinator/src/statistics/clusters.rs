@@ -27,6 +27,14 @@ impl Clusters {
         Self { names, members }
     }
 
+    /// The same; a row without a label is a cluster of its own, called by its name.
+    pub fn partly_labelled(labels: &[Option<String>], names: &[String]) -> Self {
+        let own = |(label, name): (&Option<String>, &String)| {
+            label.clone().unwrap_or_else(|| format!("({name})"))
+        };
+        Self::labelled(&labels.iter().zip(names).map(own).collect::<Vec<_>>())
+    }
+
     /// How many clusters.
     pub fn count(&self) -> usize {
         self.members.len()
@@ -81,6 +89,14 @@ impl Clusters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_without_a_label_stand_alone() {
+        let labels = [Some("a"), None, Some("a"), None].map(|label| label.map(str::to_owned));
+        let clusters = Clusters::partly_labelled(&labels, &["w", "x", "y", "z"].map(str::to_owned));
+        assert_eq!(clusters.names(), ["(x)", "(z)", "a"]);
+        assert_eq!(clusters.members(), [vec![1], vec![3], vec![0, 2]]);
+    }
 
     #[test]
     fn labels_partition_rows() {

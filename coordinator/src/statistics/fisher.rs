@@ -22,8 +22,8 @@ impl Scale {
     }
 
     /// Of Kendall's τ of n pairs: 0.437/(n−4) (Fieller, Hartley & Pearson 1957).
-    pub fn kendall(n: usize) -> Self {
-        Self { variance: 0.437, degrees: n as f64 - 4.0 }
+    pub fn kendall(n: f64) -> Self {
+        Self { variance: 0.437, degrees: n - 4.0 }
     }
 
     /// The standard error; `None` without degrees.

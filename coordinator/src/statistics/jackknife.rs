@@ -3,6 +3,7 @@
 use super::clusters::Clusters;
 use super::correlation::product_moment;
 use super::pairs::Pairs;
+use super::power::LEVEL;
 
 /// The correlations that leave one cluster out, and what they say about r.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,15 @@ pub fn jackknife(pairs: &Pairs, clusters: &Clusters) -> Jackknife {
     let r = product_moment(&pairs.x, &pairs.y);
     let summary = defined.filter(|defined| defined.len() > 1).map(|defined| leverage(r, &defined));
     Jackknife { left_out, summary }
+}
+
+/// The one without which a test at 5 % has another verdict, given p of all and p without each, which is 1 where the others have none; of
+/// several the one that changes p most.
+pub fn decisive(p: f64, without: impl Iterator<Item = Option<f64>>) -> Option<usize> {
+    let without = without.map(|left| left.unwrap_or(1.0)).enumerate();
+    let changes = without.filter(|(_, left)| (p <= LEVEL) != (*left <= LEVEL));
+    let far = |left: f64| (left - p).abs();
+    changes.max_by(|a, b| far(a.1).total_cmp(&far(b.1))).map(|(at, _)| at)
 }
 
 fn leverage(r: f64, left_out: &[f64]) -> Leverage {

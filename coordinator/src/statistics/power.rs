@@ -62,7 +62,7 @@ fn one_side(r: f64, n: f64, critical: f64) -> f64 {
 }
 
 /// The number of pairs, a real one, from which on `holds` is true; `None` where it is not at 10⁹.
-pub(super) fn pairs_from(holds: impl Fn(f64) -> bool) -> Option<f64> {
+pub fn pairs_from(holds: impl Fn(f64) -> bool) -> Option<f64> {
     let holds = |log_n: f64| holds(log_n.exp());
     let ends = (3.0_f64.ln(), 1e9_f64.ln());
     holds(ends.1).then(|| smallest(ends, holds).exp())

@@ -9,11 +9,15 @@ pub(super) const LANES: usize = 32;
 
 /// A fixed sequence of resamples of groups, with replacement.
 ///
-/// It depends on the seed and on the groups' labels alone. So every cell of a language is resampled by the same groups (cells
-/// are paired), and so are languages and models whose groups have the same labels, as in a parallel corpus.
+/// It depends on the seed and on labels alone. So every cell of a language is resampled by the same groups (cells are paired), and so are
+/// languages and models whose groups have the same labels, as in a parallel corpus. Where one language lacks groups of another, both take
+/// their groups from one sequence of picks among the labels of both, each passing over what it has not: a resample with replacement of
+/// each, alike but for what is missing.
 #[derive(Debug)]
 pub struct Resampling {
     key: [u8; 32],
+    /// The group, if it is one of these, of each label that is picked among.
+    own: Vec<Option<u32>>,
     groups: usize,
     draws: usize,
 }
@@ -21,10 +25,22 @@ pub struct Resampling {
 impl Resampling {
     /// Resamples groups with these labels; fewer than two groups are never resampled.
     pub fn new(seed: u64, labels: &[String], draws: u32) -> Self {
-        let names = labels.iter().map(String::as_bytes);
+        Self::among(seed, labels, 0..labels.len(), draws)
+    }
+
+    /// Resamples the groups that stand at these places of a pool of labels.
+    pub fn among(
+        seed: u64,
+        pool: &[String],
+        places: impl ExactSizeIterator<Item = usize>,
+        draws: u32,
+    ) -> Self {
+        let names = pool.iter().map(String::as_bytes);
         let key = key("babelquant bootstrap 1", seed, names);
-        let draws = if labels.len() < 2 { 0 } else { draws as usize };
-        Self { key, groups: labels.len(), draws }
+        let groups = places.len();
+        let mut own = vec![None; pool.len()];
+        places.zip(0..).for_each(|(place, group)| own[place] = Some(group));
+        Self { key, own, groups, draws: if groups < 2 { 0 } else { draws as usize } }
     }
 
     /// For each column (one number a group, f64) its sum over the groups of each draw: `[column][draw]`. Every sum runs over
@@ -44,8 +60,9 @@ impl Resampling {
 
     /// The groups that a draw takes: as many as there are, each draw from a stream of its own.
     fn draw(&self, number: usize) -> impl Iterator<Item = usize> {
-        let (mut random, groups) = (stream(self.key, number), self.groups);
-        (0..groups).map(move |_| below(groups, &mut random))
+        let mut random = stream(self.key, number);
+        let pick = move || self.own[below(self.own.len(), &mut random)];
+        std::iter::repeat_with(pick).flatten().map(|group| group as usize).take(self.groups)
     }
 }
 
@@ -108,6 +125,29 @@ mod tests {
         assert_eq!(alone, of(resampling(1, 50, 100), &[column.clone(), vec![0.0; 50]]));
         assert_eq!(alone[..10], of(resampling(1, 50, 10), std::slice::from_ref(&column)));
         assert_ne!(alone, of(resampling(2, 50, 100), std::slice::from_ref(&column)));
+    }
+
+    /// Ten groups of which a second language lacks one: where a draw never picks that one, both take the same.
+    #[test]
+    fn what_one_language_lacks_leaves_the_others_paired() {
+        let pool: Vec<String> = (0..10).map(|index| format!("g{index}")).collect();
+        let draws = 400;
+        let all = Resampling::new(1, &pool, draws);
+        let some = Resampling::among(1, &pool, 0..9, draws);
+        let alone = Resampling::new(1, &pool[..9], draws);
+        let taken = |resampling: &Resampling, number| resampling.draw(number).collect::<Vec<_>>();
+        let mut same = 0;
+        for number in 0..draws as usize {
+            let (of_all, of_some) = (taken(&all, number), taken(&some, number));
+            let shared: Vec<usize> = of_all.iter().copied().filter(|group| *group < 9).collect();
+            assert_eq!(of_some.len(), 9);
+            let both = shared.len().min(9);
+            assert_eq!(shared[..both], of_some[..both]);
+            same += usize::from(of_some == taken(&alone, number));
+        }
+        assert!(same < 5, "{same}");
+        let ones = some.totals(&[vec![1.0; 9]]);
+        assert_eq!(ones, [vec![9.0; draws as usize]]);
     }
 
     /// The standard deviation of a resampled total is √(n·population variance).

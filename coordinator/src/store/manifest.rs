@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::parquet;
 use crate::scheduler::Fault;
+use crate::study::Registration;
 
 /// The content of `_SUCCESS.json`; its bytes are a function of the results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct Manifest {
     pub files: Vec<DataFile>,
     /// The units without rows, by number.
     pub quarantined: Vec<QuarantinedUnit>,
+    /// The digest of the hypotheses in `run.json`; `None` where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<Digest>,
 }
 
 /// A file of results.
@@ -49,6 +53,19 @@ impl Manifest {
         let mut json = serde_json::to_vec_pretty(self).expect("its fields are texts and numbers");
         json.push(b'\n');
         json.into()
+    }
+
+    /// Refuses hypotheses other than those that the run was finished with.
+    ///
+    /// # Errors
+    /// `run.json` was changed afterwards.
+    pub fn check(&self, registration: &Registration) -> Result<(), StoreError> {
+        match self.registration == registration.digest() {
+            true => Ok(()),
+            false => Err(StoreError::OtherHypotheses {
+                difference: "run.json was changed after the run was finished".to_owned(),
+            }),
+        }
     }
 }
 

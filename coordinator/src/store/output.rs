@@ -94,12 +94,8 @@ impl Output {
     /// # Errors
     /// `run.json` cannot be read.
     pub async fn run(&self) -> Result<Option<RunFile>, StoreError> {
-        let Some(content) = self.objects.get(RunFile::PATH).await? else { return Ok(None) };
-        let run = serde_json::from_slice(&content).map_err(|error| StoreError::Damaged {
-            path: RunFile::PATH.to_owned(),
-            reason: error.to_string(),
-        })?;
-        Ok(Some(run))
+        let content = self.objects.get(RunFile::PATH).await?;
+        content.map(|content| RunFile::parse(&content)).transpose()
     }
 
     /// Refuses a spec or hypotheses other than those of the run that is there.

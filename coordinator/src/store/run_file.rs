@@ -31,6 +31,14 @@ impl RunFile {
     /// Its name in the output.
     pub(super) const PATH: &'static str = "run.json";
 
+    /// Reads the file.
+    pub(super) fn parse(content: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(content).map_err(|error| StoreError::Damaged {
+            path: Self::PATH.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
     /// Refuses a spec that is not the run's.
     pub(super) fn check(&self, spec: &Spec) -> Result<(), StoreError> {
         if self.spec == *spec {

@@ -143,6 +143,14 @@ impl Outcome {
         Self::Top1Agreement,
     ];
 
+    /// 1 where more of it is worse, −1 where it is better.
+    pub fn direction_of_harm(self) -> f64 {
+        match self {
+            Self::Top1Agreement => -1.0,
+            Self::DeltaNll | Self::DeltaBitsPerByte | Self::RelativePerplexity | Self::Kl => 1.0,
+        }
+    }
+
     /// Its only spelling: in study files, columns and reports.
     pub fn name(self) -> &'static str {
         match self {

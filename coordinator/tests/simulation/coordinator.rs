@@ -122,9 +122,8 @@ impl Cluster {
             return self.die();
         }
         let now = Duration::from_millis(self.now);
-        for record in self.backlog.drain(..) {
-            self.scheduler.as_mut().unwrap().step(now, Input::Durable(record));
-        }
+        let records = std::mem::take(&mut self.backlog);
+        self.scheduler.as_mut().unwrap().step(now, Input::Durable(records));
         self.answer_waiting();
     }
 

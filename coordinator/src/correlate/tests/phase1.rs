@@ -119,6 +119,7 @@ fn the_printed_table() {
     assert_eq!((found.facts.len(), correlation.corrected), (3, None));
     let removed = Warning::CovariateRemoves {
         controls: vec!["latin".to_owned(), "log_mc4".to_owned()],
+        n: 14,
         r: partial.r,
         p: partial.p,
     };
@@ -214,14 +215,14 @@ fn the_report_says_all_of_it() {
         "Without one row: r from −0.834783 (without jpn) to −0.690109 (without eng)",
         "By family, 9 of them:",
         "power     |r| ≥ 0.68 is visible in so many rows; the r observed needs 11 rows",
-        "⚠ with latin, log_mc4 held fixed r is −0.31 (p = 0.33), no longer significant",
+        "⚠ with latin, log_mc4 held fixed r of the same 14 rows is −0.31 (p = 0.33), no longer significant",
         "log_mc4: log10 of its tokens in mC4, mT5's training text; table of languages of the mT5",
     ] {
         assert!(words.contains(part), "{part}\n{text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     let json: Value = serde_json::from_str(&report::findings_json(&found).unwrap()).unwrap();
-    assert_eq!(json["version"], 1);
+    assert_eq!(json["version"], 2);
     let finding = &json["samples"][0]["predictors"][0];
     assert_eq!(finding["correlation"]["permutation"]["as_strong"], 89_918_938);
     assert_eq!(finding["correlation"]["intervals"][1]["method"], "percentile_exact");

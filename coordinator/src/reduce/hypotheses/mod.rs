@@ -134,7 +134,6 @@ fn row(test: &Tested, family: &Family, measured: &Measured<'_>, confidence: f64)
     let found = found.ok();
     let interval = found.as_ref().and_then(|found| found.interval);
     let level = hypothesis.correction.level(hypothesis.alpha, family.tests);
-    let left = points.len() as f64 - hypothesis.claim.covariates.len() as f64;
     HypothesisRow {
         id: hypothesis.id.clone(),
         model: test.model.clone(),
@@ -155,7 +154,7 @@ fn row(test: &Tested, family: &Family, measured: &Measured<'_>, confidence: f64)
         family_tests: family.tests as u64,
         alpha: hypothesis.alpha,
         effect: hypothesis.effect,
-        power: hypothesis.claim.bound.power(hypothesis.effect, left, level),
+        power: hypothesis.claim.power(hypothesis.effect, points.len() as f64, level),
         verdict: String::new(),
         reason: reasons.column(),
     }
@@ -186,7 +185,7 @@ fn found(claim: &Claim, points: &[Point], confidence: f64) -> Result<Found, Stri
         }
         Statistic::Kendall => {
             let found = kendall(&pairs);
-            (found.tau, Scale::kendall(n), Chance::Kendall(found))
+            (found.tau, Scale::kendall(n as f64), Chance::Kendall(found))
         }
         Statistic::Partial => {
             let (r, degrees) = held_fixed(&pairs, points, &claim.covariates, confidence)?;

@@ -18,7 +18,7 @@ pub(super) struct Predictors<'a> {
     /// By model, language, stack and layer.
     shares: BTreeMap<(&'a str, &'a str, &'a str, u32), f64>,
     /// Log volume and script by language.
-    languages: BTreeMap<&'a str, [f64; 2]>,
+    languages: BTreeMap<&'a str, [Option<f64>; 2]>,
 }
 
 /// A cell with its ΔNLL.
@@ -44,14 +44,13 @@ impl<'a> Predictors<'a> {
             sources.cells.iter().map(|cell| cell.language.as_str()).collect();
         let Analysis { covariates, resource, .. } = sources.analysis;
         let facts = |language| {
-            let volume = covariates.log_volume(language, resource)?;
-            let latin = covariates.is_latin(language)?;
-            Some((language, [volume, f64::from(u8::from(latin))]))
+            let latin = covariates.is_latin(language).map(|latin| f64::from(u8::from(latin)));
+            (language, [covariates.log_volume(language, resource), latin])
         };
         Self {
             kurtosis: sources.layers.iter().filter_map(kurtosis).collect(),
             shares: sources.shares.iter().filter(at_block_out).filter_map(share).collect(),
-            languages: languages.into_iter().filter_map(facts).collect(),
+            languages: languages.into_iter().map(facts).collect(),
         }
     }
 
@@ -61,8 +60,7 @@ impl<'a> Predictors<'a> {
         let [model, language] = [&row.model, &row.language].map(String::as_str);
         let kurtosis = self.kurtosis.get(&(model, stack, layer)).copied();
         let share = self.shares.get(&(model, language, stack, layer)).copied();
-        let [volume, latin] =
-            self.languages.get(language).copied().map_or([None; 2], |facts| facts.map(Some));
+        let [volume, latin] = self.languages.get(language).copied().unwrap_or_default();
         Some(Cell { row, delta, values: [kurtosis, share, volume, latin] })
     }
 }
@@ -74,6 +72,29 @@ pub(super) fn unknown(cells: &[Cell<'_>]) -> BTreeMap<Term, String> {
     let unknown = terms.filter(|(_, known)| 2 * known < cells.len());
     let words = |known| format!("not in the model: known in {known} of {} cells", cells.len());
     unknown.map(|(term, known)| (term, words(known))).collect()
+}
+
+/// The languages of which no cell has all of the needed predictors, with those that they lack: `xho (log_volume), tlh (latin)`.
+pub(super) fn absent(cells: &[Cell<'_>], needed: &[usize]) -> Option<String> {
+    let mut lacking: BTreeMap<&str, Option<BTreeSet<usize>>> = BTreeMap::new();
+    for cell in cells {
+        let lacks: BTreeSet<usize> =
+            needed.iter().copied().filter(|at| cell.values[*at].is_none()).collect();
+        let known = lacking.entry(&cell.row.language).or_insert_with(|| Some(lacks.clone()));
+        match (&mut *known, lacks.is_empty()) {
+            (Some(known), false) => known.extend(lacks),
+            _ => *known = None,
+        }
+    }
+    let words = |(language, lacks): (&str, BTreeSet<usize>)| {
+        let terms: Vec<&str> = lacks.into_iter().map(|at| Term::KNOWN[at].name()).collect();
+        format!("{language} ({})", terms.join(", "))
+    };
+    let absent: Vec<String> = lacking
+        .into_iter()
+        .filter_map(|(language, lacks)| Some(words((language, lacks?))))
+        .collect();
+    (!absent.is_empty()).then(|| absent.join(", "))
 }
 
 /// The columns of the model: z scores, their product, and Latin as it is; and why others are left out.

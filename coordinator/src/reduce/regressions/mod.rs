@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 
-use cells::{Cell, Predictors, clusters, columns, unknown};
+use cells::{Cell, Predictors, absent, clusters, columns, unknown};
 use terms::{FACTOR, NEGATIVE, Term, in_words};
 
 use super::grouped::grouped;
@@ -56,6 +56,8 @@ struct Fit {
     found: Result<(Vec<Term>, Regression), String>,
     /// Why terms are not in the model.
     left_out: BTreeMap<Term, String>,
+    /// Languages that are not, and what they lack.
+    absent: Option<String>,
 }
 
 impl Fit {
@@ -70,6 +72,7 @@ impl Fit {
         let mut left_out = unknown(&cells);
         let needed: Vec<usize> =
             (0..Term::KNOWN.len()).filter(|at| !left_out.contains_key(&Term::KNOWN[*at])).collect();
+        let absent = absent(&cells, &needed);
         cells.retain(|cell| needed.iter().all(|&at| cell.values[at].is_some()));
         let [languages, layers] = clusters(&cells);
         let (mut columns, constant) = columns(&cells, &left_out);
@@ -90,7 +93,7 @@ impl Fit {
         let found =
             found.map_err(|why| unsupported.and_then(|cell| cell.reason.clone()).unwrap_or(why));
         let (languages, layers) = (languages.count(), layers.count());
-        Self { cells: cells.len(), languages, layers, found, left_out }
+        Self { cells: cells.len(), languages, layers, found, left_out, absent }
     }
 
     fn row(&self, cell: &SensitivityRow, term: Term) -> RegressionRow {
@@ -115,6 +118,7 @@ impl Fit {
             term: term.name().to_owned(),
             n: self.cells as u64,
             languages: self.languages as u64,
+            absent: self.absent.clone(),
             layers: self.layers as u64,
             coefficient: fitted_term.map(|term| term.coefficient),
             coefficient_low: interval.map(|interval| interval.low),

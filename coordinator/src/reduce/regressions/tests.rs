@@ -67,6 +67,20 @@ fn planted_effects_come_back() {
     assert!(rows[0].r_squared.unwrap() > 0.999_999);
 }
 
+/// Hebrew is in no column of the study's own; Klingon has no amount and no script either.
+#[test]
+fn languages_that_the_model_cannot_hold_are_named() {
+    let mut analysis = Analysis { bootstrap_draws: 50, ..Analysis::default() };
+    let own = "language,pages\neng,9\ndeu,8\nfra,7\nrus,5\nfin,4\ntur,4\nvie,3\nzho,3\n";
+    analysis.covariates = crate::covariates::Covariates::parse(own).unwrap();
+    analysis.resource = "pages".to_owned();
+    let languages = ["deu", "eng", "fin", "fra", "heb", "rus", "tlh", "tur", "vie", "zho"];
+    let rows = Rows::new(&languages).reduce(analysis).regressions;
+    let absent = Some("heb (log_volume), tlh (log_volume, latin)".to_owned());
+    assert!(rows.iter().all(|row| (row.languages, &row.absent) == (8, &absent)), "{rows:?}");
+    assert!(reduce(&LANGUAGES).iter().all(|row| row.absent.is_none()));
+}
+
 #[test]
 fn what_is_missing_is_left_out_and_named() {
     let mut summary = summary();

@@ -8,7 +8,7 @@ pub const ADJUSTMENTS: [&str; 4] = ["log_volume", "latin", "log_volume+latin", "
 babelquant_proto::table! {
     /// A (model, predictor, outcome, components, config, adjustment) of the correlations at scope `all`. Languages of which a covariate is
     /// unknown are left out. p values are two-sided and corrected for nothing.
-    AdjustedRow in "adjusted" version 1 {
+    AdjustedRow in "adjusted" version 2 {
         /// Model name as in the study.
         model: String ["key"],
         /// Column of `languages`.
@@ -23,8 +23,12 @@ babelquant_proto::table! {
         /// `analysis.resource`; 1 where the language is written in Latin script, else 0). `family means`: r of the means over each language
         /// family, so that related languages count as one.
         adjustment: String ["key"],
-        /// Languages; of `family means` families.
+        /// Languages of which the covariates are known; of `family means` families, a language of no known family one by itself.
         n: u64 ["languages"],
+        /// Pearson's r of the same languages, unadjusted: what was adjusted.
+        plain_r: Option<f64> ["1"],
+        /// Its two-sided p by Student's t.
+        plain_p: Option<f64> ["1"],
         /// Pearson's r so adjusted.
         pearson_r: Option<f64> ["1"],
         /// Its two-sided p by Student's t, n − 2 degrees of freedom less one for each covariate.

@@ -4,7 +4,7 @@ use babelquant_proto::rows::unsupported_cause;
 
 babelquant_proto::table! {
     /// A (model, predictor, outcome, scope, components, config) over the languages where both are defined. p values are two-sided.
-    CorrelationRow in "correlations" version 2 {
+    CorrelationRow in "correlations" version 3 {
         /// Model name as in the study.
         model: String ["key"],
         /// Column of `languages`.
@@ -50,6 +50,8 @@ babelquant_proto::table! {
         kendall_p: Option<f64> ["1"],
         /// The smallest |r| that a two-sided test at 5 % sees with 80 % power at this n.
         detectable_r: Option<f64> ["1"],
+        /// At scope `all`: how many languages such a test needs to see the r found here with 80 % power. Null where no number would do.
+        languages_needed: Option<f64> ["languages"],
         /// Why a number is null.
         reason: Option<String> ["text"],
     }

@@ -28,7 +28,7 @@ babelquant_proto::table! {
         first: String ["key"],
         /// The languages behind it.
         second: String ["key"],
-        /// Languages of which the covariate is unknown: they stand in neither group.
+        /// Languages of which the covariate is unknown, or every unit of the config was given up: they stand in neither group.
         left_out: u64 ["languages"],
         /// Mean ΔNLL of the first less that of the second.
         delta_nll_difference: Option<f64> ["nat/token"],

@@ -40,6 +40,6 @@ pub use models::ModelRow;
 pub use protection::{EVERY_SET, ProtectionRow};
 pub use regressions::{INTERCEPT, RegressionRow};
 pub use replication::ReplicationRow;
-pub use sensitivity::SensitivityRow;
+pub use sensitivity::{SensitivityRow, WORST_ONE_IN};
 pub use shares::ShareRow;
 pub use trends::TrendRow;

@@ -10,7 +10,7 @@ babelquant_proto::table! {
     /// Errors may depend on each other within a language and within a layer: V = V_language + V_layer − V_cell, each part with the factor
     /// G/(G−1) · (n−1)/(n−k); Student's t has min(languages, layers) − 1 degrees of freedom. Cells that lack ΔNLL or a predictor of the model
     /// are left out. p is two-sided and not corrected.
-    RegressionRow in "regressions" version 2 {
+    RegressionRow in "regressions" version 3 {
         /// Model name as in the study.
         model: String ["key"],
         /// Which tensors of the layer are quantized.
@@ -18,13 +18,15 @@ babelquant_proto::table! {
         /// How they are quantized.
         config: String ["key"],
         /// `intercept`; `kurtosis` of the layer's MLP weights; `activation_share` of the layer in the language at `block_out`;
-        /// `kurtosis_by_share`, the product of both z scores; `log_volume`, log10 of the language's training text by the study's `analysis.resource`; `latin`, 1 where it is
-        /// written in Latin script, else 0.
+        /// `kurtosis_by_share`, the product of both z scores; `log_volume`, log10 of the language's training text by the study's `analysis.resource`; `latin`, 1
+        /// where it is written in Latin script, else 0.
         term: String ["key"],
         /// Cells.
         n: u64 ["cells"],
         /// Languages of these cells.
         languages: u64 ["languages"],
+        /// Languages with a ΔNLL that are not among them, with the terms of the model that are unknown of them; null where there are none.
+        absent: Option<String> ["text"],
         /// Layers of these cells.
         layers: u64 ["layers"],
         /// Change of ΔNLL per population standard deviation (over the cells) of kurtosis, share and volume, per unit of their product, and from

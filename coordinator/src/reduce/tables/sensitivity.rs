@@ -4,6 +4,9 @@ use babelquant_proto::rows::unsupported_cause;
 
 use crate::study::Outcome;
 
+/// The worst documents of `worst_share` are one in so many, rounded up.
+pub const WORST_ONE_IN: usize = 100;
+
 babelquant_proto::table! {
     /// A cell: one (model, language, scope, components, config) over all its documents. Columns `…_low` and `…_high` are the ends of the
     /// paired bootstrap interval over groups of documents, at the confidence of the analysis.

@@ -27,9 +27,9 @@ pub(super) fn words(warning: &Warning) -> String {
             or_undefined(*p_without, p),
             or_undefined(*r_without, |r| fixed(r, 2))
         ),
-        Warning::CovariateRemoves { controls, r, p: left } => format!(
-            "with {} held fixed r is {} (p = {}), no longer significant: the correlation may be theirs; add rows that differ in \
-             the predictor but not in them, or claim less",
+        Warning::CovariateRemoves { controls, n, r, p: left } => format!(
+            "with {} held fixed r of the same {n} rows is {} (p = {}), no longer significant: the correlation may be theirs; add rows \
+             that differ in the predictor but not in them, or claim less",
             controls.join(", "),
             fixed(*r, 2),
             p(*left)

@@ -3,13 +3,14 @@
 
 use maud::{Markup, html};
 
+use super::super::adjustment::{explains, hardest, in_words};
 use super::super::layer_label;
-use super::super::number::fixed;
+use super::super::number::{fixed, p};
+use super::super::question::{Question, asked, words};
+use super::super::shown::{Config, Shown, name};
 use super::depth::{profile, thousandths};
 use super::language::full;
-use super::question::{Question, asked, words};
-use super::scatter::answer;
-use super::shown::{Config, Shown, name};
+use super::scatter::{answer, estimate};
 use crate::reduce::{ConfigRow, DepthRow, SensitivityRow};
 use crate::statistics::{AIM, LEVEL};
 
@@ -42,8 +43,8 @@ fn asked_words(shown: &Shown<'_>) -> String {
     asked(shown).map_or(String::new(), |(predictor, _)| words(predictor.name()))
 }
 
-/// `+238 % [204, 282]`
-fn raise(row: &SensitivityRow) -> Option<Markup> {
+/// `238 % [204, 282]`
+fn change(row: &SensitivityRow) -> Option<Markup> {
     let percent = |share: f64| three_digits(100.0 * share);
     let value = row.relative_perplexity?;
     let ends = row.relative_perplexity_low.zip(row.relative_perplexity_high);
@@ -69,8 +70,9 @@ fn worst_cell<'a>(shown: &Shown<'a>, row: &'a ConfigRow) -> Option<&'a Sensitivi
 fn most(shown: &Shown<'_>, worst: &ConfigRow) -> Markup {
     let sentence = |row: &ConfigRow| {
         let cell = worst_cell(shown, row)?;
+        let verb = if cell.relative_perplexity? < 0.0 { "changes" } else { "raises" };
         Some(html! {
-            b { (name((&row.components, &row.config))) } " raises the perplexity of " bdi { (full(&cell.language)) } " by " (raise(cell)?)
+            b { (name((&row.components, &row.config))) } " " (verb) " the perplexity of " bdi { (full(&cell.language)) } " by " (change(cell)?)
         })
     };
     let of = |row: &ConfigRow| row.config == worst.config && row.components == worst.components;
@@ -106,15 +108,29 @@ fn through(shown: &Shown<'_>, config: Config<'_>) -> Option<Markup> {
 
 fn predicts(shown: &Shown<'_>, question: &Question<'_>) -> Markup {
     let row = question.row;
-    let verdict = match (row.pearson_low, row.pearson_high) {
-        (Some(low), _) if low > 0.0 => {
-            "Yes, so far as this correlation goes: where it is high, the damage is larger."
-        }
-        (_, Some(high)) if high < 0.0 => {
-            "In the opposite direction: where it is high, the damage is smaller."
-        }
-        (Some(_), Some(_)) => "Not shown either way: the interval includes 0.",
-        _ => "It cannot be said.",
+    let left = hardest(shown, question);
+    let level = shown.view.summary.analysis.level();
+    let explained = left.iter().any(|row| explains(row, level));
+    let harm = asked(shown).map_or(1.0, |(_, outcome)| outcome.direction_of_harm());
+    let ends = row.pearson_low.zip(row.pearson_high);
+    let verdict = match ends.map(|(low, high)| (harm * low, harm * high)) {
+        Some((low, high)) if low > 0.0 && high > 0.0 => match explained {
+            true => {
+                "Taken alone, yes: where it is high, the damage is larger. But what else is known of the languages may explain it:"
+            }
+            false => {
+                "Yes, so far as this correlation goes: where it is high, the damage is larger."
+            }
+        },
+        Some((low, high)) if low < 0.0 && high < 0.0 => match explained {
+            true => {
+                "Taken alone in the opposite direction: where it is high, the damage is smaller. But what else is known of the languages \
+                 may explain it:"
+            }
+            false => "In the opposite direction: where it is high, the damage is smaller.",
+        },
+        Some(_) => "Not shown either way: the interval includes 0.",
+        None => "It cannot be said.",
     };
     let asked: Vec<Question<'_>> = shown
         .ranked()
@@ -128,7 +144,9 @@ fn predicts(shown: &Shown<'_>, question: &Question<'_>) -> Markup {
     };
     let count = asked.iter().filter(excludes).count();
     html! {
-        (verdict) " " strong { (answer(row)) } " under " (name(question.config)) ". "
+        (verdict) " " strong { (answer(row)) } " under " (name(question.config))
+        @for row in left { "; " (in_words(&row.adjustment)) " " (estimate((row.pearson_r, row.pearson_low, row.pearson_high), row.pearson_p, row.n)) }
+        ". "
         @if asked.len() > 1 { "Over all " (asked.len()) " configs the interval excludes 0 in " @if count == 0 { "none" } @else { (count) } "." }
     }
 }
@@ -143,6 +161,9 @@ fn sure(question: &Question<'_>) -> Markup {
             }
             None => { "With " (row.n) " languages no correlation can be seen: a test needs at least four." }
         }
+        @if let Some((holm, tests)) = row.pearson_p_holm.zip(row.family_tests).filter(|(_, tests)| *tests > 1) {
+            " Corrected for the " (tests) " correlations of every predictor and config with this outcome, p\u{a0}=\u{a0}" (p(holm)) " (Holm)."
+        }
     }
 }
 
@@ -151,13 +172,14 @@ fn settle(question: &Question<'_>) -> Markup {
     let observed = question
         .row
         .pearson_r
-        .filter(|r| r.abs() >= 0.05 && question.row.detectable_r > Some(r.abs()));
+        .filter(|r| r.abs() >= 0.05 && question.row.detectable_r > Some(r.abs()))
+        .zip(question.row.languages_needed);
     let planned = PLANNED.into_iter().filter_map(|r| Some((r, needed(r)?)));
     html! {
         "More languages, not more documents: "
         @for (index, (r, n)) in planned.enumerate() { @if index > 0 { ", " } (n) " to see |r| = " (fixed(r, 1)) }
-        @if let Some((r, n)) = observed.and_then(|r| Some((r, needed(r)?))) {
-            "; " strong { (n) " languages" } " if the true r is the " (fixed(r, 2)) " found here"
+        @if let Some((r, n)) = observed {
+            "; " strong { (fixed(n, 0)) " languages" } " if the true r is the " (fixed(r, 2)) " found here"
         }
         "."
     }

@@ -1,12 +1,13 @@
 //! The chart of degradation: how much each config raises each language's perplexity, with intervals, a panel for each config.
 
 use super::super::block::Table;
-use super::super::number::estimates;
+use super::super::degradation::{NEAR_LOSSLESS, near_lossless};
+use super::super::number::{estimates, fixed};
+use super::super::shown::{Config, Shown, name};
 use super::chart::Chart;
 use super::intervals::{self, Row};
 use super::language::{full, own};
 use super::panel::Panel;
-use super::shown::{Config, Shown, name};
 use crate::reduce::SensitivityRow;
 
 /// The chart; `None` where no config quantizes every layer.
@@ -14,9 +15,15 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     let order = order(shown);
     let panels = shown.configs.iter().filter_map(|&config| panel(shown, config, &order));
     let panels: Vec<Panel> = panels.collect();
+    let marked = shown.configs.iter().flat_map(|&config| shown.all_layers(config));
+    let marked = marked.filter(|row| row.near_lossless == Some(true)).count();
+    let legend = match marked {
+        0 => String::new(),
+        _ => format!(" In the numbers, {}", near_lossless(&shown.view.summary.analysis)),
+    };
     let words = format!(
         "Relative increase of perplexity, exp(ΔNLL) − 1, in %, every layer quantized; interval: {}. Languages stand in one order, by the \
-         config that costs most; each config has its own scale. Grey: the interval includes 0.",
+         config that costs most; each config has its own scale. Grey: the interval includes 0.{legend}",
         shown.view.interval_in_words()
     );
     (!panels.is_empty()).then(|| Chart {
@@ -51,7 +58,12 @@ fn panel(shown: &Shown<'_>, config: Config<'_>, order: &[String]) -> Option<Pane
     let texts = estimates(&cells.iter().map(|row| percent(row)).collect::<Vec<_>>(), 3);
     let row = |language: &String| {
         let at = cells.iter().position(|cell| cell.language == *language);
-        let tip = |at: usize| format!("{}: {} %", full(language), texts[at]);
+        let tip = |at: usize| {
+            let carried = cells[at].worst_share.map(|share| {
+                format!("; the worst hundredth of documents carries {} %", fixed(100.0 * share, 0))
+            });
+            format!("{}: {} %{}", full(language), texts[at], carried.unwrap_or_default())
+        };
         Row {
             name: language.clone(),
             numbers: at.map_or([None; 3], |at| percent(cells[at])),
@@ -74,7 +86,13 @@ fn table(shown: &Shown<'_>, order: &[String]) -> Table {
         let numbers =
             order.iter().rev().map(|language| of(language).map_or([None; 3], |row| percent(row)));
         let texts = estimates(&numbers.collect::<Vec<_>>(), 3);
-        rows.iter_mut().zip(texts).for_each(|(row, text)| row.push(text));
+        let near_lossless = |language: &String| of(language).and_then(|row| row.near_lossless);
+        for ((row, text), language) in rows.iter_mut().zip(texts).zip(order.iter().rev()) {
+            row.push(match near_lossless(language) {
+                Some(true) => format!("{text} {NEAR_LOSSLESS}"),
+                Some(false) | None => text,
+            });
+        }
     }
     Table { header, rows }
 }

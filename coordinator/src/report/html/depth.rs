@@ -5,11 +5,11 @@ use kuva::plot::annotations::Orientation;
 use super::super::block::Table;
 use super::super::layer_label;
 use super::super::number::{self, estimates, fixed};
+use super::super::shown::{Config, Shown, name};
 use super::chart::{Chart, key};
 use super::layers::{HEIGHT, across, numbers, stacks};
 use super::marks::{Dot, band, colour, dots, line, range, reference};
 use super::panel::{Frame, Panel};
-use super::shown::{Config, Shown, name};
 use crate::reduce::DepthRow;
 
 /// The chart; `None` where no two layers were quantized alone: a point has no shape.

@@ -5,23 +5,22 @@ use std::collections::BTreeSet;
 
 use kuva::plot::annotations::Orientation;
 
+use super::super::adjustment::{PLAIN, in_words};
 use super::super::block::Table;
 use super::super::number::{fixed, or_undefined, p};
+use super::super::question::words;
+use super::super::shown::{Config, Shown, name};
 use super::super::{Medium, View, models};
 use super::chart::{Chart, key};
 use super::intervals::{BELOW, ROW};
 use super::marks::{Dot, colour, dots, line, reference};
 use super::panel::{Axis, Frame, Panel};
-use super::question::words;
-use super::shown::{Config, Shown, name};
 use crate::reduce::{ADJUSTMENTS, AdjustedRow, CorrelationRow, Summary};
 
 /// Height of a mark of one series.
 const MARK: f64 = 6.0;
 /// Configs of which models have room beside each other.
 const ACROSS_MAX: usize = 4;
-/// What nothing is done to.
-const PLAIN: &str = "as it is";
 
 /// An estimate of a correlation.
 #[derive(Debug, Clone, Copy)]
@@ -113,14 +112,6 @@ fn outcome(summary: &Summary) -> &'static str {
 
 fn outcome_in_words(summary: &Summary) -> String {
     words(outcome(summary))
-}
-
-/// `log volume and latin held fixed`
-fn in_words(adjustment: &str) -> String {
-    match adjustment {
-        PLAIN | "family means" => adjustment.to_owned(),
-        held => format!("{} held fixed", words(held).replace('+', " and ")),
-    }
 }
 
 /// Every r of a config at scope `all` for the first outcome, as it is and adjusted.

@@ -5,10 +5,10 @@ use kuva::plot::annotations::Orientation;
 use super::super::block::Table;
 use super::super::layer_label;
 use super::super::number::{fixed, or_undefined, significant};
+use super::super::shown::Shown;
 use super::chart::{Chart, key};
 use super::marks::{Dot, colour, dots, line, range, reference};
 use super::panel::{Axis, Frame, Panel};
-use super::shown::Shown;
 use crate::reduce::LayerRow;
 
 /// Height of a profile by layer.

@@ -8,11 +8,11 @@ use kuva::plot::annotations::Orientation;
 use super::super::block::Table;
 use super::super::layer_label;
 use super::super::number::{fixed, or_undefined, significant};
+use super::super::shown::Shown;
 use super::chart::{Chart, key};
 use super::layers::{HEIGHT, across};
 use super::marks::{Dot, colour, dots, line, range, reference};
 use super::panel::{Axis, Frame, Panel};
-use super::shown::Shown;
 use crate::reduce::LimitRow;
 
 /// Lines that colours tell apart.

@@ -19,27 +19,24 @@ mod marks;
 mod page;
 mod panel;
 mod pareto;
-mod question;
 mod regressions;
 mod scale;
 mod scatter;
 mod sensitivity;
 mod shares;
-mod shown;
 mod trends;
-mod warning;
 
 use maud::{Markup, html as markup};
 
-pub(crate) use language::{full as full_name, own as own_name};
-pub(crate) use page::STYLE;
-pub(super) use shown::Shown;
-
+use super::shown::Shown;
+use super::warning::warnings;
 use super::{Medium, Provenance, View, models};
 use crate::reduce::{
     AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, LayerRow, LeaningRow, LimitRow,
     RegressionRow, SensitivityRow, ShareRow, Summary,
 };
+pub(crate) use language::{full as full_name, own as own_name};
+pub(crate) use page::STYLE;
 
 /// The page.
 pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
@@ -65,6 +62,19 @@ pub(super) fn write(summary: &Summary, provenance: &Provenance) -> String {
     page::page(&content, summary, provenance).into_string()
 }
 
+/// What a reader should know before believing a number; nothing where there is nothing.
+fn cautions(shown: &Shown<'_>, provenance: &Provenance) -> Markup {
+    let warnings = warnings(shown, &provenance.quarantined);
+    markup! {
+        @if !warnings.is_empty() {
+            aside.warnings {
+                h3 { "Before you believe it" }
+                ul { @for warning in &warnings { li { b { (warning.what()) } " " (warning.advice()) } } }
+            }
+        }
+    }
+}
+
 /// What is said and drawn of one model.
 fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
     let summary = shown.view.summary;
@@ -87,7 +97,7 @@ fn section(shown: &Shown<'_>, index: usize, provenance: &Provenance) -> Markup {
         section.model id=(prefix) {
             h2 { "Model " bdi { (shown.view.model) } }
             (answer::markup(shown))
-            (warning::markup(shown, provenance))
+            (cautions(shown, provenance))
             @if shown.left_out > 0 {
                 p.note {
                     "Charts show " (shown.configs.len()) " configs that no other beats in bits and loss and leave out "

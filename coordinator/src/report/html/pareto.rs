@@ -5,12 +5,12 @@ use kuva::render::plots::Plot;
 use super::super::block::Table;
 use super::super::number::{fixed, or_undefined, thousandths};
 use super::super::sensitivity::label;
+use super::super::shown::Shown;
 use super::chart::Chart;
 use super::language::full;
 use super::layers::numbers;
 use super::marks::{ACCENT, Dot, QUIET, dots, dots_of_front, line, range};
 use super::panel::{Axis, Frame, Panel};
-use super::shown::Shown;
 use crate::reduce::ConfigRow;
 
 /// From this ratio of largest to smallest loss on the axis counts powers of ten.

@@ -2,12 +2,12 @@
 
 use super::super::block::Table;
 use super::super::number::{estimates, fixed, or_undefined, p};
+use super::super::question::words;
 use super::super::regressions::coefficient;
+use super::super::shown::{Config, Shown, name};
 use super::chart::Chart;
 use super::intervals::{self, Row};
 use super::panel::Panel;
-use super::question::words;
-use super::shown::{Config, Shown, name};
 use crate::reduce::{INTERCEPT, RegressionRow};
 
 /// The chart; `None` where no layer was quantized alone, or no model was fitted.

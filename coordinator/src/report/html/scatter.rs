@@ -2,13 +2,13 @@
 
 use super::super::block::Table;
 use super::super::number::{fixed, or_undefined, p, significant};
+use super::super::question::{Question, asked, words};
+use super::super::shown::{Shown, name};
 use super::chart::Chart;
 use super::language::full;
 use super::layers::numbers;
 use super::marks::{ACCENT, Dot, QUIET, band, dots, line, range};
 use super::panel::{Frame, Panel};
-use super::question::{Question, asked, words};
-use super::shown::{Shown, name};
 use crate::reduce::CorrelationRow;
 use crate::statistics::Band;
 
@@ -41,19 +41,27 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     })
 }
 
-/// `r = −0.20 [−0.66, 0.37], p = 0.49, n = 14`, broken over lines at its commas only.
+/// `r = −0.20 [−0.66, 0.37], p = 0.49, n = 14`
 pub(super) fn answer(row: &CorrelationRow) -> String {
+    estimate((row.pearson_r, row.pearson_low, row.pearson_high), row.pearson_p, row.n)
+}
+
+/// r with its interval, p and n, broken over lines at its commas only.
+pub(super) fn estimate(
+    (r, low, high): (Option<f64>, Option<f64>, Option<f64>),
+    probability: Option<f64>,
+    n: u64,
+) -> String {
     let two = |value| or_undefined(value, |value| fixed(value, 2));
-    match (row.pearson_r, row.pearson_p) {
+    match (r, probability) {
         (Some(_), Some(probability)) => format!(
-            "r\u{a0}=\u{a0}{}\u{a0}[{},\u{a0}{}], p\u{a0}=\u{a0}{}, n\u{a0}=\u{a0}{}",
-            two(row.pearson_r),
-            two(row.pearson_low),
-            two(row.pearson_high),
-            p(probability),
-            row.n
+            "r\u{a0}=\u{a0}{}\u{a0}[{},\u{a0}{}], p\u{a0}=\u{a0}{}, n\u{a0}=\u{a0}{n}",
+            two(r),
+            two(low),
+            two(high),
+            p(probability)
         ),
-        _ => format!("r is undefined, n = {}", row.n),
+        _ => format!("r is undefined, n = {n}"),
     }
 }
 

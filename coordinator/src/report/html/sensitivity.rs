@@ -4,10 +4,10 @@ use super::super::block::Table;
 use super::super::floor::Floors;
 use super::super::number::fixed;
 use super::super::sensitivity::{is_none, stands_out};
+use super::super::shown::{Config, Shown, name};
 use super::chart::Chart;
 use super::heat::{Entry, Map, place};
 use super::scale::Diverging;
-use super::shown::{Config, Shown, name};
 use crate::reduce::SensitivityRow;
 
 /// The chart; `None` where no layer was quantized alone.

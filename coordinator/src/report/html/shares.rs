@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::super::block::Table;
 use super::super::number::{UNDEFINED, fixed};
+use super::super::shown::Shown;
 use super::chart::Chart;
 use super::heat::{Entry, Map, place};
 use super::scale::Sequential;
-use super::shown::Shown;
 
 /// The chart; `None` without activations.
 pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {

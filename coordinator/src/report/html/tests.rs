@@ -1,8 +1,7 @@
 //! The page of a made-up study: the same bytes, escaped names, marks and a table in every chart, and what is said of nothing.
 
-use babelquant_proto::Digest;
-
-use super::super::{Provenance, html};
+use super::super::html;
+use super::super::tests::provenance;
 use crate::reduce::example::{LANGUAGES, Rows, summary, tested};
 use crate::reduce::{ConfigRow, DepthRow, Reducer, SensitivityRow, Summary};
 use crate::study::hypothesis::Correction;
@@ -25,16 +24,6 @@ const CHARTS: [&str; 12] = [
 
 fn few_draws() -> Analysis {
     Analysis { bootstrap_draws: 50, ..Analysis::default() }
-}
-
-fn provenance() -> Provenance {
-    Provenance {
-        study: "toy study".to_owned(),
-        spec_digest: Digest::of(b"spec"),
-        engine_class: "cpu-x86_64-v3-candle0.11.1".parse().unwrap(),
-        reused: None,
-        quarantined: Vec::new(),
-    }
 }
 
 fn page(summary: &Summary) -> String {
@@ -161,6 +150,60 @@ fn warnings_say_what_to_do() {
     }
 }
 
+/// The example, its correlation significant alone and with covariates, and a language whose damage is that of one document.
+fn striking() -> Summary {
+    let mut summary = summary();
+    for row in &mut summary.correlations {
+        (row.pearson_r, row.pearson_p) = (Some(0.8), Some(0.0006));
+        (row.pearson_low, row.pearson_high) = (Some(0.47), Some(0.93));
+    }
+    for row in &mut summary.adjusted {
+        (row.plain_r, row.plain_p) = (Some(0.8), Some(0.0006));
+        (row.pearson_r, row.pearson_p) = (Some(0.7), Some(0.008));
+        (row.pearson_low, row.pearson_high) = (Some(0.24), Some(0.9));
+    }
+    summary
+}
+
+#[test]
+fn what_else_is_known_of_languages_stands_beside_the_answer() {
+    let mut summary = striking();
+    let held = "training text and Latin script held fixed r\u{a0}=\u{a0}0.70";
+    let sure = page(&summary);
+    assert!(sure.contains("Yes, so far as this correlation goes") && sure.contains(held));
+    assert!(!sure.contains("may not be the predictor"));
+    for row in &mut summary.adjusted {
+        (row.pearson_r, row.pearson_p) = (Some(0.2), Some(0.5));
+        (row.pearson_low, row.pearson_high) = (Some(-0.4), Some(0.7));
+    }
+    let page = page(&summary);
+    for part in [
+        "Taken alone, yes",
+        "family means r\u{a0}=\u{a0}0.20\u{a0}[−0.40,\u{a0}0.70]",
+        "training text and Latin script held fixed r = 0.20 and p = 0.5",
+        "add languages that differ in the predictor but not in them",
+        "add languages of other families",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    // Where the languages whose covariates are known show nothing by themselves, the covariates explain nothing.
+    summary.adjusted.iter_mut().for_each(|row| row.plain_p = Some(0.3));
+    assert!(!super::super::html(&summary, &provenance()).contains("may not be the predictor"));
+}
+
+#[test]
+fn few_documents_that_carry_the_damage_are_named() {
+    let mut summary = summary();
+    let warned = |summary: &Summary| page(summary).contains("1 of 12 documents carry 63 % of");
+    summary.sensitivity.iter_mut().for_each(|row| row.worst_share = Some(0.49));
+    assert!(!page(&summary).contains("documents carry"));
+    let of_thai = summary.sensitivity.iter_mut().filter(|row| row.language == "tha");
+    of_thai.for_each(|row| row.worst_share = Some(0.63));
+    assert!(warned(&summary));
+    summary.sensitivity.iter_mut().for_each(|row| row.documents = 9);
+    assert!(!page(&summary).contains("documents carry"));
+}
+
 #[test]
 fn models_stand_side_by_side() {
     let page = page(&models(["one", "two"], &LANGUAGES[..5]));
@@ -169,7 +212,9 @@ fn models_stand_side_by_side() {
     }
     let across = chart(&page, "across-forest");
     assert!(across.contains("<bdi>two</bdi>"));
-    for part in ["as it is", "log volume and latin held fixed", "family means", "(mlp_out)"] {
+    for part in
+        ["as it is", "training text and Latin script held fixed", "family means", "(mlp_out)"]
+    {
         assert!(across.contains(part), "{part}");
     }
 }

@@ -7,6 +7,7 @@ use kuva::plot::annotations::Orientation;
 
 use super::super::block::Table;
 use super::super::number::{self, estimates, fixed, thousandths};
+use super::super::shown::{Config, Shown, name};
 use super::super::trends;
 use super::chart::{Chart, key};
 use super::intervals::{self, Row};
@@ -14,7 +15,6 @@ use super::language::full;
 use super::layers::{HEIGHT, across, numbers};
 use super::marks::{Dot, QUIET, colour, dots, line, range, reference};
 use super::panel::{Frame, Panel};
-use super::shown::{Config, Shown, name};
 use crate::reduce::{BY_RESOURCE, LeaningRow, TrendRow};
 
 /// Languages whose profiles are drawn together and can still be told apart.
@@ -33,9 +33,9 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     });
     let panels: Vec<Panel> = panels.flatten().collect();
     let words = format!(
-        "Left: ΔNLL of each language with that layer alone quantized, in 10⁻³ nat per token; languages of little and of much training text \
+        "Profiles: ΔNLL of each language with that layer alone quantized, in 10⁻³ nat per token; languages of little and of much training text \
          ({}, apart at the median) have a colour each, and of more than {PROFILES_MAX} languages the {} with the least and the {} with the \
-         most are drawn. Right: mean of the last third of the layers less that of the first, below 0 where a language leans on early \
+         most are drawn. Beside them: mean of the last third of the layers less that of the first, below 0 where a language leans on early \
          layers; interval: {}. Grey: the interval includes 0. In words: the low-resource languages' mean less the high-resource ones', of \
          that number and of Spearman's ρ with depth, which does not grow with the size of the damage.",
         summary.analysis.resource,

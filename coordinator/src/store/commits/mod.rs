@@ -22,6 +22,7 @@ use super::output::Output;
 use super::part::Part;
 use super::reuse::Earlier;
 use super::rows::{digest_in_part, write_part};
+use super::run_file::RunFile;
 use crate::scheduler::Record;
 use ledger::{CommitName, Ledger};
 
@@ -190,7 +191,10 @@ impl Store {
         let quarantined = self.ledger.quarantined();
         let quarantined =
             quarantined.map(|(unit, fault)| QuarantinedUnit::of(&self.spec, unit, fault)).collect();
-        let manifest = Manifest { spec_digest, files, quarantined };
+        let run = self.objects.get(RunFile::PATH).await?;
+        let run = run.map(|content| RunFile::parse(&content)).transpose()?;
+        let registration = run.and_then(|run| run.registration.digest());
+        let manifest = Manifest { spec_digest, files, quarantined, registration };
         self.objects.put_new(Manifest::PATH, manifest.to_json()).await?;
         for path in self.objects.list("journal").await? {
             self.objects.delete(&path).await?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::correlate::Covariate;
-use crate::statistics::{Bound, Side};
+use crate::statistics::{Bound, POWER, Scale, Side, pairs_from};
 use crate::study::section::nearest;
 use crate::study::{Outcome, Predictor};
 
@@ -53,6 +53,25 @@ impl Statistic {
             Self::Kendall => "kendall",
             Self::Partial => "partial",
         }
+    }
+}
+
+impl Claim {
+    /// The probability with which a test at `level` finds a correlation of size `effect`, on the scale of the claim's own statistic, in
+    /// so many languages; `None` where they are too few for one.
+    pub fn power(&self, effect: f64, languages: f64, level: f64) -> Option<f64> {
+        let left = languages - self.covariates.len() as f64;
+        match self.statistic {
+            Statistic::Kendall => self.bound.fisher_power(effect, Scale::kendall(left), level),
+            Statistic::Pearson | Statistic::Spearman | Statistic::Partial => {
+                self.bound.power(effect, left, level)
+            }
+        }
+    }
+
+    /// The number of languages, a real one, from which on that probability is 80 %; `None` where no number up to 10⁹ is enough.
+    pub fn languages_needed(&self, effect: f64, level: f64) -> Option<f64> {
+        pairs_from(|n| self.power(effect, n, level).is_some_and(|power| power >= POWER))
     }
 }
 

@@ -16,12 +16,10 @@ fn prospect(hypothesis: &Hypothesis, families: &Families, languages: usize) -> S
     let tests = families.0.iter().filter(|test| test.hypothesis.id == *id).count();
     let family = families.size(hypothesis);
     let level = correction.level(*alpha, family);
-    let held = claim.covariates.len();
-    let power = claim.bound.power(*effect, languages.saturating_sub(held) as f64, level);
+    let power = claim.power(*effect, languages as f64, level);
     let power = power.map_or("no power".to_owned(), |power| format!("power {power:.2}"));
-    let needed = claim.bound.pairs_needed(*effect, level);
-    let needed = needed
-        .map_or("no number of".to_owned(), |pairs| format!("{:.0}", pairs.ceil() + held as f64));
+    let needed = claim.languages_needed(*effect, level);
+    let needed = needed.map_or("no number of".to_owned(), |needed| format!("{:.0}", needed.ceil()));
     let words = if tests == 1 { "1 test".to_owned() } else { format!("{tests} tests") };
     let level = correction.level_in_words(*alpha, family);
     let family = match correction {

@@ -3,7 +3,7 @@
 
 use super::shown::{Config, Shown};
 use crate::reduce::CorrelationRow;
-use crate::statistics::{LEVEL, Pairs, pearson};
+use crate::statistics::{Pairs, Pearson, decisive, pearson};
 use crate::study::{Outcome, Predictor};
 
 /// A language in the question.
@@ -33,10 +33,8 @@ pub(super) struct Question<'a> {
 pub(super) struct Carrier<'a> {
     /// Language.
     pub(super) language: &'a str,
-    /// r without it.
-    pub(super) r: f64,
-    /// p without it.
-    pub(super) p: f64,
+    /// r and p without it; `None` where the others have none.
+    pub(super) left: Option<Pearson>,
 }
 
 /// Predictor and outcome that the page asks about.
@@ -87,12 +85,9 @@ impl<'a> Question<'a> {
     /// The language whose absence moves p furthest across the level, if one does.
     pub(super) fn carrier(&self, confidence: f64) -> Option<Carrier<'a>> {
         let (pairs, p) = (self.pairs()?, self.row.pearson_p?);
-        let without = |(index, point): (usize, &Point<'a>)| {
-            let left = pearson(&pairs.without(&[index]).ok()?, confidence);
-            let crosses = (p < LEVEL) != (left.p < LEVEL);
-            crosses.then_some(Carrier { language: point.language, r: left.r, p: left.p })
-        };
-        let crossing = self.points.iter().enumerate().filter_map(without);
-        crossing.max_by(|a, b| (a.p - p).abs().total_cmp(&(b.p - p).abs()))
+        let without = |index| Some(pearson(&pairs.without(&[index]).ok()?, confidence));
+        let left: Vec<Option<Pearson>> = (0..self.points.len()).map(without).collect();
+        let at = decisive(p, left.iter().map(|left| left.map(|left| left.p)))?;
+        Some(Carrier { language: self.points[at].language, left: left[at] })
     }
 }

@@ -2,27 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use maud::{Markup, html};
-
-use super::super::Provenance;
-use super::super::floor::Floors;
-use super::super::number::{fixed, p};
-use super::super::sensitivity::{is_none, label};
-use super::language::full;
+use super::adjustment::{explains, hardest, in_words, is_by_family};
+use super::floor::Floors;
+use super::html::full_name as full;
+use super::number::{fixed, or_undefined, p};
 use super::question::Question;
+use super::sensitivity::{is_none, label};
 use super::shown::{Shown, name};
-use crate::statistics::{AIM, LEVEL};
+use crate::reduce::{SensitivityRow, WORST_ONE_IN};
+use crate::statistics::{AIM, LEVEL, Pearson};
 
 /// Fewer languages than this see only very large correlations.
 const LANGUAGES_FEW: u64 = 30;
 /// Fewer groups than this make a bootstrap interval too short.
 const GROUPS_FEW: u64 = 20;
+/// A share of the damage that nobody expects of so few documents.
+const CARRIED: f64 = 0.5;
+/// Of fewer documents each one carries much.
+const DOCUMENTS_ENOUGH: u64 = 10;
 /// Items that a warning lists before it counts the rest.
 const LISTED: usize = 5;
 
 /// A warning.
 #[derive(Debug, Clone, PartialEq)]
-enum Warning {
+pub(super) enum Warning {
     /// Too few languages for a correlation over them.
     FewLanguages { n: u64, detectable: f64 },
     /// Too few groups of documents for an interval.
@@ -30,7 +33,11 @@ enum Warning {
     /// Degradations that may be none.
     IncludesZero { config: String, languages: usize, of: usize },
     /// One language makes the correlation, or hides it.
-    OneLanguage { config: String, language: String, r: f64, p: f64, p_with: f64 },
+    OneLanguage { config: String, language: String, left: Option<Pearson>, p_with: f64 },
+    /// What else is known of the languages may be all there is to the correlation.
+    Explained { config: String, adjustment: String, by_family: bool, r: f64, p: f64, plain_p: f64 },
+    /// A language's damage is that of few documents.
+    FewDocuments { config: String, language: String, documents: u64, of: u64, share: f64 },
     /// As many tests as there are will find something.
     ManyTests { tests: usize, below: usize },
     /// Configs that do not fit.
@@ -45,30 +52,20 @@ enum Warning {
     Identity { cells: usize },
 }
 
-/// The warnings of a model; nothing where there are none.
-pub(super) fn markup(shown: &Shown<'_>, provenance: &Provenance) -> Markup {
-    let warnings = warnings(shown, provenance);
-    html! {
-        @if !warnings.is_empty() {
-            aside.warnings {
-                h3 { "Before you believe it" }
-                ul { @for warning in &warnings { li { b { (warning.what()) } " " (warning.advice()) } } }
-            }
-        }
-    }
-}
-
-fn warnings(shown: &Shown<'_>, provenance: &Provenance) -> Vec<Warning> {
+/// The warnings of a model, the gravest first; of the whole run those units that were given up.
+pub(super) fn warnings(shown: &Shown<'_>, quarantined: &[String]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     warnings.extend(identity(shown));
-    if !provenance.quarantined.is_empty() {
-        warnings.push(Warning::Quarantined { units: provenance.quarantined.clone() });
+    if !quarantined.is_empty() {
+        warnings.push(Warning::Quarantined { units: quarantined.to_vec() });
     }
     warnings.extend(missing(shown));
     warnings.extend(few_languages(shown));
     warnings.extend(few_groups(shown));
     warnings.extend(includes_zero(shown));
     warnings.extend(one_language(shown));
+    warnings.extend([false, true].into_iter().filter_map(|by_family| explained(shown, by_family)));
+    warnings.extend(few_documents(shown));
     warnings.extend(many_tests(shown));
     warnings.extend(unsupported(shown));
     warnings.extend(below_floor(shown));
@@ -110,20 +107,49 @@ fn one_language(shown: &Shown<'_>) -> Option<Warning> {
     let of = |&config| {
         let question = Question::of(shown, config)?;
         let (carrier, p_with) = (question.carrier(confidence)?, question.row.pearson_p?);
-        let (language, config) = (carrier.language.to_owned(), name(config));
-        Some((
-            (carrier.p - p_with).abs(),
-            Warning::OneLanguage { config, language, r: carrier.r, p: carrier.p, p_with },
-        ))
+        let (language, config, left) = (carrier.language.to_owned(), name(config), carrier.left);
+        let moved = (left.map_or(1.0, |left| left.p) - p_with).abs();
+        Some((moved, Warning::OneLanguage { config, language, left, p_with }))
     };
     let found = shown.configs.iter().filter_map(of).max_by(|a, b| a.0.total_cmp(&b.0));
     found.map(|(_, warning)| warning)
 }
 
+/// Of the configs drawn the one whose significant correlation is least so when adjusted.
+fn explained(shown: &Shown<'_>, by_family: bool) -> Option<Warning> {
+    let level = shown.view.summary.analysis.level();
+    let of = |&config| {
+        let question = Question::of(shown, config)?;
+        let rows = hardest(shown, &question);
+        let row = rows.into_iter().find(|row| is_by_family(row) == by_family)?;
+        let (r, p, plain_p) = (row.pearson_r?, row.pearson_p?, row.plain_p?);
+        let (config, adjustment) = (name(config), in_words(&row.adjustment));
+        let warning = Warning::Explained { config, adjustment, by_family, r, p, plain_p };
+        explains(row, level).then_some((p, warning))
+    };
+    let found = shown.configs.iter().filter_map(of).max_by(|a, b| a.0.total_cmp(&b.0));
+    found.map(|(_, warning)| warning)
+}
+
+/// Of the configs drawn the language whose worst documents carry most, if they carry half.
+fn few_documents(shown: &Shown<'_>) -> Option<Warning> {
+    let cells = shown.configs.iter().flat_map(|&config| shown.all_layers(config));
+    let enough = |cell: &&SensitivityRow| cell.documents >= DOCUMENTS_ENOUGH;
+    let found = cells.filter(enough).filter_map(|cell| Some((cell.worst_share?, cell)));
+    let (share, cell) = found.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (share >= CARRIED).then(|| Warning::FewDocuments {
+        config: label(&cell.components, &cell.config),
+        language: cell.language.clone(),
+        documents: cell.documents.div_ceil(WORST_ONE_IN as u64),
+        of: cell.documents,
+        share,
+    })
+}
+
 fn many_tests(shown: &Shown<'_>) -> Option<Warning> {
     let rows = shown.view.summary.correlations.iter().filter(|row| row.model == shown.view.model);
     let found: Vec<f64> = rows.filter_map(|row| row.pearson_p).collect();
-    let below = found.iter().filter(|p| **p < LEVEL).count();
+    let below = found.iter().filter(|p| **p <= LEVEL).count();
     (found.len() >= 20).then_some(Warning::ManyTests { tests: found.len(), below })
 }
 
@@ -170,7 +196,7 @@ fn listed(items: &[String]) -> String {
 
 impl Warning {
     /// What is so.
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         match self {
             Self::FewLanguages { n, .. } => format!("Few languages: {n}."),
             Self::FewGroups { language, groups } => {
@@ -179,15 +205,26 @@ impl Warning {
             Self::IncludesZero { config, languages, of } => {
                 format!("Intervals that include 0: {languages} of {of} languages under {config}.")
             }
-            Self::OneLanguage { config, language, r, p: without, p_with } => format!(
+            Self::OneLanguage { config, language, left, p_with } => format!(
                 "{} decides the correlation under {config}: without it r = {} and p = {}, with it p = {}.",
                 full(language),
-                fixed(*r, 2),
-                p(*without),
+                or_undefined(left.map(|left| left.r), |r| fixed(r, 2)),
+                or_undefined(left.map(|left| left.p), p),
                 p(*p_with)
             ),
+            Self::Explained { config, adjustment, r, p: left, plain_p, .. } => format!(
+                "The correlation under {config} may not be the predictor's: alone it has p = {}, {adjustment} r = {} and p = {}.",
+                p(*plain_p),
+                fixed(*r, 2),
+                p(*left)
+            ),
+            Self::FewDocuments { config, language, documents, of, share } => format!(
+                "{documents} of {of} documents carry {} % of the damage to {} under {config}.",
+                fixed(100.0 * share, 0),
+                full(language)
+            ),
             Self::ManyTests { tests, below } => {
-                format!("{tests} correlations, {below} of them with p < {LEVEL}.")
+                format!("{tests} correlations, {below} of them with p ≤ {LEVEL}.")
             }
             Self::Unsupported { configs } => format!("Unsupported configs: {}.", listed(configs)),
             Self::Quarantined { units } => format!("Quarantined units: {}.", listed(units)),
@@ -204,7 +241,7 @@ impl Warning {
     }
 
     /// What to do.
-    fn advice(&self) -> String {
+    pub(super) fn advice(&self) -> String {
         match self {
             Self::FewLanguages { detectable, .. } => format!(
                 "Only |r| ≥ {} would be seen; read smaller ones as unknown, not as absent, and add languages to corpus.languages.",
@@ -217,6 +254,13 @@ impl Warning {
                                           corpus.documents."
                 .to_owned(),
             Self::OneLanguage { .. } => "Report the correlation with and without it, and ask what sets it apart before what it shows.".to_owned(),
+            Self::Explained { by_family: true, .. } => "Related languages are no independent ones: add languages of other families, and claim no more than \
+                                                        the means show."
+                .to_owned(),
+            Self::Explained { .. } => "It may be theirs: add languages that differ in the predictor but not in them, or claim less.".to_owned(),
+            Self::FewDocuments { .. } => "Read them before the mean: they stand first in data/documents by nll_sum − base_nll_sum. Report the language with \
+                                          and without them."
+                .to_owned(),
             Self::ManyTests { tests, .. } => format!(
                 "About {} would be so by chance alone; name the one you mean before you look, or correct for all.",
                 fixed(*tests as f64 * LEVEL, 0)

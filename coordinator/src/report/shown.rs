@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use babelquant_proto::Layers;
 use babelquant_proto::quant::QuantConfig;
 
-use super::super::sensitivity::{is_none, label};
-use super::super::{View, configs};
+use super::sensitivity::{is_none, label};
+use super::{View, configs};
 use crate::reduce::{ConfigRow, SensitivityRow, Spelled};
 
 /// Configs that charts have room for.
 const CONFIGS_MAX: usize = 12;
 
 /// A config with its components.
-pub(in crate::report) type Config<'a> = (&'a str, &'a str);
+pub(super) type Config<'a> = (&'a str, &'a str);
 
 /// The part of a model that is drawn.
 #[derive(Debug)]
-pub(in crate::report) struct Shown<'a> {
+pub(super) struct Shown<'a> {
     /// The model.
     pub(super) view: View<'a>,
     /// The configs drawn, in the order of their meaning.

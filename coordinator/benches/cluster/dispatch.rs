@@ -1,0 +1,115 @@
+//! Units a second: lent and given back, so that nothing is kept; and lent, sent back with rows and acknowledged once they are durable.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::task::JoinSet;
+
+use super::report;
+use super::server::{Coordinator, Setting};
+use super::session::{Session, client, durable};
+use super::study::{Results, Size};
+
+/// Connections, each with one call at a time.
+const CONNECTIONS: usize = 16;
+/// Units of a call.
+const UNITS: u32 = 64;
+const TIME: Duration = Duration::from_secs(8);
+const RUNS: usize = 5;
+/// 14 × 40 × 1,001 = 560,560 units and a few.
+const SIZE: Size = Size { shards: 40, cells: 1000 };
+
+pub(super) async fn measure() -> Result<()> {
+    report(&format!("dispatch: {CONNECTIONS} connections, {UNITS} units a call, {RUNS} runs"))?;
+    let mut rates = Vec::new();
+    for _ in 0..RUNS {
+        rates.push(run(None).await?.0);
+    }
+    report(&format!("  lent and given back: {} units/s", spread(&mut rates)))?;
+    for memory in [false, true] {
+        let (mut rates, mut sizes) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let (rate, bytes) = run(Some(memory)).await?;
+            rates.push(rate);
+            sizes.push(bytes);
+        }
+        let place = if memory { "in memory (/dev/shm)" } else { "on this disk" };
+        let bytes = sizes.iter().sum::<f64>() / sizes.len() as f64;
+        report(&format!(
+            "  results of cells acknowledged once durable {place}: {} units/s, {:.1} KiB each",
+            spread(&mut rates),
+            bytes / 1024.0
+        ))?;
+    }
+    Ok(())
+}
+
+/// Units a second, and bytes of a result; `None` for what is given back.
+async fn run(durably: Option<bool>) -> Result<(f64, f64)> {
+    let folder = match durably {
+        Some(true) => tempfile::tempdir_in("/dev/shm")?,
+        Some(false) | None => tempfile::tempdir()?,
+    };
+    let setting = Setting { out: folder.path(), listen: "127.0.0.1:0", tls: None, size: SIZE };
+    let coordinator = Coordinator::start(setting)?;
+    let mut workers = JoinSet::new();
+    for number in 0..CONNECTIONS {
+        let session = Session::join(client(&coordinator.url, None)?, &format!("w{number}")).await?;
+        match durably {
+            None => workers.spawn(give_back(session)),
+            Some(_) => workers.spawn(compute(session)),
+        };
+    }
+    let (mut units, mut bytes) = (0, 0);
+    while let Some(done) = workers.join_next().await {
+        let (more, size) = done??;
+        units += more;
+        bytes += size;
+    }
+    check(&folder.path().join("run.json"))?;
+    Ok((units as f64 / TIME.as_secs_f64(), bytes as f64 / units.max(1) as f64))
+}
+
+fn check(run: &Path) -> Result<()> {
+    anyhow::ensure!(run.exists(), "the output holds no run");
+    Ok(())
+}
+
+async fn give_back(mut session: Session) -> Result<(usize, usize)> {
+    let start = Instant::now();
+    let mut units = 0;
+    while start.elapsed() < TIME {
+        session.request.want = UNITS;
+        let reply = session.sync().await?;
+        units += reply.grants.len();
+        session.request.released = std::mem::take(&mut session.request.holding);
+    }
+    Ok((units, 0))
+}
+
+async fn compute(mut session: Session) -> Result<(usize, usize)> {
+    let mut results = Results::default();
+    let start = Instant::now();
+    let (mut units, mut bytes) = (0, 0);
+    while start.elapsed() < TIME {
+        session.request.want = UNITS;
+        let sent: usize = session.request.results.iter().map(|result| result.ipc.len()).sum();
+        let reply = session.sync().await?;
+        anyhow::ensure!(reply.verdicts.len() == durable(&reply), "{:?}", reply.verdicts);
+        units += durable(&reply);
+        bytes += sent;
+        for unit in session.request.holding.clone() {
+            session.request.results.push(results.of(&session.spec, unit)?);
+        }
+    }
+    Ok((units, bytes))
+}
+
+/// `min 1, median 2, max 3` in whole units.
+fn spread(rates: &mut [f64]) -> String {
+    rates.sort_by(f64::total_cmp);
+    let [min, median, max] =
+        [0, rates.len() / 2, rates.len() - 1].map(|at| format!("{:.0}", rates[at]));
+    format!("min {min}, median {median}, max {max}")
+}

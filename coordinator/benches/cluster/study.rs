@@ -1,0 +1,100 @@
+//! A made-up study of any size, and results for it fast enough that their making does not hide the coordinator's work.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use babelquant_coordinator::study::Texts;
+use babelquant_proto::message::UnitResult;
+use babelquant_proto::{
+    Digest, Document, Layers, Scope, Shard, ShardId, ShardText, Spec, Unit, UnitIndex,
+};
+use bytes::Bytes;
+
+use super::made_up;
+
+/// The languages.
+const LANGUAGES: [&str; 14] = [
+    "ara", "deu", "eng", "fin", "fra", "heb", "hin", "jpn", "kor", "rus", "tha", "tur", "vie",
+    "zho",
+];
+
+/// How many shards each language has, and how many cells each shard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) shards: u32,
+    pub(super) cells: u32,
+}
+
+/// The spec: one model, every cell at scope `all` with a config of one length, so that results differ in their names alone.
+pub(super) fn spec(size: Size) -> Result<Spec> {
+    let mut spec = made_up::spec(1);
+    let shard = spec.corpus[0].shards[0].clone();
+    let shard = |index: u32| Shard { first_document: 2 * index, ..shard.clone() };
+    let mut corpus = Vec::new();
+    for language in LANGUAGES {
+        let mut one = spec.corpus[0].clone();
+        one.language = language.parse()?;
+        one.shards = (0..size.shards).map(shard).collect();
+        corpus.push(one);
+    }
+    spec.corpus = corpus;
+    let scope = Scope { layers: Layers::All, ..spec.models[0].cells[0].0.clone() };
+    let config = |index: u32| Ok((scope.clone(), format!("int4-group{}", 1000 + index).parse()?));
+    spec.models[0].cells = (0..size.cells).map(config).collect::<Result<_>>()?;
+    Ok(spec)
+}
+
+/// A text for every shard.
+pub(super) fn texts(spec: &Spec) -> Texts {
+    let mut texts = Texts::new();
+    for (language, corpus) in (0..).zip(&spec.corpus) {
+        for (shard, described) in (0..).zip(&corpus.shards) {
+            let id = ShardId { language, shard };
+            let first = described.first_document;
+            let document = |index: u32| Document {
+                index,
+                id: (index + 1).to_string(),
+                group: String::new(),
+                text: "x".to_owned(),
+            };
+            let documents = (first..first + described.documents).map(document).collect();
+            texts.insert(id, ShardText { id, documents });
+        }
+    }
+    texts
+}
+
+/// Results of units: those of a shard's first cell, with the names of others in their place.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    templates: BTreeMap<ShardId, (String, Vec<u8>)>,
+}
+
+impl Results {
+    /// The result of a unit.
+    pub(super) fn of(&mut self, spec: &Spec, unit: UnitIndex) -> Result<UnitResult> {
+        let ipc = match spec.unit(unit).context("a unit of the study")? {
+            Unit::Cell { shard, config, .. } => {
+                let config = config.to_string();
+                let template = self
+                    .templates
+                    .entry(shard)
+                    .or_insert_with(|| (config.clone(), made_up::payload(spec, unit).to_vec()));
+                Bytes::from(renamed(&template.1, template.0.as_bytes(), config.as_bytes()))
+            }
+            _ => made_up::payload(spec, unit),
+        };
+        Ok(UnitResult { unit, blake3: Digest::of(&ipc), ipc })
+    }
+}
+
+/// The bytes with one name in place of another of the same length.
+fn renamed(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut renamed = bytes.to_vec();
+    let mut at = 0;
+    while let Some(found) = renamed[at..].windows(from.len()).position(|part| part == from) {
+        renamed[at + found..at + found + to.len()].copy_from_slice(to);
+        at += found + to.len();
+    }
+    renamed
+}
