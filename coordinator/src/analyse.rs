@@ -36,7 +36,9 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     output.read(|rows| reducer.push_activations(rows)).await?;
     output.read(|rows| reducer.push_tokens(rows)).await?;
     let manifest = output.manifest().await?;
-    manifest.iter().try_for_each(|manifest| manifest.check(&run.registration))?;
+    if let Some(manifest) = &manifest {
+        output.check_registered(manifest).await?;
+    }
     let given_up = manifest.map(|manifest| manifest.quarantined);
     let in_words = |unit: QuarantinedUnit| format!("{} ({})", unit.description, unit.fault);
     let provenance = Provenance {

@@ -5,12 +5,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::scheduler::{Sink, stopped};
 
 /// Lines that may wait for the disk.
 const LINES_MAX: usize = 1 << 16;
+/// How long the last lines may take at the end of a run, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A file of events that is being written. A run outlives it: where it cannot go on, it says so and stops.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub struct Events {
     lines: Option<SyncSender<String>>,
     writer: Option<JoinHandle<()>>,
     room: u64,
+    /// Why recording stopped, for the writer to say behind the last line.
+    stopped: Arc<OnceLock<&'static str>>,
 }
 
 impl Events {
@@ -30,14 +37,16 @@ impl Events {
         let length = end_line(&mut file)?;
         let (sender, lines) = sync_channel(LINES_MAX);
         let name = path.display().to_string();
+        let stopped = Arc::new(OnceLock::new());
+        let reason = Arc::clone(&stopped);
         let write = move || {
-            if let Err(error) = write(&lines, file) {
+            if let Err(error) = write(&lines, file, &reason) {
                 tracing::error!(%error, file = name, "events are no longer recorded; the run goes on");
             }
         };
         let writer = std::thread::Builder::new().name("events".to_owned()).spawn(write)?;
         let room = bytes_max.saturating_sub(length);
-        Ok(Self { lines: Some(sender), writer: Some(writer), room })
+        Ok(Self { lines: Some(sender), writer: Some(writer), room, stopped })
     }
 
     /// What takes the lines.
@@ -61,22 +70,28 @@ impl Events {
         };
         if let Err(reason) = sent {
             tracing::warn!(reason, "events are no longer recorded; the run goes on");
-            if let Some(lines) = self.lines.take() {
-                // The writer has the rest of the file to itself: this waits for room among the lines, once.
-                drop(lines.send(stopped(reason)));
-            }
+            self.stopped.get_or_init(|| reason);
+            self.lines = None;
         }
     }
 }
 
 impl Drop for Events {
-    /// Waits until every line is written.
+    /// Waits until every line is written, unless the disk stands still.
     fn drop(&mut self) {
         self.lines = None;
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            tracing::error!("the thread that writes events broke");
+        let Some(writer) = self.writer.take() else { return };
+        let mut waited = Duration::ZERO;
+        while !writer.is_finished() && waited < PATIENCE {
+            std::thread::sleep(PAUSE);
+            waited += PAUSE;
+        }
+        match writer.is_finished().then(|| writer.join()) {
+            None => {
+                tracing::error!("events are still being written: their file lacks the last ones")
+            }
+            Some(Err(_)) => tracing::error!("the thread that writes events broke"),
+            Some(Ok(())) => {}
         }
     }
 }
@@ -97,8 +112,8 @@ fn end_line(file: &mut File) -> io::Result<u64> {
     Ok(length + 1)
 }
 
-/// Writes lines as they come; what is written is handed to the system whenever there is nothing to write.
-fn write(lines: &Receiver<String>, file: File) -> io::Result<()> {
+/// Writes lines as they come, and why they end; what is written is handed to the system whenever there is nothing to write.
+fn write(lines: &Receiver<String>, file: File, reason: &OnceLock<&'static str>) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 16, file);
     while let Ok(line) = lines.recv() {
         let mut next = Some(line);
@@ -109,7 +124,10 @@ fn write(lines: &Receiver<String>, file: File) -> io::Result<()> {
         }
         file.flush()?;
     }
-    Ok(())
+    if let Some(reason) = reason.get() {
+        writeln!(file, "{}", stopped(reason))?;
+    }
+    file.flush()
 }
 
 #[cfg(test)]

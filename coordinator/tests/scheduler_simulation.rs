@@ -11,6 +11,9 @@
 
 mod simulation;
 
+use std::sync::Arc;
+
+use babelquant_coordinator::scheduler::{Replay, Replayed};
 use simulation::{Cluster, Cut, Plan, Tally, What};
 
 /// Twenty workers and some thousand units, five restarts.
@@ -56,6 +59,23 @@ fn no_result_is_lost_or_counted_twice_in_any_history() {
 #[test]
 fn a_cut_that_never_heals_does_not_keep_the_others_from_finishing() {
     live(0..50);
+}
+
+/// What every coordinator of a history did, it does again when it is told the same.
+#[test]
+fn every_history_replays() {
+    for seed in 0..5 {
+        let lines = Arc::default();
+        Cluster::new(&small(seed)).traced(&lines).play();
+        let mut replay = Replay::default();
+        let lines = lines.lock().unwrap();
+        for line in lines.iter() {
+            replay.line(line).unwrap_or_else(|error| panic!("seed {seed}, {error}"));
+        }
+        let Replayed { segments, inputs, units, done, quarantined, .. } = replay.finish().unwrap();
+        assert_eq!((segments, inputs + segments), (6, lines.len() as u64), "seed {seed}");
+        assert!(done + quarantined > units * 9 / 10, "seed {seed}: {done} of {units}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod cluster;
 mod correlate;
 mod drift;
 mod dtypes;
+mod events;
 mod evidence;
 mod families;
 mod gguf;

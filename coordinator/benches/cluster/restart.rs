@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 struct Faults {
     forgotten: usize,
+    /// Results that the coordinator knows with other bytes.
+    different: usize,
     recomputed: usize,
 }
 
@@ -54,14 +56,15 @@ pub(super) async fn measure() -> Result<()> {
         coordinator = Coordinator::start(Setting { listen: &listen, ..setting })?;
         samples.push(first_grant(&mut workers, killed, &mut faults).await?);
     }
-    faults.forgotten = forgotten(&mut workers[0], &acknowledged).await?;
+    offer_again(&mut workers[0], &acknowledged, &mut faults).await?;
     report(&format!(
-        "kill -9 of the coordinator to its first grant, {} units, {} results acknowledged: {}; of what was acknowledged {} results forgotten, {} \
+        "kill -9 of the coordinator to its first grant, {} units, {} results acknowledged: {}; of what was acknowledged {} results forgotten and {} others, {} \
          units lent although a live worker held them",
         workers[0].0.spec.units(),
         acknowledged.len(),
         samples.in_words(),
         faults.forgotten,
+        faults.different,
         faults.recomputed
     ))
 }
@@ -132,12 +135,12 @@ fn held_by_others(workers: &[(Session, Results)], own: usize, granted: &[UnitInd
     granted.iter().filter(|unit| held.contains(unit)).count()
 }
 
-/// Offers everything acknowledged again: what is no duplicate was forgotten.
-async fn forgotten(
+/// Offers everything acknowledged again: what is taken anew was forgotten.
+async fn offer_again(
     (session, results): &mut (Session, Results),
     acknowledged: &BTreeMap<UnitIndex, Digest>,
-) -> Result<usize> {
-    let mut forgotten = 0;
+    faults: &mut Faults,
+) -> Result<()> {
     let units: Vec<UnitIndex> = acknowledged.keys().copied().collect();
     session.request.want = 0;
     session.request.results.clear();
@@ -146,10 +149,14 @@ async fn forgotten(
             session.request.results.push(results.of(&session.spec, unit)?);
         }
         while !session.request.results.is_empty() {
-            let reply = session.sync().await?;
-            let lost = reply.verdicts.iter();
-            forgotten += lost.filter(|verdict| verdict.kind != VerdictKind::DuplicateSame).count();
+            for verdict in session.sync().await?.verdicts {
+                match verdict.kind {
+                    VerdictKind::DuplicateSame => {}
+                    VerdictKind::Durable => faults.forgotten += 1,
+                    _ => faults.different += 1,
+                }
+            }
         }
     }
-    Ok(forgotten)
+    Ok(())
 }

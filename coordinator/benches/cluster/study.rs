@@ -76,15 +76,24 @@ impl Results {
         let ipc = match spec.unit(unit).context("a unit of the study")? {
             Unit::Cell { shard, config, .. } => {
                 let config = config.to_string();
-                let template = self
-                    .templates
-                    .entry(shard)
-                    .or_insert_with(|| (config.clone(), made_up::payload(spec, unit).to_vec()));
+                // A lane begins with the shard's baseline; whoever computes a cell, its rows are those of the first one.
+                let first = UnitIndex(spec.lane(unit).start + 1);
+                let template = self.templates.entry(shard);
+                let template = template
+                    .or_insert_with(|| (name(spec, first), made_up::payload(spec, first).to_vec()));
                 Bytes::from(renamed(&template.1, template.0.as_bytes(), config.as_bytes()))
             }
             _ => made_up::payload(spec, unit),
         };
         Ok(UnitResult { unit, blake3: Digest::of(&ipc), ipc })
+    }
+}
+
+/// The config of a cell.
+fn name(spec: &Spec, unit: UnitIndex) -> String {
+    match spec.unit(unit) {
+        Some(Unit::Cell { config, .. }) => config.to_string(),
+        _ => String::new(),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const HELP: &str = "Examples:
   babelquant correlate results --x weighted_kurtosis_block_out --y delta_nll --cluster family
 
 Of a finished output's folder the table is its analysis at scope all: every column of languages.parquet is a predictor, every
-one of sensitivity.parquet an outcome, model by model and config by config.
+one of sensitivity.parquet an outcome, by model, components and config.
 
 Several predictors are corrected for each other and compared with each other. Bundled for 39 languages, where the table has no
 such column: latin, in_bloom, log_roots, in_xglm, log_xglm, log_cc100, log_mc4 (covariates); family, genus, script (clusters).

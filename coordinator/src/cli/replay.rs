@@ -51,7 +51,7 @@ pub(super) fn execute(flags: &Flags) -> Result<u8, Stop> {
             break;
         }
         let text = String::from_utf8_lossy(&line);
-        replay.line(&text).map_err(|error| stop(error, &name))?;
+        replay.line(text.trim_end()).map_err(|error| stop(error, &name))?;
     }
     let replayed = replay.finish().map_err(|error| stop(error, &name))?;
     print(&match flags.json {

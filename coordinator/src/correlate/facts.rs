@@ -147,10 +147,11 @@ pub(super) fn group(label: &str, grouping: Grouping) -> Option<String> {
     group.map(str::to_owned)
 }
 
-/// The code by which the table knows a language, with the script that the label names, if it does.
+/// The code by which the table knows a language, with the script that the label names, if it does; `None` for one that it does not know.
 fn canonical(label: &str) -> Option<String> {
     let tag: LanguageTag = label.parse().ok()?;
-    Some(tag.with_script().to_string())
+    let language = tag.with_script().to_string();
+    Covariates::bundled().family(&language).is_some().then_some(language)
 }
 
 #[cfg(test)]
@@ -166,7 +167,9 @@ mod tests {
         assert_eq!((number("en", Covariate::Latin), number("heb", Covariate::InXglm)), (1.0, 0.0));
         assert!((number("yor", Covariate::LogMc4) - 5e7_f64.log10()).abs() < 1e-12);
         assert_eq!(super::number("tlh", Covariate::Latin), None);
-        assert_eq!(super::number("tlh_Latn", Covariate::LogMc4), None);
+        let of_klingon =
+            [Covariate::Latin, Covariate::LogMc4].map(|of| super::number("tlh_Latn", of));
+        assert_eq!((of_klingon, group("tlh_Latn", Grouping::Script)), ([None, None], None));
     }
 
     /// Hindi is written in Devanagari, but not in a table of romanized Hindi.

@@ -193,7 +193,7 @@ impl Method {
                 "independent rows; too narrow in few, and for skewed columns"
             }
             Self::BcaExact | Self::BcaSampled => {
-                "the same, moved for bias and skewness; too narrow for skewed columns"
+                "moved for bias and skewness; too narrow for skewed columns"
             }
             Self::ClusterPercentile => "related rows; too narrow with few clusters",
             Self::ClusterMeans => "related rows, normal means of independent clusters",

@@ -48,7 +48,7 @@ pub(super) fn read(folder: &Path, wanted: &[&str]) -> Result<Table, CorrelateErr
     let columns = columns(&cells, &of_cell).into_iter().chain(measured).collect();
     header.extend(more);
     let places = kept.iter().map(|&row| cells.places[row]).collect();
-    Ok(Table { path: folder.display().to_string(), unit: cells.unit, places, header, columns })
+    Ok(Table { path: cells.path, unit: cells.unit, places, header, columns })
 }
 
 /// Model and language of each row.

@@ -89,11 +89,13 @@ impl Owner {
         let records = records.into_iter().chain(taken).collect();
         let Options { lease, returning, straggling, .. } = run.options;
         let returning = if store.is_first() { Duration::ZERO } else { returning };
-        let (geometry, epoch) = (Geometry::of(&run.spec), store.epoch());
-        let opening = Opening::new(epoch, &geometry, (lease, returning), records, store.done());
+        let spec = run.spec.digest().expect("a spec is JSON: it was read or made as such");
+        let (geometry, id) = (Geometry::of(&run.spec), (spec, store.epoch()));
+        let opening = Opening::new(id, &geometry, (lease, returning), records, store.done());
         let events = run.events.take().map(Events::sink);
         let scheduler = Traced::open(opening.with_straggling(straggling), events);
-        let scheduler = scheduler.expect("the study's own units and records are within it");
+        let scheduler = scheduler
+            .map_err(|reason| StoreError::Damaged { path: "journal".to_owned(), reason })?;
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
         let live = Arc::clone(&run.live);

@@ -2,6 +2,7 @@
 //! stands in `sensitivity`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Components, Layer, LayerSet, Layers, Stack};
@@ -44,7 +45,7 @@ struct Language<'a> {
     language: &'a str,
     scores: &'a LanguageScores,
     analysis: &'a Analysis,
-    resampling: Resampling,
+    resampling: Arc<Resampling>,
 }
 
 /// The cells that are summed, in the order of the cells at `all`.

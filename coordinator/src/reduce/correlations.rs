@@ -8,7 +8,7 @@ use babelquant_proto::quant::QuantConfig;
 use super::grouped::grouped;
 use super::questions::{Tested, correct};
 use super::tables::{CorrelationRow, LanguageRow, SensitivityRow};
-use crate::statistics::{AIM, Pairs, Undefined, kendall, pearson, spearman};
+use crate::statistics::{AIM, Needed, Pairs, Undefined, kendall, pearson, spearman};
 use crate::study::{Analysis, Outcome, Predictor};
 
 /// The table, ordered as the cells are, and beside each row what it was computed from. The config `none` is left out: its outcomes are
@@ -21,14 +21,14 @@ pub(super) fn rows<'a>(
     let languages =
         languages.iter().map(|row| ((row.model.as_str(), row.language.as_str()), row)).collect();
     let (mut rows, mut tested) = (Vec::new(), Vec::new());
-    let mut detectable = Detectable::default();
+    let mut visible = Visible::default();
     for cells in questions(cells) {
         for (&predictor, outcome) in product(&analysis.predictors, &analysis.outcomes) {
             let question =
                 Question { predictor, outcome: *outcome, languages: &languages, cells: &cells };
             let points = question.points();
             let pairs = Pairs::new(&points.iter().map(|(_, pair)| *pair).collect::<Vec<_>>());
-            rows.push(question.row(&pairs, points.len(), (analysis.confidence, &mut detectable)));
+            rows.push(question.row(&pairs, points.len(), (analysis.confidence, &mut visible)));
             let languages = points.into_iter().map(|(language, _)| language).collect();
             tested.push(Tested { languages, pairs: pairs.ok() });
         }
@@ -63,7 +63,7 @@ impl<'a> Question<'_, 'a> {
         &self,
         pairs: &Result<Pairs, Undefined>,
         n: usize,
-        (confidence, detectable): (f64, &mut Detectable),
+        (confidence, visible): (f64, &mut Visible),
     ) -> CorrelationRow {
         let defined = pairs.as_ref().ok();
         let pearson = defined.map(|pairs| pearson(pairs, confidence));
@@ -88,8 +88,10 @@ impl<'a> Question<'_, 'a> {
             spearman_p: spearman.map(|spearman| spearman.p),
             kendall_tau: kendall.map(|kendall| kendall.tau),
             kendall_p: kendall.map(|kendall| kendall.p),
-            detectable_r: detectable.at(n),
-            languages_needed: needed.and_then(|found| AIM.pairs_needed(found.r)).map(f64::ceil),
+            detectable_r: visible.detectable(n),
+            languages_needed: needed
+                .and_then(|found| visible.needed.pairs(AIM, found.r))
+                .map(u64::from),
             reason: self.reason(pairs, n),
             ..CorrelationRow::default()
         }
@@ -118,12 +120,15 @@ impl<'a> Question<'_, 'a> {
     }
 }
 
-/// The smallest visible |r| by n; each n is computed once.
+/// What so many languages can show, and how many show what was found; each number of languages is looked at once.
 #[derive(Debug, Default)]
-struct Detectable(BTreeMap<usize, Option<f64>>);
+struct Visible {
+    detectable: BTreeMap<usize, Option<f64>>,
+    needed: Needed,
+}
 
-impl Detectable {
-    fn at(&mut self, n: usize) -> Option<f64> {
-        *self.0.entry(n).or_insert_with(|| AIM.detectable_r(n))
+impl Visible {
+    fn detectable(&mut self, n: usize) -> Option<f64> {
+        *self.detectable.entry(n).or_insert_with(|| AIM.detectable_r(n))
     }
 }

@@ -1,7 +1,7 @@
 //! The groups of a language's documents: what is resampled together, and which languages share some. Not the resampling (`statistics`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::statistics::{Resampling, Signs};
 use crate::study::Analysis;
@@ -11,8 +11,24 @@ use crate::study::Analysis;
 pub(super) struct Groups {
     labels: Vec<String>,
     of_document: BTreeMap<u32, usize>,
-    /// The labels, in order, that these are resampled among: their own, or those of all languages that share any with each other.
-    pool: Arc<[String]>,
+    pool: Arc<Pool>,
+    /// The resampling, where it is not that of the whole pool.
+    own: OnceLock<Arc<Resampling>>,
+}
+
+/// What groups are resampled among: their own labels, or those of all languages that share any with each other.
+#[derive(Debug)]
+struct Pool {
+    /// In order.
+    labels: Vec<String>,
+    /// The resampling of languages that have all of them.
+    whole: OnceLock<Arc<Resampling>>,
+}
+
+impl Pool {
+    fn new(labels: Vec<String>) -> Arc<Self> {
+        Arc::new(Self { labels, whole: OnceLock::new() })
+    }
 }
 
 /// Lets languages that share groups be resampled together, whatever one of them lacks.
@@ -33,9 +49,9 @@ pub(super) fn pool<'a>(groups: impl Iterator<Item = &'a mut Groups>) {
     for (root, own) in roots.iter().zip(&groups) {
         pools.entry(*root).or_default().extend(&own.labels);
     }
-    let pools: BTreeMap<usize, Arc<[String]>> = pools
+    let pools: BTreeMap<usize, Arc<Pool>> = pools
         .into_iter()
-        .map(|(root, labels)| (root, labels.into_iter().cloned().collect()))
+        .map(|(root, labels)| (root, Pool::new(labels.into_iter().cloned().collect())))
         .collect();
     for (root, own) in roots.iter().zip(&mut groups) {
         own.pool = Arc::clone(&pools[root]);
@@ -58,7 +74,7 @@ impl Groups {
         let index: BTreeMap<&str, usize> = labels.iter().copied().zip(0..).collect();
         let of_document = documents.map(|(document, label)| (document, index[label])).collect();
         let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
-        Self { pool: labels.as_slice().into(), labels, of_document }
+        Self { pool: Pool::new(labels.clone()), own: OnceLock::new(), labels, of_document }
     }
 
     /// How many groups.
@@ -78,11 +94,19 @@ impl Groups {
         sums
     }
 
-    /// The resampling of these groups.
-    pub(super) fn resampling(&self, analysis: &Analysis) -> Resampling {
-        let place = |label| self.pool.binary_search(label).expect("the pool has every label");
-        let places = self.labels.iter().map(place);
-        Resampling::among(analysis.seed, &self.pool, places, analysis.bootstrap_draws)
+    /// The resampling of these groups, always by the analysis that is asked for first: a reduction has one.
+    pub(super) fn resampling(&self, analysis: &Analysis) -> Arc<Resampling> {
+        let (pool, seed, draws) = (&self.pool.labels, analysis.seed, analysis.bootstrap_draws);
+        let make = || {
+            let place = |label| pool.binary_search(label).expect("the pool has every label");
+            // A language with few of the labels would pass over most picks, and have little in common with the others.
+            Arc::new(match 2 * self.labels.len() >= pool.len() {
+                true => Resampling::among(seed, pool, self.labels.iter().map(place), draws),
+                false => Resampling::new(seed, &self.labels, draws),
+            })
+        };
+        let known = if pool.len() == self.labels.len() { &self.pool.whole } else { &self.own };
+        Arc::clone(known.get_or_init(make))
     }
 
     /// Random signs of these groups.
@@ -117,10 +141,16 @@ mod tests {
         let of = |labels: &[&'static str]| Groups::new((0..).zip(labels.to_vec()));
         let mut groups = [of(&["1", "2"]), of(&["2", "3"]), of(&["x"]), of(&["3", "4"])];
         pool(groups.iter_mut());
-        let pools = groups.each_ref().map(|groups| groups.pool.join(" "));
+        let pools = groups.each_ref().map(|groups| groups.pool.labels.join(" "));
         assert_eq!(pools, ["1 2 3 4", "1 2 3 4", "x", "1 2 3 4"]);
         let analysis = Analysis { bootstrap_draws: 40, ..Analysis::default() };
-        let totals = groups[3].resampling(&analysis).totals(&[vec![1.0, 1.0]]);
+        let sizes = vec![1.0, 1.0];
+        let totals = groups[3].resampling(&analysis).totals(std::slice::from_ref(&sizes));
         assert_eq!(totals, [vec![2.0; 40]]);
+        let mut groups = [of(&["1", "2"]), of(&["2", "3", "4", "5"])];
+        let alone = groups[0].resampling(&analysis).totals(&[vec![0.0, 1.0]]);
+        pool(groups.iter_mut());
+        assert_eq!(groups[0].pool.labels.len(), 5);
+        assert_eq!(groups[0].resampling(&analysis).totals(&[vec![0.0, 1.0]]), alone, "too few");
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Losses<'a> {
     pub(super) obstacle: Option<&'static str>,
 }
 
-/// The losses by key; cells without a key are left out. Languages with the same groups are resampled together.
+/// The losses by key; cells without a key are left out. Languages that share groups are resampled together.
 pub(super) fn by<'a, K: Ord>(
     scores: &'a ByLanguage<LanguageScores>,
     analysis: &Analysis,

@@ -2,6 +2,7 @@
 //! each layer does by itself stands in `sensitivity`, how languages differ in this in `leanings`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{Layers, Stack};
@@ -65,7 +66,7 @@ struct Language<'a> {
     language: &'a str,
     scores: &'a LanguageScores,
     analysis: &'a Analysis,
-    resampling: Resampling,
+    resampling: Arc<Resampling>,
 }
 
 /// What is said of a profile.

@@ -6,10 +6,14 @@ use crate::reduce::{ADJUSTMENTS, AdjustedRow};
 
 /// What nothing is done to.
 pub(super) const PLAIN: &str = "as it is";
-/// Both covariates at once, and families as one: what an answer has to outlast.
-const HARDEST: [&str; 2] = [ADJUSTMENTS[2], ADJUSTMENTS[3]];
+/// Each covariate alone, both at once, and families as one.
+const VOLUME: &str = ADJUSTMENTS[0];
+const LATIN: &str = ADJUSTMENTS[1];
+const BOTH: &str = ADJUSTMENTS[2];
+const FAMILIES: &str = ADJUSTMENTS[3];
 
-/// The hardest adjustments of an answer, where they are defined.
+/// The hardest adjustments of an answer that are defined: both covariates at once, or where one of them says nothing here, each alone; and
+/// families as one.
 pub(super) fn hardest<'a>(shown: &Shown<'a>, question: &Question<'a>) -> Vec<&'a AdjustedRow> {
     let answer = question.row;
     let is_of = |row: &&AdjustedRow| {
@@ -23,8 +27,13 @@ pub(super) fn hardest<'a>(shown: &Shown<'a>, question: &Question<'a>) -> Vec<&'a
             )
     };
     let rows = shown.view.summary.adjusted.iter().filter(is_of);
-    let hardest = rows.filter(|row| HARDEST.contains(&row.adjustment.as_str()));
-    hardest.filter(|row| row.pearson_p.is_some()).collect()
+    let defined: Vec<&AdjustedRow> = rows.filter(|row| row.pearson_p.is_some()).collect();
+    let has_both = defined.iter().any(|row| row.adjustment == BOTH);
+    let covariates: &[&str] = if has_both { &[BOTH] } else { &[VOLUME, LATIN] };
+    let wanted = |row: &&AdjustedRow| {
+        row.adjustment == FAMILIES || covariates.contains(&row.adjustment.as_str())
+    };
+    defined.into_iter().filter(wanted).collect()
 }
 
 /// True where the correlation of the same languages is significant and so adjusted is not: the adjustment may explain it.
@@ -34,7 +43,7 @@ pub(super) fn explains(row: &AdjustedRow, level: f64) -> bool {
 
 /// True where related languages count as one.
 pub(super) fn is_by_family(row: &AdjustedRow) -> bool {
-    row.adjustment == ADJUSTMENTS[3]
+    row.adjustment == FAMILIES
 }
 
 /// `training text and Latin script held fixed`
@@ -46,7 +55,7 @@ pub(super) fn in_words(adjustment: &str) -> String {
     };
     match adjustment {
         PLAIN => PLAIN.to_owned(),
-        means if means == ADJUSTMENTS[3] => means.to_owned(),
+        FAMILIES => FAMILIES.to_owned(),
         held => {
             let held: Vec<String> = held.split('+').map(known).collect();
             format!("{} held fixed", held.join(" and "))

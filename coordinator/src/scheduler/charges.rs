@@ -8,7 +8,7 @@ use super::record::Fault;
 pub(super) const CHARGES_MAX: usize = 3;
 
 /// The workers that charged each open unit, by an index into the names.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Charges {
     names: Vec<String>,
     by_unit: BTreeMap<u64, Vec<u32>>,

@@ -43,7 +43,7 @@ const GRANTS_MAX: u32 = 64;
 pub const STRAGGLING: Duration = Duration::from_secs(30);
 
 /// Lends units to workers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Scheduler {
     pool: Pool,
     sessions: Sessions,

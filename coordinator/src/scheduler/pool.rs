@@ -10,7 +10,7 @@ use super::geometry::{Block, Geometry, Lane};
 ///
 /// Invariant: a lane with a free unit lies between its block's frontier and its block's end, or is seated, or is loose. So no
 /// free unit is ever forgotten.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pool {
     geometry: Geometry,
     /// Done or quarantined: never free again.

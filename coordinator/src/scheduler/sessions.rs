@@ -12,7 +12,7 @@ use super::pace::Pace;
 use super::pool::Seat;
 
 /// A worker's presence: everything here comes from its latest Sync.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Session {
     /// Its name; two sessions of one name count as one worker.
     pub(super) worker: String,
@@ -38,7 +38,7 @@ struct Holder {
 }
 
 /// All live sessions, and who holds each granted unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
     holders: BTreeMap<u64, Holder>,

@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::{Deref, Range};
 use std::time::Duration;
 
+use babelquant_proto::Digest;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -27,8 +28,10 @@ const UNITS_MAX: u64 = 1 << 36;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Opening {
     version: u32,
+    /// The run: the digest of its spec.
+    spec: Digest,
     /// The coordinator's epoch.
-    pub epoch: u64,
+    epoch: u64,
     /// Model, units of a lane and lanes of each block.
     blocks: Vec<(usize, u64, u64)>,
     #[serde(with = "spelled::nanoseconds")]
@@ -45,7 +48,7 @@ pub struct Opening {
 impl Opening {
     /// A start from these durable records and closed units; see [`Scheduler::restore`].
     pub fn new(
-        epoch: u64,
+        (spec, epoch): (Digest, u64),
         geometry: &Geometry,
         (lease, returning): (Duration, Duration),
         records: Vec<Record>,
@@ -61,7 +64,7 @@ impl Opening {
         }
         let blocks = geometry.blocks().iter().map(block).collect();
         let (version, straggling, closed) = (VERSION, STRAGGLING, ranges);
-        Self { version, epoch, blocks, lease, returning, straggling, records, closed }
+        Self { version, spec, epoch, blocks, lease, returning, straggling, records, closed }
     }
 
     /// The same with another least age of stragglers.
@@ -243,6 +246,8 @@ pub struct Replayed {
 #[derive(Debug, Default)]
 pub struct Replay {
     scheduler: Option<Scheduler>,
+    /// Spec and epoch of the segment.
+    run: Option<(Digest, u64)>,
     /// A line that is only fine if the coordinator was killed while it wrote it.
     torn: Option<(u64, String)>,
     lines: u64,
@@ -275,7 +280,8 @@ impl Replay {
                 self.step(step)
             }
             Line::Stopped(reason) => {
-                self.check_torn(number)?;
+                // A coordinator that found no room for its opening says only this.
+                self.torn_lines += u64::from(self.torn.take().is_some());
                 self.stopped = Some(reason);
                 Ok(())
             }
@@ -325,6 +331,12 @@ impl Replay {
         self.torn_lines += u64::from(self.torn.take().is_some());
         let scheduler = opening.scheduler();
         let scheduler = scheduler.map_err(|reason| ReplayError::Malformed { line, reason })?;
+        let (spec, epoch) = (opening.spec, opening.epoch);
+        if self.run.is_some_and(|(known, last)| known != spec || last >= epoch) {
+            let reason = "another run begins here: each output needs a file of its own".to_owned();
+            return Err(ReplayError::Malformed { line, reason });
+        }
+        self.run = Some((spec, epoch));
         if let Some(before) = &self.scheduler {
             let units = before.pool.units().min(scheduler.pool.units());
             let is_open = |scheduler: &Scheduler, unit: u64| {
@@ -333,7 +345,7 @@ impl Replay {
             let forgotten =
                 (0..units).find(|&unit| is_open(&scheduler, unit) && !is_open(before, unit));
             if let Some(unit) = forgotten {
-                return Err(ReplayError::Forgotten { line, unit, epoch: opening.epoch });
+                return Err(ReplayError::Forgotten { line, unit, epoch });
             }
         }
         self.segments += 1;

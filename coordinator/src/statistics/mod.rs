@@ -56,7 +56,7 @@ pub use multiplicity::{Strongest, benjamini_hochberg, holm};
 pub use pairs::{Pairs, Undefined, z_scores};
 pub use partial::{NoPartial, Partial, partial};
 pub use permutation::{ORDERS_MAX, Orders, orders};
-pub use power::{AIM, Aim, LEVEL, POWER, pairs_from};
+pub use power::{AIM, Aim, LEVEL, Needed, POWER, pairs_from};
 pub use quantile::quantile;
 pub use ratio::{estimate, ratio, standard_error};
 pub use regression::{Certainty, NoRegression, Regression, Term, regression};

@@ -1,5 +1,7 @@
 //! What a sample can see: the smallest correlation that a test of it detects, and how many pairs a correlation needs. Not a test.
 
+use std::collections::BTreeMap;
+
 use super::distribution::{correlation_p, normal_cdf};
 use super::side::Side;
 
@@ -47,6 +49,28 @@ impl Aim {
     /// The smallest |r| that is significant in `n` pairs.
     fn critical_r(self, n: f64) -> f64 {
         smallest((0.0, 1.0), |r| correlation_p(r, n - 2.0) <= self.level)
+    }
+}
+
+/// The whole number of pairs that a correlation needs, for many correlations: what is significant in so many pairs is computed once.
+#[derive(Debug, Default)]
+pub struct Needed(BTreeMap<u32, f64>);
+
+impl Needed {
+    /// The least number of pairs, four at least, in which the test finds a correlation of `r`; `None` where 2³⁰ are not enough.
+    pub fn pairs(&mut self, aim: Aim, r: f64) -> Option<u32> {
+        let mut enough = |n: u32| {
+            let critical = *self.0.entry(n).or_insert_with(|| aim.critical_r(n.into()));
+            power(r.abs(), n.into(), critical) >= aim.power
+        };
+        let most = (2..31).map(|doublings| 1 << doublings).find(|&n| enough(n))?;
+        // Powers of two are shared by all correlations; between them halves are.
+        let (mut low, mut high) = (most / 2, most);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if enough(middle) { high = middle } else { low = middle }
+        }
+        Some(high.max(4))
     }
 }
 
@@ -101,6 +125,16 @@ mod tests {
         assert_eq!(AIM.detectable_r(3), None);
         assert!(AIM.detectable_r(4).unwrap() > AIM.detectable_r(5).unwrap());
         assert!((0.1..0.3).contains(&AIM.detectable_r(200).unwrap()));
+    }
+
+    #[test]
+    fn whole_pairs_needed_are_the_real_ones_rounded_up() {
+        let mut needed = Needed::default();
+        for r in [0.999, 0.9, 0.7, -0.5, 0.3, 0.123, 0.01] {
+            let real = AIM.pairs_needed(r).unwrap().ceil().max(4.0);
+            assert_eq!(needed.pairs(AIM, r).map(f64::from), Some(real), "{r}");
+        }
+        assert_eq!((needed.pairs(AIM, 0.0), needed.pairs(AIM, 1e-9)), (None, None));
     }
 
     #[test]

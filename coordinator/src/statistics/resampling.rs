@@ -1,11 +1,21 @@
 //! The paired bootstrap: which groups of documents each draw takes, and the totals of columns over them. Knows no metric.
 
 use babelquant_proto::random::{below, key, stream};
+use std::sync::OnceLock;
+
 use pulp::Arch;
 use rayon::prelude::*;
 
 /// Draws that are computed together: one pass over a column serves so many.
 pub(super) const LANES: usize = 32;
+/// Of these so many fill a register, or two.
+const WIDTH: usize = 8;
+/// Columns that share a pass over the weights: reading these costs more than multiplying.
+const TOGETHER: usize = 4;
+/// Weights that are remembered, 2 bytes each; of more groups and draws they are drawn anew each time. Those of a whole pool serve many
+/// languages.
+const REMEMBERED_MAX: usize = 1 << 21;
+const REMEMBERED_OF_POOL_MAX: usize = 1 << 24;
 
 /// A fixed sequence of resamples of groups, with replacement.
 ///
@@ -20,6 +30,8 @@ pub struct Resampling {
     own: Vec<Option<u32>>,
     groups: usize,
     draws: usize,
+    /// How often each group is taken, `[group][lane]`, of each block of draws that was asked for.
+    remembered: Vec<OnceLock<Vec<[u16; LANES]>>>,
 }
 
 impl Resampling {
@@ -40,7 +52,13 @@ impl Resampling {
         let groups = places.len();
         let mut own = vec![None; pool.len()];
         places.zip(0..).for_each(|(place, group)| own[place] = Some(group));
-        Self { key, own, groups, draws: if groups < 2 { 0 } else { draws as usize } }
+        let draws = if groups < 2 { 0 } else { draws as usize };
+        let is_whole = groups == pool.len();
+        let most = if is_whole { REMEMBERED_OF_POOL_MAX } else { REMEMBERED_MAX };
+        let few = groups * draws <= most && groups <= usize::from(u16::MAX);
+        let blocks = if few { draws.div_ceil(LANES) } else { 0 };
+        let remembered = (0..blocks).map(|_| OnceLock::new()).collect();
+        Self { key, own, groups, draws, remembered }
     }
 
     /// For each column (one number a group, f64) its sum over the groups of each draw: `[column][draw]`. Every sum runs over
@@ -51,11 +69,26 @@ impl Resampling {
 
     /// How often each group is taken by each of the block's draws: `[group][lane]`.
     fn multiplicities(&self, block: usize) -> Vec<[f64; LANES]> {
-        let mut taken = vec![[0.0; LANES]; self.groups];
-        (0..LANES).for_each(|lane| {
-            self.draw(block * LANES + lane).for_each(|group| taken[group][lane] += 1.0);
-        });
-        taken
+        let draw = |taken: &mut dyn FnMut(usize, usize)| {
+            for lane in 0..LANES {
+                self.draw(block * LANES + lane).for_each(|group| taken(group, lane));
+            }
+        };
+        match self.remembered.get(block) {
+            None => {
+                let mut taken = vec![[0.0; LANES]; self.groups];
+                draw(&mut |group, lane| taken[group][lane] += 1.0);
+                taken
+            }
+            Some(remembered) => {
+                let taken = remembered.get_or_init(|| {
+                    let mut taken = vec![[0; LANES]; self.groups];
+                    draw(&mut |group, lane| taken[group][lane] += 1);
+                    taken
+                });
+                taken.iter().map(|lanes| lanes.map(f64::from)).collect()
+            }
+        }
     }
 
     /// The groups that a draw takes: as many as there are, each draw from a stream of its own.
@@ -73,32 +106,72 @@ pub(super) fn totals(
     columns: &[Vec<f64>],
     weights: impl Fn(usize) -> Vec<[f64; LANES]> + Sync,
 ) -> Vec<Vec<f64>> {
+    let (different, of_column) = different(columns);
     let blocks: Vec<Vec<[f64; LANES]>> = (0..draws.div_ceil(LANES))
         .into_par_iter()
         .map(|block| {
             let weights = weights(block);
-            columns.iter().map(|column| weighted_sums(column, &weights)).collect()
+            let together = different.chunks(TOGETHER).flat_map(|columns| {
+                let column = |at: usize| *columns.get(at).unwrap_or(&columns[0]);
+                let sums = weighted_sums(std::array::from_fn(column), &weights);
+                sums.into_iter().take(columns.len())
+            });
+            together.collect()
         })
         .collect();
     let draws_of = |column: usize| blocks.iter().flat_map(move |block| block[column]);
-    let columns = (0..columns.len()).into_par_iter();
+    let columns = of_column.into_par_iter();
     columns.map(|column| draws_of(column).take(draws).collect()).collect()
 }
 
-/// Σ taken·value for each lane; every lane adds in the order of the groups, whatever the machine's SIMD.
-fn weighted_sums(column: &[f64], taken: &[[f64; LANES]]) -> [f64; LANES] {
+/// The columns that are not the same as one before, and which of them each column is: cells of one language share sizes.
+fn different(columns: &[Vec<f64>]) -> (Vec<&[f64]>, Vec<usize>) {
+    let mut different: Vec<&[f64]> = Vec::new();
+    let mut of_column = Vec::new();
+    for column in columns {
+        let known = different.iter().position(|known| *known == column.as_slice());
+        of_column.push(known.unwrap_or(different.len()));
+        if known.is_none() {
+            different.push(column);
+        }
+    }
+    (different, of_column)
+}
+
+/// Σ taken·value of each column for each lane; every lane adds in the order of the groups, whatever the machine's SIMD.
+fn weighted_sums(columns: [&[f64]; TOGETHER], taken: &[[f64; LANES]]) -> [[f64; LANES]; TOGETHER] {
     Arch::new().dispatch(
         #[inline(always)]
         || {
-            let mut sums = [0.0; LANES];
-            for (value, taken) in column.iter().zip(taken) {
-                for lane in 0..LANES {
-                    sums[lane] += taken[lane] * value;
+            let columns = columns.map(|column| &column[..taken.len()]);
+            let mut sums = [[0.0; LANES]; TOGETHER];
+            for first in (0..LANES).step_by(WIDTH) {
+                let wide = sums_of_width(columns, taken, first);
+                for (sums, wide) in sums.iter_mut().zip(wide) {
+                    sums[first..first + WIDTH].copy_from_slice(&wide);
                 }
             }
             sums
         },
     )
+}
+
+/// The same for the lanes from `first` on that registers hold.
+#[inline(always)]
+fn sums_of_width(
+    columns: [&[f64]; TOGETHER],
+    taken: &[[f64; LANES]],
+    first: usize,
+) -> [[f64; WIDTH]; TOGETHER] {
+    let mut sums = [[0.0; WIDTH]; TOGETHER];
+    for (group, taken) in taken.iter().enumerate() {
+        let taken: [f64; WIDTH] = std::array::from_fn(|lane| taken[first + lane]);
+        for (sums, column) in sums.iter_mut().zip(columns) {
+            let value = column[group];
+            *sums = std::array::from_fn(|lane| sums[lane] + taken[lane] * value);
+        }
+    }
+    sums
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::error::StoreError;
 use super::parquet;
 use crate::scheduler::Fault;
-use crate::study::Registration;
 
-/// The content of `_SUCCESS.json`; its bytes are a function of the results.
+/// The content of `_SUCCESS.json`; its bytes are a function of the results and of what was claimed of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The measurement.
@@ -18,7 +17,7 @@ pub struct Manifest {
     pub files: Vec<DataFile>,
     /// The units without rows, by number.
     pub quarantined: Vec<QuarantinedUnit>,
-    /// The digest of the hypotheses in `run.json`; `None` where there are none.
+    /// The digest of what was registered in `run.json`; a manifest of an older program has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<Digest>,
 }
@@ -53,19 +52,6 @@ impl Manifest {
         let mut json = serde_json::to_vec_pretty(self).expect("its fields are texts and numbers");
         json.push(b'\n');
         json.into()
-    }
-
-    /// Refuses hypotheses other than those that the run was finished with.
-    ///
-    /// # Errors
-    /// `run.json` was changed afterwards.
-    pub fn check(&self, registration: &Registration) -> Result<(), StoreError> {
-        match self.registration == registration.digest() {
-            true => Ok(()),
-            false => Err(StoreError::OtherHypotheses {
-                difference: "run.json was changed after the run was finished".to_owned(),
-            }),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use babelquant_proto::{Digest, EngineClass, Spec};
 use bytes::Bytes;
 use object_store::ObjectStore;
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::error::StoreError;
 use super::manifest::Manifest;
@@ -17,6 +18,9 @@ use crate::study::Registration;
 
 /// The study as it was run, for people and for `report`.
 const STUDY: &str = "study.toml";
+
+/// Decoded rows that may wait to be visited, some thousands each.
+const AHEAD: usize = 2;
 
 /// A place for results: a local directory or a bucket.
 #[derive(Debug, Clone)]
@@ -66,6 +70,19 @@ impl AnalysisFile {
     /// A text file.
     pub fn text(name: &str, text: String) -> Self {
         Self { name: name.to_owned(), content: text.into() }
+    }
+}
+
+/// Decodes a file until nobody wants more.
+fn decode_all<R: Row>(
+    path: &str,
+    content: Bytes,
+    sender: &mpsc::Sender<Result<Vec<R>, StoreError>>,
+) {
+    match parquet::some_rows(path, content) {
+        Ok(mut rows) => while rows.next().is_some_and(|rows| sender.blocking_send(rows).is_ok()) {},
+        // Whoever has gone does not want to know.
+        Err(error) => drop(sender.blocking_send(Err(error))),
     }
 }
 
@@ -145,20 +162,45 @@ impl Output {
         Ok(Some(manifest))
     }
 
-    /// Visits the rows of a table file by file, in the order of the files' names; finished parts only. Returns the count.
+    /// Refuses hypotheses other than those that a run was finished with.
+    ///
+    /// # Errors
+    /// `run.json` was changed afterwards, or the storage refuses.
+    pub async fn check_registered(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let content = self.objects.get(RunFile::PATH).await?.unwrap_or_default();
+        match manifest.registration {
+            Some(then) if RunFile::registered(&content)? != then => {
+                let difference = "run.json was changed after the run was finished".to_owned();
+                Err(StoreError::OtherHypotheses { difference })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Visits the rows of a table file by file, in the order of the files' names, some at a time while the next ones are decoded; finished
+    /// parts only. Returns the count.
     ///
     /// # Errors
     /// A file is damaged, or the storage refuses.
-    pub async fn read<R: Row>(&self, mut visit: impl FnMut(&[R])) -> Result<u64, StoreError> {
+    pub async fn read<R: Row + 'static>(
+        &self,
+        mut visit: impl FnMut(&[R]),
+    ) -> Result<u64, StoreError> {
         let table = R::TABLE.name;
         let single = format!("data/{table}.parquet");
         let folder = format!("data/{table}");
         let mut count = 0;
         for path in std::iter::once(single).chain(self.objects.list(&folder).await?) {
             let Some(content) = self.objects.get(&path).await? else { continue };
-            let rows = parquet::read::<R>(&path, content)?;
-            count += rows.len() as u64;
-            visit(&rows);
+            let (sender, mut decoded) = mpsc::channel(AHEAD);
+            let decode = move || decode_all::<R>(&path, content, &sender);
+            let decoding = tokio::task::spawn_blocking(decode);
+            while let Some(rows) = decoded.recv().await {
+                let rows = rows?;
+                count += rows.len() as u64;
+                visit(&rows);
+            }
+            decoding.await?;
         }
         Ok(count)
     }

@@ -1,5 +1,6 @@
 //! Rows ↔ Parquet bytes. The same rows always give the same bytes: one batch a row group, pinned writer properties.
 
+use arrow::error::ArrowError;
 use babelquant_proto::rows::{RecordBatch, Row};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -12,6 +13,8 @@ use super::error::StoreError;
 
 /// Rows of a row group: a constant, so that the bytes do not depend on how rows arrived.
 const GROUP_ROWS: usize = 1 << 16;
+/// Rows that are read at a time.
+const SOME_ROWS: usize = 1 << 13;
 /// The writer's name in every file; not the version of a crate, which would change bytes without changing content.
 const CREATED_BY: &str = "babelquant";
 /// zstd level: beyond 3 the files shrink by a few per cent at several times the time.
@@ -55,21 +58,32 @@ pub(super) fn write<R: Row>(
     writer.into_inner().map(Bytes::from).map_err(error)
 }
 
-/// The batches of a Parquet file, in order.
-pub(super) fn batches(path: &str, content: Bytes) -> Result<Vec<RecordBatch>, StoreError> {
-    let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
+/// The rows of a Parquet file of one table, some thousands at a time: a row is many times larger than its share of the file.
+pub(super) fn some_rows<R: Row>(
+    path: &str,
+    content: Bytes,
+) -> Result<impl Iterator<Item = Result<Vec<R>, StoreError>>, StoreError> {
+    let path = path.to_owned();
+    let damaged = |reason: String| StoreError::Damaged { path: path.clone(), reason };
     let builder = ParquetRecordBatchReaderBuilder::try_new(content);
-    let reader = builder.and_then(|builder| builder.with_batch_size(GROUP_ROWS).build());
+    let reader = builder.and_then(|builder| builder.with_batch_size(SOME_ROWS).build());
     let reader = reader.map_err(|error| damaged(error.to_string()))?;
-    reader.collect::<Result<_, _>>().map_err(|error| damaged(error.to_string()))
+    let rows = move |batch: Result<RecordBatch, ArrowError>| {
+        let path = || path.clone();
+        let batch = batch.map_err(|error| {
+            let reason = error.to_string();
+            StoreError::Damaged { path: path(), reason }
+        });
+        R::from_batch(&batch?).map_err(|source| StoreError::Rows { path: path(), source })
+    };
+    Ok(reader.map(rows))
 }
 
 /// The rows of a Parquet file of one table.
 pub(super) fn read<R: Row>(path: &str, content: Bytes) -> Result<Vec<R>, StoreError> {
     let mut rows = Vec::new();
-    for batch in batches(path, content)? {
-        let read = R::from_batch(&batch);
-        rows.extend(read.map_err(|source| StoreError::Rows { path: path.to_owned(), source })?);
+    for some in some_rows(path, content)? {
+        rows.append(&mut some?);
     }
     Ok(rows)
 }

@@ -33,10 +33,14 @@ impl RunFile {
 
     /// Reads the file.
     pub(super) fn parse(content: &[u8]) -> Result<Self, StoreError> {
-        serde_json::from_slice(content).map_err(|error| StoreError::Damaged {
-            path: Self::PATH.to_owned(),
-            reason: error.to_string(),
-        })
+        serde_json::from_slice(content).map_err(damaged)
+    }
+
+    /// The digest of what the file registers, as it is written there: whatever a later program makes of it.
+    pub(super) fn registered(content: &[u8]) -> Result<Digest, StoreError> {
+        let file: Value = serde_json::from_slice(content).map_err(damaged)?;
+        let registration = file.get("registration").unwrap_or(&Value::Null);
+        Ok(Digest::of(registration.to_string().as_bytes()))
     }
 
     /// Refuses a spec that is not the run's.
@@ -63,6 +67,10 @@ impl RunFile {
             Some(difference) => Err(StoreError::OtherHypotheses { difference }),
         }
     }
+}
+
+fn damaged(error: serde_json::Error) -> StoreError {
+    StoreError::Damaged { path: RunFile::PATH.to_owned(), reason: error.to_string() }
 }
 
 /// The first place where two values differ, with both values.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use babelquant_coordinator::scheduler::{Input, Report, Scheduler, Standing};
-use babelquant_proto::UnitIndex;
+use babelquant_coordinator::scheduler::{Input, Opening, Report, Sink, Standing, Traced};
 use babelquant_proto::message::Session;
+use babelquant_proto::{Digest, UnitIndex};
 
 use super::worker::{Reply, Request};
 use super::{Cluster, Event, Millis, What};
@@ -37,7 +37,14 @@ impl Cluster {
         let is_first = self.epoch == 1;
         let waits = if is_first { Duration::ZERO } else { RETURNING };
         let returning = Duration::from_millis(self.now) + waits;
-        self.scheduler = Some(Scheduler::restore(geometry, LEASE, returning, records, closed));
+        let records = records.into_iter().collect();
+        let run = (Digest::of(b"simulated"), self.epoch);
+        let opening = Opening::new(run, &geometry, (LEASE, returning), records, closed);
+        let sink = self
+            .trace
+            .clone()
+            .map(|lines| -> Sink { Box::new(move |line| lines.lock().unwrap().push(line)) });
+        self.scheduler = Some(Traced::open(opening, sink).unwrap());
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
     }
 

@@ -8,8 +8,9 @@ mod worker;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+use std::sync::{Arc, Mutex};
 
-use babelquant_coordinator::scheduler::{Geometry, Record, Scheduler};
+use babelquant_coordinator::scheduler::{Geometry, Record, Traced};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -93,7 +94,9 @@ pub(crate) struct Cluster {
     events: u64,
     workers: Vec<Worker>,
     /// `None` while the coordinator is down.
-    scheduler: Option<Scheduler>,
+    scheduler: Option<Traced>,
+    /// The lines of its trace, where somebody wants them.
+    trace: Option<Arc<Mutex<Vec<String>>>>,
     epoch: u64,
     next_session: u64,
     backlog: Vec<Record>,
@@ -114,6 +117,7 @@ impl Cluster {
             events: 0,
             workers: vec![Worker::default(); plan.workers],
             scheduler: None,
+            trace: None,
             epoch: 0,
             next_session: 0,
             backlog: Vec::new(),
@@ -125,6 +129,11 @@ impl Cluster {
         cluster.at(0, Event::Serve);
         (0..plan.workers).for_each(|worker| cluster.after(0..SYNC, Event::Start { worker }));
         cluster
+    }
+
+    /// The same; what its coordinators' schedulers do is written to `lines`.
+    pub(crate) fn traced(self, lines: &Arc<Mutex<Vec<String>>>) -> Self {
+        Self { trace: Some(Arc::clone(lines)), ..self }
     }
 
     /// Plays until every unit is closed.

@@ -4,7 +4,7 @@ use babelquant_proto::rows::unsupported_cause;
 
 babelquant_proto::table! {
     /// A (model, components, config) at scope `all`. Columns `…_low` and `…_high` are the ends of the bootstrap interval over groups of
-    /// documents; languages with the same groups are resampled together.
+    /// documents; languages that share groups are resampled together.
     ConfigRow in "configs" version 1 {
         /// Model name as in the study.
         model: String ["key"],

@@ -50,8 +50,8 @@ babelquant_proto::table! {
         kendall_p: Option<f64> ["1"],
         /// The smallest |r| that a two-sided test at 5 % sees with 80 % power at this n.
         detectable_r: Option<f64> ["1"],
-        /// At scope `all`: how many languages such a test needs to see the r found here with 80 % power. Null where no number would do.
-        languages_needed: Option<f64> ["languages"],
+        /// At scope `all`: how many languages such a test needs to see the r found here with 80 % power. Null where 2³⁰ would not do.
+        languages_needed: Option<u64> ["languages"],
         /// Why a number is null.
         reason: Option<String> ["text"],
     }

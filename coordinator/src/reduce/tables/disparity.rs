@@ -9,9 +9,9 @@ pub const BY_RESOURCE: &str = "low - high resource";
 
 babelquant_proto::table! {
     /// A (model, components, config, contrast) at scope `all`: the mean over some languages less the mean over others, each language counted
-    /// once. Columns `…_low` and `…_high` are the ends of the bootstrap interval over groups of documents, languages with the same groups
+    /// once. Columns `…_low` and `…_high` are the ends of the bootstrap interval over groups of documents, languages that share groups
     /// resampled together: the interval speaks of these languages, not of others like them.
-    DisparityRow in "disparity" version 1 {
+    DisparityRow in "disparity" version 2 {
         /// Model name as in the study.
         model: String ["key"],
         /// Which tensors of the layers are quantized.

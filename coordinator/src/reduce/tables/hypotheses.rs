@@ -2,7 +2,7 @@
 
 babelquant_proto::table! {
     /// A registered hypothesis at one model, scope and config, judged over the languages.
-    HypothesisRow in "hypotheses" version 1 {
+    HypothesisRow in "hypotheses" version 2 {
         /// The hypothesis.
         id: String ["key"],
         /// Model name as in the study.

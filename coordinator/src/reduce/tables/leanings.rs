@@ -3,7 +3,7 @@
 babelquant_proto::table! {
     /// A (model, components, config, stack, contrast) of which some layers were quantized alone: the mean over some languages of a number of
     /// `trends` less its mean over others, each language counted once. Columns `…_low` and `…_high` are the ends of the bootstrap interval
-    /// over groups of documents, languages with the same groups resampled together: the interval speaks of these languages, not of others
+    /// over groups of documents, languages that share groups resampled together: the interval speaks of these languages, not of others
     /// like them.
     LeaningRow in "leanings" version 1 {
         /// Model name as in the study.

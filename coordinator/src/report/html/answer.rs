@@ -68,18 +68,34 @@ fn worst_cell<'a>(shown: &Shown<'a>, row: &'a ConfigRow) -> Option<&'a Sensitivi
 }
 
 fn most(shown: &Shown<'_>, worst: &ConfigRow) -> Markup {
-    let sentence = |row: &ConfigRow| {
-        let cell = worst_cell(shown, row)?;
-        let verb = if cell.relative_perplexity? < 0.0 { "changes" } else { "raises" };
-        Some(html! {
-            b { (name((&row.components, &row.config))) } " " (verb) " the perplexity of " bdi { (full(&cell.language)) } " by " (change(cell)?)
-        })
-    };
     let of = |row: &ConfigRow| row.config == worst.config && row.components == worst.components;
     let mildest = shown.mildest().filter(|row| !of(row));
     html! {
-        @if let Some(sentence) = sentence(worst) { (sentence) ", more than any other language. " }
-        @if let Some(mildest) = mildest.and_then(sentence) { "At the other end " (mildest) " at most." }
+        @if let Some(cell) = worst_cell(shown, worst) {
+            (harm(worst, cell)) @if !improves(cell) { ", more than any other language" } ". "
+        }
+        @if let Some((row, cell)) = mildest.and_then(|row| Some((row, worst_cell(shown, row)?))) {
+            "At the other end " (harm(row, cell)) @if !improves(cell) { " at most" } "."
+        }
+    }
+}
+
+/// True where even the language that a config harms most is better off.
+fn improves(cell: &SensitivityRow) -> bool {
+    cell.relative_perplexity.is_some_and(|change| change < 0.0)
+}
+
+/// What a config does to the language that it harms most.
+fn harm(row: &ConfigRow, cell: &SensitivityRow) -> Markup {
+    let (config, language) = (name((&row.components, &row.config)), full(&cell.language));
+    html! {
+        b { (config) }
+        @if improves(cell) {
+            " lowers the perplexity of every language, that of " bdi { (language) } " least: by "
+        } @else {
+            " raises the perplexity of " bdi { (language) } " by "
+        }
+        @if let Some(change) = change(cell) { (change) } @else { "an unknown amount" }
     }
 }
 
@@ -179,7 +195,7 @@ fn settle(question: &Question<'_>) -> Markup {
         "More languages, not more documents: "
         @for (index, (r, n)) in planned.enumerate() { @if index > 0 { ", " } (n) " to see |r| = " (fixed(r, 1)) }
         @if let Some((r, n)) = observed {
-            "; " strong { (fixed(n, 0)) " languages" } " if the true r is the " (fixed(r, 2)) " found here"
+            "; " strong { (n) " languages" } " if the true r is the " (fixed(r, 2)) " found here"
         }
         "."
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use babelquant_proto::message::Session;
-use babelquant_proto::{FailureKind, UnitIndex};
+use babelquant_proto::{Digest, FailureKind, UnitIndex};
 
 use super::super::{Fault, Report};
 use super::*;
@@ -32,7 +32,8 @@ fn at(milliseconds: u64) -> Duration {
 fn opening(epoch: u64, records: Vec<Record>, closed: Vec<Range<u64>>) -> Opening {
     let geometry = Geometry::new([(0, 1, 2), (0, 8, 4), (1, 8, 4)]);
     let returning = if epoch == 1 { Duration::ZERO } else { LEASE };
-    Opening::new(epoch, &geometry, (LEASE, returning), records, closed)
+    let run = (Digest::of(b"run"), epoch);
+    Opening::new(run, &geometry, (LEASE, returning), records, closed)
 }
 
 fn report(session: u64, holding: Vec<UnitIndex>, finished: Vec<UnitIndex>) -> Report {
@@ -156,6 +157,27 @@ fn a_trace_that_stopped_says_so() {
     let more = lines[1].clone();
     lines.push(more);
     assert!(replay(&lines).unwrap_err().to_string().contains("nothing is open"));
+}
+
+/// The second coordinator finds no room behind a line that the first left torn.
+#[test]
+fn a_trace_may_stop_behind_a_torn_line() {
+    let mut lines = lines();
+    lines.last_mut().unwrap().truncate(9);
+    lines.push(stopped("the file has its largest size"));
+    let replayed = replay(&lines).unwrap();
+    assert_eq!((replayed.torn, replayed.stopped.is_some()), (1, true));
+}
+
+#[test]
+fn another_run_in_the_same_file_is_no_bug_of_the_scheduler() {
+    let lines = Lines::default();
+    let mut first = Traced::open(opening(1, Vec::new(), Vec::new()), lines.sink()).unwrap();
+    first.step(at(0), Input::Durable(vec![Record::Done { unit: UnitIndex(7) }]));
+    drop(Traced::open(opening(1, Vec::new(), Vec::new()), lines.sink()).unwrap());
+    let error = replay(&lines.all()).unwrap_err();
+    assert!(matches!(error, ReplayError::Malformed { line: 3, .. }), "{error}");
+    assert!(error.to_string().contains("each output needs a file of its own"), "{error}");
 }
 
 #[test]

@@ -192,8 +192,7 @@ impl Store {
         let quarantined =
             quarantined.map(|(unit, fault)| QuarantinedUnit::of(&self.spec, unit, fault)).collect();
         let run = self.objects.get(RunFile::PATH).await?;
-        let run = run.map(|content| RunFile::parse(&content)).transpose()?;
-        let registration = run.and_then(|run| run.registration.digest());
+        let registration = run.map(|content| RunFile::registered(&content)).transpose()?;
         let manifest = Manifest { spec_digest, files, quarantined, registration };
         self.objects.put_new(Manifest::PATH, manifest.to_json()).await?;
         for path in self.objects.list("journal").await? {

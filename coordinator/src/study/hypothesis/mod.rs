@@ -12,7 +12,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::{Components, Digest, Layers};
+use babelquant_proto::{Components, Layers};
 use serde::{Deserialize, Serialize};
 
 pub use claim::{Claim, ClaimError, Statistic};
@@ -119,12 +119,6 @@ impl Registration {
     /// True where nothing is claimed.
     pub fn is_empty(&self) -> bool {
         self.hypotheses.is_empty()
-    }
-
-    /// The digest of what is claimed; `None` where nothing is.
-    pub fn digest(&self) -> Option<Digest> {
-        let json = serde_json::to_vec(self).expect("its fields are texts and numbers");
-        (!self.is_empty()).then(|| Digest::of(&json))
     }
 
     /// The first place where another registration claims something else; `None` where both claim the same.
