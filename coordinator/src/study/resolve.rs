@@ -129,7 +129,7 @@ impl Study {
             dtype: self.dtype,
         };
         let cells = cells(&model, wanted)?;
-        Ok(ModelPart { model, cells, checkpoints })
+        Ok(ModelPart::new(model, cells, checkpoints))
     }
 
     /// The checkpoints of the model of this name.

@@ -15,8 +15,8 @@ use bytes::Bytes;
 /// A spec with so many models of two layers and two cells, and two languages of two shards of two documents.
 pub(crate) fn spec(models: usize) -> Spec {
     let scope = Scope { layers: Layers::All, components: Components::mlp() };
-    let model = |index: usize| ModelPart {
-        model: Model {
+    let model = |index: usize| {
+        let model = Model {
             name: format!("model{index}"),
             shape: Shape {
                 encoder_layers: 0,
@@ -28,12 +28,12 @@ pub(crate) fn spec(models: usize) -> Spec {
             protocol: Protocol::Causal { prefix: None, newline: None },
             published: None,
             files: BTreeMap::new(),
-        },
-        cells: vec![
+        };
+        let cells = vec![
             (scope.clone(), QuantConfig::None),
             (scope.clone(), "int4-channel".parse().unwrap()),
-        ],
-        checkpoints: Vec::new(),
+        ];
+        ModelPart::new(model, cells, Vec::new())
     };
     let shard = |index: u32| Shard {
         first_document: index * 2,

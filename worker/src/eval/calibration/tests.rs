@@ -30,7 +30,7 @@ fn spec(case: &str) -> Arc<Spec> {
     let (tokens, stride) = if model.shape.encoder_layers > 0 { (64, 32) } else { (24, 12) };
     Arc::new(Spec {
         version: Spec::VERSION,
-        models: vec![ModelPart { model, cells: Vec::new(), checkpoints: Vec::new() }],
+        models: vec![ModelPart::new(model, Vec::new(), Vec::new())],
         corpus: Vec::new(),
         windows: Windows { tokens, stride },
         batch: Batch { tokens: 96, ..Batch::default() },
