@@ -4,24 +4,25 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
+};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::scheduler::{Sink, stopped};
 
 /// Lines that may wait for the disk.
 const LINES_MAX: usize = 1 << 16;
-/// How long the last lines may take at the end of a run, and how often that is looked at.
+/// How long the last lines may take at the end of a run.
 const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// A file of events that is being written. A run outlives it: where it cannot go on, it says so and stops.
 #[derive(Debug)]
 pub struct Events {
     lines: Option<SyncSender<String>>,
-    writer: Option<JoinHandle<()>>,
+    /// Hung up once the writer has ended.
+    ended: Mutex<Receiver<()>>,
     room: u64,
     /// Why recording stopped, for the writer to say behind the last line.
     stopped: Arc<OnceLock<&'static str>>,
@@ -39,14 +40,16 @@ impl Events {
         let name = path.display().to_string();
         let stopped = Arc::new(OnceLock::new());
         let reason = Arc::clone(&stopped);
+        let (running, ended) = channel();
         let write = move || {
             if let Err(error) = write(&lines, file, &reason) {
                 tracing::error!(%error, file = name, "events are no longer recorded; the run goes on");
             }
+            drop::<Sender<()>>(running);
         };
-        let writer = std::thread::Builder::new().name("events".to_owned()).spawn(write)?;
+        std::thread::Builder::new().name("events".to_owned()).spawn(write)?;
         let room = bytes_max.saturating_sub(length);
-        Ok(Self { lines: Some(sender), writer: Some(writer), room, stopped })
+        Ok(Self { lines: Some(sender), ended: Mutex::new(ended), room, stopped })
     }
 
     /// What takes the lines.
@@ -80,18 +83,11 @@ impl Drop for Events {
     /// Waits until every line is written, unless the disk stands still.
     fn drop(&mut self) {
         self.lines = None;
-        let Some(writer) = self.writer.take() else { return };
-        let mut waited = Duration::ZERO;
-        while !writer.is_finished() && waited < PATIENCE {
-            std::thread::sleep(PAUSE);
-            waited += PAUSE;
-        }
-        match writer.is_finished().then(|| writer.join()) {
-            None => {
-                tracing::error!("events are still being written: their file lacks the last ones")
-            }
-            Some(Err(_)) => tracing::error!("the thread that writes events broke"),
-            Some(Ok(())) => {}
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // The writer says nothing there: it hangs up when it ends.
+        let waited = ended.recv_timeout(PATIENCE);
+        if waited == Err(RecvTimeoutError::Timeout) {
+            tracing::error!("events are still being written: their file lacks the last ones");
         }
     }
 }

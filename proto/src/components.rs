@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// What a weight matrix does in its layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// A BLAKE3 digest of 32 bytes, spelled as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

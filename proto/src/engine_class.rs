@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// Backend, instruction set or GPU architecture, and versions, such as `cpu-x86_64-avx512f-candle0.11.1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

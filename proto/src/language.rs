@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// A canonical language of a study: `eng`, or `zho_Hant` where a study has two scripts of one language.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

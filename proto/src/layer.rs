@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// A stack of transformer blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,6 +5,7 @@
 //! `coordinator_file`, where one side tells the other where it is, `credentials`, because both programs call a coordinator, and `whole_file`, which
 //! writes for both.
 
+mod cells;
 mod components;
 mod convert;
 mod coordinator_file;
@@ -34,6 +35,7 @@ mod unit;
 mod whole_file;
 mod words;
 
+pub use cells::{Cell, Cells};
 pub use components::{Component, Components, Part, Role};
 pub use convert::ConvertError;
 pub use coordinator_file::CoordinatorFile;

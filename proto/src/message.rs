@@ -59,6 +59,22 @@ pub struct SyncRequest {
     pub draining: bool,
 }
 
+impl SyncRequest {
+    /// What a worker says that has just joined: it holds nothing and wants so many units.
+    pub fn new(session: Session, want: u32) -> Self {
+        Self {
+            session,
+            want,
+            holding: Vec::new(),
+            shards: Vec::new(),
+            results: Vec::new(),
+            failures: Vec::new(),
+            released: Vec::new(),
+            draining: false,
+        }
+    }
+}
+
 /// A finished unit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnitResult {

@@ -22,6 +22,7 @@ impl ParseError {
 }
 
 /// Implements serde by the type's `Display` and `FromStr`, its only spelling.
+#[macro_export]
 macro_rules! serde_by_spelling {
     ($type:ty) => {
         impl serde::Serialize for $type {
@@ -37,4 +38,3 @@ macro_rules! serde_by_spelling {
         }
     };
 }
-pub(crate) use serde_by_spelling;

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cells::Cells;
 use crate::digest::Digest;
 use crate::language::Language;
 use crate::model::{Model, ModelFile};
-use crate::quant::{CalibrationSet, CheckpointName, QuantConfig};
-use crate::scope::Scope;
+use crate::quant::{CalibrationSet, CheckpointName};
 use crate::shard::Shard;
-use crate::unit::Counted;
 
 /// The measurement part of a study, resolved: models with their scopes and configs, the corpus in shards, the shapes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,23 +41,9 @@ pub struct ModelPart {
     /// The model.
     pub model: Model,
     /// What is evaluated, in the fixed order of its units.
-    pub cells: Vec<(Scope, QuantConfig)>,
+    pub cells: Cells,
     /// The checkpoints that configs name.
     pub checkpoints: Vec<CheckpointPart>,
-    /// What its cells come to: every unit's meaning depends on it, and a study has thousands of cells.
-    #[serde(skip)]
-    pub(crate) counted: Counted,
-}
-
-impl ModelPart {
-    /// A model and what is evaluated on it.
-    pub fn new(
-        model: Model,
-        cells: Vec<(Scope, QuantConfig)>,
-        checkpoints: Vec<CheckpointPart>,
-    ) -> Self {
-        Self { model, cells, checkpoints, counted: Counted::default() }
-    }
 }
 
 /// A checkpoint of the same model, quantized elsewhere.

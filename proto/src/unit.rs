@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -95,15 +94,8 @@ impl ModelPart {
     /// How many `Quantization` units the model has: one for each layer and one for the tables outside them, where a scope holds these;
     /// none where no config changes a weight.
     pub fn quantization_units(&self) -> u64 {
-        self.counted.of(&self.cells, || self.count_quantization_units())
-    }
-
-    fn count_quantization_units(&self) -> u64 {
-        let mut quantizing =
-            self.cells.iter().filter(|(_, config)| !config.is_identity()).peekable();
-        let layers = if quantizing.peek().is_some() { self.model.shape.depth() } else { 0 };
-        let outside = quantizing.any(|(scope, _)| !scope.outside_layers().is_empty());
-        u64::from(layers) + u64::from(outside)
+        let layers = if self.cells.quantize() { self.model.shape.depth() } else { 0 };
+        u64::from(layers) + u64::from(self.cells.quantize_outside_layers())
     }
 
     /// The distinct configs that cells apply to a matrix with these components in `layer`, or (`None`) outside the layers, in the order of
@@ -124,34 +116,6 @@ impl ModelPart {
 
     fn lane_units(&self) -> u64 {
         1 + self.cells.len() as u64
-    }
-}
-
-/// A number that cells come to, remembered for those that it was counted from: others have another place or length. Equal to every other, and
-/// not copied.
-#[derive(Debug, Default)]
-pub(crate) struct Counted(OnceLock<(usize, usize, u64)>);
-
-impl Counted {
-    fn of<T>(&self, cells: &[T], count: impl Fn() -> u64) -> u64 {
-        let (place, length) = (cells.as_ptr() as usize, cells.len());
-        let &(known_place, known_length, number) = self.0.get_or_init(|| (place, length, count()));
-        match (known_place, known_length) == (place, length) {
-            true => number,
-            false => count(),
-        }
-    }
-}
-
-impl Clone for Counted {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl PartialEq for Counted {
-    fn eq(&self, _: &Self) -> bool {
-        true
     }
 }
 

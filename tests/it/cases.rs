@@ -80,7 +80,11 @@ pub(crate) fn spec(case: &Path, expected: &Value) -> (Spec, ShardText) {
     };
     let spec = Spec {
         version: Spec::VERSION,
-        models: vec![ModelPart::new(described(case, expected), cells, Vec::new())],
+        models: vec![ModelPart {
+            model: described(case, expected),
+            cells,
+            checkpoints: Vec::new(),
+        }],
         corpus: vec![LanguageCorpus { language: "eng".parse().unwrap(), shards: vec![shard] }],
         windows: Windows {
             tokens: number("window").unwrap_or(64),

@@ -73,7 +73,7 @@ fn drift_is_that_of_a_model_quantized_in_its_files() {
         for (layers, quantized) in
             [("only(1)", [1].as_slice()), ("all", &[0, 1, 2]), ("suffix(1)", &[2])]
         {
-            spec.0.models[0].cells = vec![cell(layers, "mlp", "int4-channel")];
+            spec.0.models[0].cells = [cell(layers, "mlp", "int4-channel")].into();
             let rows = evaluate(&case, spec.clone()).remove(0);
             let copy = quantized_copy(&case, quantized);
             let documents = expected["documents"].as_array().unwrap();

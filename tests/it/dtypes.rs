@@ -13,7 +13,7 @@ fn rows(case: &Path, dtype: Dtype) -> [Vec<DocumentRow>; 2] {
     let expected = json(&case.join("expected.json"));
     let mut spec = spec(case, &expected);
     spec.0.dtype = dtype;
-    spec.0.models[0].cells = ["none", "f32"].map(|config| cell("all", "mlp", config)).to_vec();
+    spec.0.models[0].cells = ["none", "f32"].map(|config| cell("all", "mlp", config)).into();
     evaluate(case, spec).try_into().unwrap()
 }
 

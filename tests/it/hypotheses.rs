@@ -36,6 +36,14 @@ fn write(folder: &Path, name: &str, hypotheses: &str) {
     fs::write(folder.join(name), text).unwrap();
 }
 
+/// A folder with a finished run that registered the claim.
+fn measured() -> TempDir {
+    let folder = folder();
+    write(folder.path(), "study.toml", CLAIM);
+    babelquant_in(folder.path(), &["run", "study.toml"], 0);
+    folder
+}
+
 #[test]
 fn hypotheses_are_planned_registered_judged_and_kept() {
     let folder = folder();
@@ -99,10 +107,8 @@ fn hypotheses_are_planned_registered_judged_and_kept() {
 
 #[test]
 fn the_same_question_by_the_command_for_tables() {
-    let folder = folder();
+    let folder = measured();
     let folder = folder.path();
-    write(folder, "study.toml", CLAIM);
-    babelquant_in(folder, &["run", "study.toml"], 0);
     let summary = json(&folder.join("results/analysis/summary.json"));
     let rows = summary["hypotheses"].as_array().unwrap();
     let question =
@@ -122,10 +128,8 @@ fn the_same_question_by_the_command_for_tables() {
 
 #[test]
 fn a_claim_that_is_edited_where_it_is_registered_gets_no_verdict() {
-    let folder = folder();
+    let folder = measured();
     let folder = folder.path();
-    write(folder, "study.toml", CLAIM);
-    babelquant_in(folder, &["run", "study.toml"], 0);
     let files = ["run.json", "study.toml"].map(|name| folder.join("results").join(name));
     let registered = files.each_ref().map(|file| fs::read_to_string(file).unwrap());
     for (file, text) in files.iter().zip(&registered) {

@@ -93,11 +93,11 @@ fn spec(model: &Path, documents: &[Document], layers: &[Layer], kl: bool) -> Res
     };
     Ok(Spec {
         version: Spec::VERSION,
-        models: vec![ModelPart::new(
-            Model::describe("bench", model)?,
-            layers.iter().map(cell).collect(),
-            Vec::new(),
-        )],
+        models: vec![ModelPart {
+            model: Model::describe("bench", model)?,
+            cells: layers.iter().map(cell).collect(),
+            checkpoints: Vec::new(),
+        }],
         corpus: vec![LanguageCorpus { language: "eng".parse()?, shards: vec![shard] }],
         windows: Windows { tokens: 1024, stride: 512 },
         batch: Batch::default(),

@@ -1,6 +1,5 @@
 //! Units a second: lent and given back, so that nothing is kept; and lent, sent back with rows and acknowledged once they are durable.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -20,21 +19,30 @@ const RUNS: usize = 5;
 /// 14 × 40 × 1,001 = 560,560 units and a few.
 const SIZE: Size = Size { shards: 40, cells: 1000 };
 
+/// Where results are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Units are given back: there are none.
+    Nowhere,
+    OnDisk,
+    InMemory,
+}
+
 pub(super) async fn measure() -> Result<()> {
     report(&format!("dispatch: {CONNECTIONS} connections, {UNITS} units a call, {RUNS} runs"))?;
     let mut rates = Vec::new();
     for _ in 0..RUNS {
-        rates.push(run(None).await?.0);
+        rates.push(run(Kept::Nowhere).await?.0);
     }
     report(&format!("  lent and given back: {} units/s", spread(&mut rates)))?;
-    for memory in [false, true] {
+    for (kept, place) in [(Kept::OnDisk, "on this disk"), (Kept::InMemory, "in memory (/dev/shm)")]
+    {
         let (mut rates, mut sizes) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            let (rate, bytes) = run(Some(memory)).await?;
+            let (rate, bytes) = run(kept).await?;
             rates.push(rate);
             sizes.push(bytes);
         }
-        let place = if memory { "in memory (/dev/shm)" } else { "on this disk" };
         let bytes = sizes.iter().sum::<f64>() / sizes.len() as f64;
         report(&format!(
             "  results of cells acknowledged once durable {place}: {} units/s, {:.1} KiB each",
@@ -45,20 +53,20 @@ pub(super) async fn measure() -> Result<()> {
     Ok(())
 }
 
-/// Units a second, and bytes of a result; `None` for what is given back.
-async fn run(durably: Option<bool>) -> Result<(f64, f64)> {
-    let folder = match durably {
-        Some(true) => tempfile::tempdir_in("/dev/shm")?,
-        Some(false) | None => tempfile::tempdir()?,
+/// Units a second, and bytes of a result.
+async fn run(kept: Kept) -> Result<(f64, f64)> {
+    let folder = match kept {
+        Kept::InMemory => tempfile::tempdir_in("/dev/shm")?,
+        Kept::OnDisk | Kept::Nowhere => tempfile::tempdir()?,
     };
-    let setting = Setting { out: folder.path(), listen: "127.0.0.1:0", tls: None, size: SIZE };
+    let setting = Setting::on_any_port(folder.path(), SIZE);
     let coordinator = Coordinator::start(setting)?;
     let mut workers = JoinSet::new();
     for number in 0..CONNECTIONS {
         let session = Session::join(client(&coordinator.url, None)?, &format!("w{number}")).await?;
-        match durably {
-            None => workers.spawn(give_back(session)),
-            Some(_) => workers.spawn(compute(session)),
+        match kept {
+            Kept::Nowhere => workers.spawn(give_back(session)),
+            Kept::OnDisk | Kept::InMemory => workers.spawn(compute(session)),
         };
     }
     let (mut units, mut bytes, start) = (0, 0, Instant::now());
@@ -67,13 +75,8 @@ async fn run(durably: Option<bool>) -> Result<(f64, f64)> {
         units += more;
         bytes += size;
     }
-    check(&folder.path().join("run.json"))?;
+    anyhow::ensure!(folder.path().join("run.json").exists(), "the output holds no run");
     Ok((units as f64 / start.elapsed().as_secs_f64(), bytes as f64 / units.max(1) as f64))
-}
-
-fn check(run: &Path) -> Result<()> {
-    anyhow::ensure!(run.exists(), "the output holds no run");
-    Ok(())
 }
 
 async fn give_back(mut session: Session) -> Result<(usize, usize)> {

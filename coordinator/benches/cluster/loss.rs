@@ -64,7 +64,7 @@ impl Victim {
 
 pub(super) async fn measure() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let setting = Setting { out: folder.path(), listen: "127.0.0.1:0", tls: None, size: SIZE };
+    let setting = Setting::on_any_port(folder.path(), SIZE);
     let coordinator = Coordinator::start(setting)?;
     let url = coordinator.url.clone();
     let start = |number| Victim::start(&url, number);

@@ -21,7 +21,7 @@ const SIZE: Size = Size { shards: 4, cells: 100 };
 
 pub(super) async fn measure() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let setting = Setting { out: folder.path(), listen: "127.0.0.1:0", tls: None, size: SIZE };
+    let setting = Setting::on_any_port(folder.path(), SIZE);
     let coordinator = Coordinator::start(setting)?;
     let before = cpu(coordinator.process())?;
     let mut workers = JoinSet::new();

@@ -37,7 +37,7 @@ struct Faults {
 
 pub(super) async fn measure() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let setting = Setting { out: folder.path(), listen: "127.0.0.1:0", tls: None, size: SIZE };
+    let setting = Setting::on_any_port(folder.path(), SIZE);
     let mut coordinator = Coordinator::start(setting)?;
     let listen = coordinator.url.trim_start_matches("http://").to_owned();
     let mut workers = Vec::new();

@@ -12,6 +12,7 @@ use babelquant_coordinator::study::{Registration, Resolved};
 use babelquant_coordinator::{Options, Service, serve as serve_calls};
 use tokio::net::TcpListener;
 
+use super::made_up;
 use super::study::{self, Size};
 
 /// Stragglers are another matter than the loss of a worker.
@@ -28,6 +29,13 @@ pub(super) struct Setting<'a> {
     pub(super) tls: Option<&'a Path>,
     /// The study.
     pub(super) size: Size,
+}
+
+impl<'a> Setting<'a> {
+    /// A coordinator that anyone may call.
+    pub(super) fn on_any_port(out: &'a Path, size: Size) -> Self {
+        Self { out, listen: "127.0.0.1:0", tls: None, size }
+    }
 }
 
 /// A coordinator that is killed when it is dropped.
@@ -86,7 +94,7 @@ pub(super) async fn serve(words: &[String]) -> Result<()> {
     let listener = TcpListener::bind(listen).await?;
     writeln!(std::io::stdout(), "{scheme}://{}", listener.local_addr()?)?;
     let resolved = Resolved {
-        texts: study::texts(&spec),
+        texts: made_up::texts(&spec),
         spec,
         directories: Vec::new(),
         others: Vec::new(),

@@ -48,16 +48,7 @@ impl Session {
     /// Opens a session.
     pub(super) async fn join(mut client: Client, name: &str) -> Result<Self> {
         let Welcome { session, spec, .. } = register(&mut client, name).await?;
-        let request = SyncRequest {
-            session,
-            want: 0,
-            holding: Vec::new(),
-            shards: Vec::new(),
-            results: Vec::new(),
-            failures: Vec::new(),
-            released: Vec::new(),
-            draining: false,
-        };
+        let request = SyncRequest::new(session, 0);
         Ok(Self { client, name: name.to_owned(), spec, request })
     }
 

@@ -56,8 +56,7 @@ async fn all(url: &str, tls: &Path) -> Result<Vec<Session>> {
 
 pub(super) async fn measure() -> Result<()> {
     let (folder, tls) = (tempfile::tempdir()?, certificates()?);
-    let setting =
-        Setting { out: folder.path(), listen: "127.0.0.1:0", tls: Some(tls.path()), size: SIZE };
+    let setting = Setting { tls: Some(tls.path()), ..Setting::on_any_port(folder.path(), SIZE) };
     let coordinator = Coordinator::start(setting)?;
     let sessions = all(&coordinator.url, tls.path()).await?;
     let (start, before) = (Instant::now(), cpu(coordinator.process())?);
@@ -93,8 +92,7 @@ async fn speak(mut session: Session, start: Instant, first: Duration) -> Result<
 
 pub(super) async fn reconnect() -> Result<()> {
     let (folder, tls) = (tempfile::tempdir()?, certificates()?);
-    let setting =
-        Setting { out: folder.path(), listen: "127.0.0.1:0", tls: Some(tls.path()), size: SIZE };
+    let setting = Setting { tls: Some(tls.path()), ..Setting::on_any_port(folder.path(), SIZE) };
     let mut coordinator = Coordinator::start(setting)?;
     let listen = coordinator.url.trim_start_matches("https://").to_owned();
     let mut sessions = all(&coordinator.url, tls.path()).await?;

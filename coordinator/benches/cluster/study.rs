@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use babelquant_coordinator::study::Texts;
 use babelquant_proto::message::UnitResult;
-use babelquant_proto::{
-    Digest, Document, Layers, Scope, Shard, ShardId, ShardText, Spec, Unit, UnitIndex,
-};
+use babelquant_proto::{Digest, Layers, Scope, Shard, ShardId, Spec, Unit, UnitIndex};
 use bytes::Bytes;
 
 use super::made_up;
@@ -42,26 +39,6 @@ pub(super) fn spec(size: Size) -> Result<Spec> {
     let config = |index: u32| Ok((scope.clone(), format!("int4-group{}", 1000 + index).parse()?));
     spec.models[0].cells = (0..size.cells).map(config).collect::<Result<_>>()?;
     Ok(spec)
-}
-
-/// A text for every shard.
-pub(super) fn texts(spec: &Spec) -> Texts {
-    let mut texts = Texts::new();
-    for (language, corpus) in (0..).zip(&spec.corpus) {
-        for (shard, described) in (0..).zip(&corpus.shards) {
-            let id = ShardId { language, shard };
-            let first = described.first_document;
-            let document = |index: u32| Document {
-                index,
-                id: (index + 1).to_string(),
-                group: String::new(),
-                text: "x".to_owned(),
-            };
-            let documents = (first..first + described.documents).map(document).collect();
-            texts.insert(id, ShardText { id, documents });
-        }
-    }
-    texts
 }
 
 /// Results of units: those of a shard's first cell, with the names of others in their place.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use babelquant_proto::{CoordinatorFile, exit};
+use serde::Serialize;
 use sysinfo::System;
 use tokio::net::TcpListener;
 
@@ -308,6 +309,12 @@ fn is_url(location: &str) -> bool {
 pub(super) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+}
+
+/// A result as JSON for stdout.
+pub(super) fn pretty(result: &impl Serialize) -> Result<String, Stop> {
+    let text = serde_json::to_string_pretty(result);
+    text.map(|text| text + "\n").map_err(|error| Stop::new(exit::BUG, error))
 }
 
 /// Ends with the first Ctrl-C or SIGTERM.

@@ -14,7 +14,7 @@ use glob::Pattern;
 use tokio::time::{Instant, sleep};
 
 use super::access::Shown;
-use super::commands::print;
+use super::commands::{pretty, print};
 use super::stop::Stop;
 use crate::overview::{counted, line, page};
 use crate::service::{AdminConnection, Watched};
@@ -205,11 +205,6 @@ async fn watch(place: &Place, mut screen: Screen, give_up: Duration) -> Result<u
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn pretty(overview: &Overview) -> Result<String, Stop> {
-    let text = serde_json::to_string_pretty(overview);
-    text.map(|text| text + "\n").map_err(|error| Stop::new(exit::BUG, error))
 }
 
 /// Where a watched run is shown.

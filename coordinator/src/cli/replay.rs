@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use babelquant_proto::exit;
 use clap::Args;
 
-use super::commands::print;
+use super::commands::{pretty, print};
 use super::stop::Stop;
 use crate::scheduler::{Replay, ReplayError, Replayed};
 
@@ -55,12 +55,7 @@ pub(super) fn execute(flags: &Flags) -> Result<u8, Stop> {
     }
     let replayed = replay.finish().map_err(|error| stop(error, &name))?;
     print(&match flags.json {
-        true => {
-            serde_json::to_string_pretty(&replayed)
-                .context("JSON")
-                .map_err(|error| Stop::new(exit::BUG, error))?
-                + "\n"
-        }
+        true => pretty(&replayed)?,
         false => words(&replayed),
     });
     Ok(exit::COMPLETE)

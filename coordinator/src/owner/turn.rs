@@ -167,11 +167,11 @@ impl Owner {
                 let now = self.started.elapsed();
                 tracing::debug!(records = count, "committed");
                 live.metrics.committed(bytes, now.saturating_sub(before));
-                let entries: Vec<Entry> = self.backlog.drain(..count).collect();
-                for entry in &entries {
-                    show(live, entry, self.losses.remove(&entry.unit()));
+                let mut records = Vec::new();
+                for entry in self.backlog.drain(..count) {
+                    show(live, &entry, self.losses.remove(&entry.unit()));
+                    records.push(entry.record());
                 }
-                let records = entries.iter().map(Entry::record).collect();
                 self.scheduler.step(now, Input::Durable(records));
                 live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
             }

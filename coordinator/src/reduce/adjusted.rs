@@ -35,7 +35,7 @@ enum Adjustment {
 struct Adjusted {
     n: usize,
     /// r and p of the same languages with nothing taken into account.
-    alone: Option<(f64, f64)>,
+    plain: Option<(f64, f64)>,
     found: Result<(f64, f64, Option<Interval>), String>,
 }
 
@@ -52,7 +52,7 @@ impl Adjustment {
             Some(pairs) => self.adjusted(&tested.languages, pairs, analysis),
             None => Adjusted {
                 n: tested.languages.len(),
-                alone: None,
+                plain: None,
                 found: Err(correlation.reason.clone().unwrap_or_default()),
             },
         };
@@ -66,8 +66,8 @@ impl Adjustment {
             config: correlation.config.clone(),
             adjustment: ADJUSTMENTS[self as usize].to_owned(),
             n: adjusted.n as u64,
-            plain_r: adjusted.alone.map(|(r, _)| r),
-            plain_p: adjusted.alone.map(|(_, p)| p),
+            plain_r: adjusted.plain.map(|(r, _)| r),
+            plain_p: adjusted.plain.map(|(_, p)| p),
             pearson_r: found.map(|(r, ..)| *r),
             pearson_p: found.map(|(_, p, _)| *p),
             pearson_low: interval.map(|interval| interval.low),
@@ -101,18 +101,18 @@ impl Adjustment {
         let columns: Vec<Vec<f64>> = (0..covariates.len()).map(column).collect();
         let names: Vec<String> = covariates.iter().map(|(name, _)| (*name).to_owned()).collect();
         let pairs = Pairs::new(&kept.iter().map(|(point, _)| *point).collect::<Vec<_>>());
-        let alone = pairs.as_ref().ok().map(|pairs| plain(pairs, analysis));
+        let plain = pairs.as_ref().ok().map(|pairs| unadjusted(pairs, analysis));
         let found = pairs.map_err(|why| why.to_string()).and_then(|pairs| {
             let found = partial(&pairs, &columns, analysis.confidence);
             let found = found.map_err(|why| why.about(&names))?;
             Ok((found.r, found.p, found.interval))
         });
-        Adjusted { n, alone, found }
+        Adjusted { n, plain, found }
     }
 }
 
 /// r and its p with nothing taken into account.
-fn plain(pairs: &Pairs, analysis: &Analysis) -> (f64, f64) {
+fn unadjusted(pairs: &Pairs, analysis: &Analysis) -> (f64, f64) {
     let found = pearson(pairs, analysis.confidence);
     (found.r, found.p)
 }
@@ -146,7 +146,7 @@ fn over_families(languages: &[&str], pairs: &Pairs, analysis: &Analysis) -> Adju
     };
     Adjusted {
         n: clusters.count(),
-        alone: Some(plain(pairs, analysis)),
+        plain: Some(unadjusted(pairs, analysis)),
         found: found.map(|found| (found.r, found.p, found.interval)).map_err(reason),
     }
 }

@@ -165,27 +165,16 @@ pub(crate) fn weight_row(model: &str, layer: u32, moments: Moments) -> WeightRow
         kind: "group".to_owned(),
         name: "mlp".to_owned(),
         count: moments.count,
-        nonfinite: 0,
         mean: (moments.count > 0).then_some(moments.mean),
         std: moments.std(),
         skewness: moments.skewness(),
         kurtosis: moments.kurtosis(),
         kurtosis_about_zero: moments.kurtosis_about_zero(),
-        l_skewness: None,
         l_kurtosis: Some(0.2),
         outliers_3std: 1,
         outliers_3std_percent: Some(0.5),
-        outliers_6std: 0,
         max_abs: Some(2.5),
-        mean_abs: None,
-        m4_share_top1: None,
-        m4_share_top8: None,
-        m4_share_top64: None,
-        abs_q50: None,
-        abs_q99: None,
-        abs_q999: None,
-        abs_q999_over_q50: None,
-        reason: None,
+        ..WeightRow::default()
     }
 }
 

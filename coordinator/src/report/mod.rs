@@ -18,6 +18,7 @@ mod floor;
 mod harness;
 mod html;
 mod hypotheses;
+mod language;
 mod languages;
 mod llama_cpp;
 mod markdown;
@@ -46,7 +47,8 @@ use babelquant_proto::rows::ClippingRow;
 use serde::Serialize;
 
 pub use harness::harness;
-pub(crate) use html::{STYLE, full_name, own_name};
+pub(crate) use html::STYLE;
+pub(crate) use language::{full as full_name, own as own_name};
 pub use llama_cpp::llama_cpp;
 pub use provenance::Provenance;
 pub(crate) use recipe::{recipe, recipe_losses};

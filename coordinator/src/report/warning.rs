@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::adjustment::{explains, hardest, in_words, is_by_family};
 use super::floor::Floors;
-use super::html::full_name as full;
+use super::language::full;
 use super::number::{fixed, or_undefined, p};
 use super::question::Question;
 use super::sensitivity::{is_none, label};

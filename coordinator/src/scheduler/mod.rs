@@ -11,6 +11,7 @@ mod geometry;
 mod pace;
 mod pool;
 mod record;
+mod replay;
 mod report;
 mod sessions;
 mod spelled;
@@ -31,10 +32,11 @@ pub use geometry::{Block, Geometry};
 use pace::Pace;
 use pool::{Pool, Reach};
 pub use record::{Fault, Record};
+pub use replay::{Replay, ReplayError, Replayed};
 use sessions::Sessions;
 pub use step::{Effects, Input, Report, Standing};
 use stragglers::Stragglers;
-pub use trace::{Opening, Replay, ReplayError, Replayed, Sink, Traced, stopped};
+pub use trace::{Opening, Sink, Traced, stopped};
 pub use view::{Lent, Presence};
 
 /// Most units of one reply; a worker that wants more asks again.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use babelquant_proto::{FailureKind, UnitIndex};
+use babelquant_proto::{FailureKind, UnitIndex, serde_by_spelling};
 use serde::{Deserialize, Serialize};
 
 /// A fact about a unit that a restart must find again.
@@ -45,8 +45,7 @@ impl Record {
 }
 
 /// How a unit broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The worker said so.
     Reported(FailureKind),
@@ -76,19 +75,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl From<Fault> for String {
-    fn from(fault: Fault) -> Self {
-        fault.to_string()
-    }
-}
-
-impl TryFrom<String> for Fault {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
+serde_by_spelling!(Fault);
 
 impl FromStr for Fault {
     type Err = String;

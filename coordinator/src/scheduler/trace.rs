@@ -1,8 +1,7 @@
-//! The trace of a scheduler: what it started from, then every input with its time and what followed, as lines of JSON; and the schedulers
-//! that such lines make again. Not where the lines are kept.
+//! The trace of a scheduler: what it started from, then every input with its time and what followed, as lines of JSON. Not where the lines
+//! are kept, nor what becomes of them (`replay`).
 //!
-//! A trace has a segment for each coordinator that served the run, and each begins with an opening. Within a segment a replay must come
-//! to the same effects; from one segment to the next whatever was durable must still be closed. A coordinator that was killed leaves at
+//! A trace has a segment for each coordinator that served the run, and each begins with an opening. A coordinator that was killed leaves at
 //! most one torn line behind it.
 
 use std::fmt;
@@ -11,12 +10,11 @@ use std::time::Duration;
 
 use babelquant_proto::Digest;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::geometry::{Block, Geometry};
 use super::record::Record;
 use super::spelled;
-use super::step::{Effects, Input, Standing};
+use super::step::{Effects, Input};
 use super::{STRAGGLING, Scheduler};
 
 /// Rises whenever the scheduler answers the same inputs in another way, or lines are spelled otherwise.
@@ -29,9 +27,9 @@ const UNITS_MAX: u64 = 1 << 36;
 pub struct Opening {
     version: u32,
     /// The run: the digest of its spec.
-    spec: Digest,
+    pub(super) spec: Digest,
     /// The coordinator's epoch.
-    epoch: u64,
+    pub(super) epoch: u64,
     /// Model, units of a lane and lanes of each block.
     blocks: Vec<(usize, u64, u64)>,
     #[serde(with = "spelled::nanoseconds")]
@@ -107,7 +105,7 @@ impl Opening {
 /// A line of a trace.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+pub(super) enum Line {
     Open(Opening),
     Step(Step),
     /// Recording ended here, and why.
@@ -116,16 +114,16 @@ enum Line {
 
 /// An input and what followed.
 #[derive(Debug, Serialize, Deserialize)]
-struct Step {
+pub(super) struct Step {
     #[serde(with = "spelled::nanoseconds")]
-    at: Duration,
-    input: Input,
+    pub(super) at: Duration,
+    pub(super) input: Input,
     #[serde(default, skip_serializing_if = "Effects::is_nothing")]
-    effects: Effects,
+    pub(super) effects: Effects,
 }
 
 impl Line {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         serde_json::to_string(self).expect("its fields are texts and numbers")
     }
 }
@@ -161,12 +159,8 @@ impl Traced {
     pub fn step(&mut self, now: Duration, input: Input) -> Effects {
         let Some(sink) = &mut self.sink else { return self.scheduler.step(now, input) };
         let effects = self.scheduler.step(now, input.clone());
-        let step = Line::Step(Step { at: now, input, effects });
-        sink(step.text());
-        match step {
-            Line::Step(Step { effects, .. }) => effects,
-            Line::Open(_) | Line::Stopped(_) => Effects::default(),
-        }
+        sink(Line::Step(Step { at: now, input, effects: effects.clone() }).text());
+        effects
     }
 }
 
@@ -183,202 +177,3 @@ impl fmt::Debug for Traced {
         f.debug_struct("Traced").field("scheduler", &self.scheduler).finish_non_exhaustive()
     }
 }
-
-/// Why a trace and its replay part.
-#[derive(Debug, Error)]
-pub enum ReplayError {
-    /// It is no trace.
-    #[error("line {line}: {reason}")]
-    Malformed {
-        /// Counted from 1.
-        line: u64,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The scheduler of this program does something else.
-    #[error("line {line}: {input} was followed by {recorded}, and is now followed by {computed}")]
-    Difference {
-        /// Counted from 1.
-        line: u64,
-        /// The input.
-        input: String,
-        /// Its effects in the trace.
-        recorded: String,
-        /// Its effects now.
-        computed: String,
-    },
-    /// A restart forgot what was durable.
-    #[error(
-        "line {line}: unit {unit} was closed before the coordinator of epoch {epoch} started, and is open there"
-    )]
-    Forgotten {
-        /// Counted from 1.
-        line: u64,
-        /// The unit.
-        unit: u64,
-        /// The later epoch.
-        epoch: u64,
-    },
-}
-
-/// What a trace came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Replayed {
-    /// Coordinators that served the run.
-    pub segments: u64,
-    /// Inputs that had the same effects again.
-    pub inputs: u64,
-    /// Units of the study.
-    pub units: u64,
-    /// Of these with a durable result at the end.
-    pub done: u64,
-    /// Given up.
-    pub quarantined: u64,
-    /// Held by workers.
-    pub granted: u64,
-    /// Lines that a killed coordinator left torn.
-    pub torn: u64,
-    /// Why recording ended before the run, if it did.
-    pub stopped: Option<String>,
-}
-
-/// A trace that is read line by line.
-#[derive(Debug, Default)]
-pub struct Replay {
-    scheduler: Option<Scheduler>,
-    /// Spec and epoch of the segment.
-    run: Option<(Digest, u64)>,
-    /// A line that is only fine if the coordinator was killed while it wrote it.
-    torn: Option<(u64, String)>,
-    lines: u64,
-    segments: u64,
-    inputs: u64,
-    torn_lines: u64,
-    stopped: Option<String>,
-}
-
-impl Replay {
-    /// Replays the next line.
-    ///
-    /// # Errors
-    /// It is none, or the scheduler does something else.
-    pub fn line(&mut self, text: &str) -> Result<(), ReplayError> {
-        self.lines += 1;
-        let number = self.lines;
-        let line = match serde_json::from_str::<Line>(text) {
-            Ok(line) => line,
-            Err(error) => {
-                self.check_torn(number)?;
-                self.torn = Some((number, error.to_string()));
-                return Ok(());
-            }
-        };
-        match line {
-            Line::Open(opening) => self.open(&opening),
-            Line::Step(step) => {
-                self.check_torn(number)?;
-                self.step(step)
-            }
-            Line::Stopped(reason) => {
-                // A coordinator that found no room for its opening says only this.
-                self.torn_lines += u64::from(self.torn.take().is_some());
-                self.stopped = Some(reason);
-                Ok(())
-            }
-        }
-    }
-
-    /// What the lines came to.
-    ///
-    /// # Errors
-    /// There was no opening.
-    pub fn finish(mut self) -> Result<Replayed, ReplayError> {
-        self.torn_lines += u64::from(self.torn.take().is_some());
-        let (segments, inputs, stopped, torn) =
-            (self.segments, self.inputs, self.stopped, self.torn_lines);
-        if segments == 0 {
-            let reason = "no line opens a run: this is no trace".to_owned();
-            return Err(ReplayError::Malformed { line: self.lines, reason });
-        }
-        let of = |count: fn(&Scheduler) -> u64| self.scheduler.as_ref().map_or(0, count);
-        Ok(Replayed {
-            segments,
-            inputs,
-            units: of(|scheduler| scheduler.pool.units()),
-            done: of(Scheduler::done),
-            quarantined: of(|scheduler| scheduler.quarantined.len() as u64),
-            granted: of(Scheduler::granted),
-            torn,
-            stopped,
-        })
-    }
-
-    /// Refuses a torn line that something else than an opening follows.
-    fn check_torn(&mut self, next: u64) -> Result<(), ReplayError> {
-        match self.torn.take() {
-            None => Ok(()),
-            Some((line, reason)) => {
-                let reason = format!(
-                    "{reason}; only a coordinator that was killed tears a line, and line {next} does not open another"
-                );
-                Err(ReplayError::Malformed { line, reason })
-            }
-        }
-    }
-
-    fn open(&mut self, opening: &Opening) -> Result<(), ReplayError> {
-        let line = self.lines;
-        self.torn_lines += u64::from(self.torn.take().is_some());
-        let scheduler = opening.scheduler();
-        let scheduler = scheduler.map_err(|reason| ReplayError::Malformed { line, reason })?;
-        let (spec, epoch) = (opening.spec, opening.epoch);
-        if self.run.is_some_and(|(known, last)| known != spec || last >= epoch) {
-            let reason = "another run begins here: each output needs a file of its own".to_owned();
-            return Err(ReplayError::Malformed { line, reason });
-        }
-        self.run = Some((spec, epoch));
-        if let Some(before) = &self.scheduler {
-            let units = before.pool.units().min(scheduler.pool.units());
-            let is_open = |scheduler: &Scheduler, unit: u64| {
-                scheduler.standing(babelquant_proto::UnitIndex(unit)) == Standing::Open
-            };
-            let forgotten =
-                (0..units).find(|&unit| is_open(&scheduler, unit) && !is_open(before, unit));
-            if let Some(unit) = forgotten {
-                return Err(ReplayError::Forgotten { line, unit, epoch });
-            }
-        }
-        self.segments += 1;
-        self.stopped = None;
-        self.scheduler = Some(scheduler);
-        Ok(())
-    }
-
-    fn step(&mut self, Step { at, input, effects }: Step) -> Result<(), ReplayError> {
-        let line = self.lines;
-        let open = self.scheduler.as_mut().filter(|_| self.stopped.is_none());
-        let Some(scheduler) = open else {
-            let reason = "a step where nothing is open".to_owned();
-            return Err(ReplayError::Malformed { line, reason });
-        };
-        let said = input.clone();
-        let computed = scheduler.step(at, input);
-        if computed != effects {
-            let spelled = |effects: &Effects| match effects.is_nothing() {
-                true => "nothing".to_owned(),
-                false => serde_json::to_string(effects).unwrap_or_default(),
-            };
-            return Err(ReplayError::Difference {
-                line,
-                input: serde_json::to_string(&said).unwrap_or_default(),
-                recorded: spelled(&effects),
-                computed: spelled(&computed),
-            });
-        }
-        self.inputs += 1;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests;

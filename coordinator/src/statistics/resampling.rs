@@ -1,8 +1,8 @@
 //! The paired bootstrap: which groups of documents each draw takes, and the totals of columns over them. Knows no metric.
 
-use babelquant_proto::random::{below, key, stream};
 use std::sync::OnceLock;
 
+use babelquant_proto::random::{below, key, stream};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -12,7 +12,7 @@ pub(super) const LANES: usize = 32;
 const WIDTH: usize = 8;
 /// Columns that share a pass over the weights: reading these costs more than multiplying.
 const TOGETHER: usize = 4;
-/// Weights that are remembered, 2 bytes each; of more groups and draws they are drawn anew each time. Those of a whole pool serve many
+/// Weights that are remembered, 4 bytes each; of more groups and draws they are drawn anew each time. Those of a whole pool serve many
 /// languages.
 const REMEMBERED_MAX: usize = 1 << 21;
 const REMEMBERED_OF_POOL_MAX: usize = 1 << 24;
@@ -31,7 +31,7 @@ pub struct Resampling {
     groups: usize,
     draws: usize,
     /// How often each group is taken, `[group][lane]`, of each block of draws that was asked for.
-    remembered: Vec<OnceLock<Vec<[u16; LANES]>>>,
+    remembered: Vec<OnceLock<Vec<[u32; LANES]>>>,
 }
 
 impl Resampling {
@@ -55,8 +55,7 @@ impl Resampling {
         let draws = if groups < 2 { 0 } else { draws as usize };
         let is_whole = groups == pool.len();
         let most = if is_whole { REMEMBERED_OF_POOL_MAX } else { REMEMBERED_MAX };
-        let few = groups * draws <= most && groups <= usize::from(u16::MAX);
-        let blocks = if few { draws.div_ceil(LANES) } else { 0 };
+        let blocks = if groups * draws <= most { draws.div_ceil(LANES) } else { 0 };
         let remembered = (0..blocks).map(|_| OnceLock::new()).collect();
         Self { key, own, groups, draws, remembered }
     }
@@ -69,26 +68,21 @@ impl Resampling {
 
     /// How often each group is taken by each of the block's draws: `[group][lane]`.
     fn multiplicities(&self, block: usize) -> Vec<[f64; LANES]> {
-        let draw = |taken: &mut dyn FnMut(usize, usize)| {
-            for lane in 0..LANES {
-                self.draw(block * LANES + lane).for_each(|group| taken(group, lane));
-            }
-        };
+        let numbers =
+            |taken: &Vec<[u32; LANES]>| taken.iter().map(|lanes| lanes.map(f64::from)).collect();
         match self.remembered.get(block) {
-            None => {
-                let mut taken = vec![[0.0; LANES]; self.groups];
-                draw(&mut |group, lane| taken[group][lane] += 1.0);
-                taken
-            }
-            Some(remembered) => {
-                let taken = remembered.get_or_init(|| {
-                    let mut taken = vec![[0; LANES]; self.groups];
-                    draw(&mut |group, lane| taken[group][lane] += 1);
-                    taken
-                });
-                taken.iter().map(|lanes| lanes.map(f64::from)).collect()
-            }
+            Some(remembered) => numbers(remembered.get_or_init(|| self.taken(block))),
+            None => numbers(&self.taken(block)),
         }
+    }
+
+    /// The same, drawn.
+    fn taken(&self, block: usize) -> Vec<[u32; LANES]> {
+        let mut taken = vec![[0; LANES]; self.groups];
+        (0..LANES).for_each(|lane| {
+            self.draw(block * LANES + lane).for_each(|group| taken[group][lane] += 1);
+        });
+        taken
     }
 
     /// The groups that a draw takes: as many as there are, each draw from a stream of its own.

@@ -99,6 +99,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of an object that its reader refuses.
+    pub(super) fn damaged(path: &str, reason: &impl ToString) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
+    }
+
     /// True where trying again may help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })

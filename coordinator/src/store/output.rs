@@ -155,11 +155,8 @@ impl Output {
     /// It is damaged, or the storage refuses.
     pub async fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
         let Some(content) = self.objects.get(Manifest::PATH).await? else { return Ok(None) };
-        let manifest = serde_json::from_slice(&content).map_err(|error| StoreError::Damaged {
-            path: Manifest::PATH.to_owned(),
-            reason: error.to_string(),
-        })?;
-        Ok(Some(manifest))
+        let manifest = serde_json::from_slice(&content);
+        Ok(Some(manifest.map_err(|error| StoreError::damaged(Manifest::PATH, &error))?))
     }
 
     /// Refuses hypotheses other than those that a run was finished with.

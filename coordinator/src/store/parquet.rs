@@ -63,18 +63,13 @@ pub(super) fn some_rows<R: Row>(
     path: &str,
     content: Bytes,
 ) -> Result<impl Iterator<Item = Result<Vec<R>, StoreError>>, StoreError> {
-    let path = path.to_owned();
-    let damaged = |reason: String| StoreError::Damaged { path: path.clone(), reason };
     let builder = ParquetRecordBatchReaderBuilder::try_new(content);
     let reader = builder.and_then(|builder| builder.with_batch_size(SOME_ROWS).build());
-    let reader = reader.map_err(|error| damaged(error.to_string()))?;
+    let reader = reader.map_err(|error| StoreError::damaged(path, &error))?;
+    let path = path.to_owned();
     let rows = move |batch: Result<RecordBatch, ArrowError>| {
-        let path = || path.clone();
-        let batch = batch.map_err(|error| {
-            let reason = error.to_string();
-            StoreError::Damaged { path: path(), reason }
-        });
-        R::from_batch(&batch?).map_err(|source| StoreError::Rows { path: path(), source })
+        let batch = batch.map_err(|error| StoreError::damaged(&path, &error))?;
+        R::from_batch(&batch).map_err(|source| StoreError::Rows { path: path.clone(), source })
     };
     Ok(reader.map(rows))
 }

@@ -33,12 +33,13 @@ impl RunFile {
 
     /// Reads the file.
     pub(super) fn parse(content: &[u8]) -> Result<Self, StoreError> {
-        serde_json::from_slice(content).map_err(damaged)
+        serde_json::from_slice(content).map_err(|error| StoreError::damaged(Self::PATH, &error))
     }
 
     /// The digest of what the file registers, as it is written there: whatever a later program makes of it.
     pub(super) fn registered(content: &[u8]) -> Result<Digest, StoreError> {
-        let file: Value = serde_json::from_slice(content).map_err(damaged)?;
+        let file = serde_json::from_slice::<Value>(content);
+        let file = file.map_err(|error| StoreError::damaged(Self::PATH, &error))?;
         let registration = file.get("registration").unwrap_or(&Value::Null);
         Ok(Digest::of(registration.to_string().as_bytes()))
     }
@@ -67,10 +68,6 @@ impl RunFile {
             Some(difference) => Err(StoreError::OtherHypotheses { difference }),
         }
     }
-}
-
-fn damaged(error: serde_json::Error) -> StoreError {
-    StoreError::Damaged { path: RunFile::PATH.to_owned(), reason: error.to_string() }
 }
 
 /// The first place where two values differ, with both values.
@@ -120,7 +117,9 @@ mod tests {
                 "windows.stride is 8 there, 4 here",
             ),
             (
-                Box::new(|s: &mut Spec| s.models[0].cells.truncate(1)),
+                Box::new(|s: &mut Spec| {
+                    s.models[0].cells = s.models[0].cells[..1].to_vec().into();
+                }),
                 "models[0].cells has 2 entries there, 1 here",
             ),
             (

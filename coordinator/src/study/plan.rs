@@ -208,9 +208,11 @@ mod tests {
         };
         spec.calibration = vec![calibration("eng"), calibration("deu")];
         assert_eq!(Plan::of(&spec, 1.0).flops, before.flops);
-        for (_, config) in &mut spec.models[0].cells[3..] {
+        let mut cells = spec.models[0].cells.to_vec();
+        for (_, config) in &mut cells[3..] {
             *config = "gptq-int4-channel@eng".parse().unwrap();
         }
+        spec.models[0].cells = cells.into();
         let plan = Plan::of(&spec, 1.0);
         // 400 tokens through 2 layers of width 8.
         let expected = 400.0 * 2.0 * (2.0 * 12.0 + 19.0) * 64.0;

@@ -129,7 +129,7 @@ impl Study {
             dtype: self.dtype,
         };
         let cells = cells(&model, wanted)?;
-        Ok(ModelPart::new(model, cells, checkpoints))
+        Ok(ModelPart { model, cells: cells.into(), checkpoints })
     }
 
     /// The checkpoints of the model of this name.

@@ -7,8 +7,8 @@ use babelquant_proto::rows::{
     ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow, encode, encode_both,
 };
 use babelquant_proto::{
-    Batch, Components, Digest, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model, ModelPart,
-    Protocol, Scope, Shape, Shard, ShardId, Spec, Unit, UnitIndex, Windows,
+    Batch, Components, Digest, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model,
+    ModelPart, Protocol, Scope, Shape, Shard, ShardId, ShardText, Spec, Unit, UnitIndex, Windows,
 };
 use bytes::Bytes;
 
@@ -29,11 +29,9 @@ pub(crate) fn spec(models: usize) -> Spec {
             published: None,
             files: BTreeMap::new(),
         };
-        let cells = vec![
-            (scope.clone(), QuantConfig::None),
-            (scope.clone(), "int4-channel".parse().unwrap()),
-        ];
-        ModelPart::new(model, cells, Vec::new())
+        let cells = [QuantConfig::None, "int4-channel".parse().unwrap()];
+        let cells = cells.into_iter().map(|config| (scope.clone(), config)).collect();
+        ModelPart { model, cells, checkpoints: Vec::new() }
     };
     let shard = |index: u32| Shard {
         first_document: index * 2,
@@ -143,27 +141,8 @@ fn weight_row(spec: &Spec, model: usize, layer: Option<Layer>) -> WeightRow {
         kind: "tensor".to_owned(),
         name: "w".to_owned(),
         count: 1,
-        nonfinite: 0,
         mean: Some(0.5),
-        std: None,
-        skewness: None,
-        kurtosis: None,
-        kurtosis_about_zero: None,
-        l_skewness: None,
-        l_kurtosis: None,
-        outliers_3std: 0,
-        outliers_3std_percent: None,
-        outliers_6std: 0,
-        max_abs: None,
-        mean_abs: None,
-        m4_share_top1: None,
-        m4_share_top8: None,
-        m4_share_top64: None,
-        abs_q50: None,
-        abs_q99: None,
-        abs_q999: None,
-        abs_q999_over_q50: None,
-        reason: None,
+        ..WeightRow::default()
     }
 }
 
@@ -217,4 +196,23 @@ fn activation_row(spec: &Spec, model: usize, shard: ShardId) -> ActivationRow {
         first_values: 8,
         first_sum_abs: 0.5,
     }
+}
+
+/// A text for every shard; its documents have one letter each.
+pub(crate) fn texts(spec: &Spec) -> BTreeMap<ShardId, ShardText> {
+    let mut texts = BTreeMap::new();
+    for (language, corpus) in (0..).zip(&spec.corpus) {
+        for (shard, described) in (0..).zip(&corpus.shards) {
+            let id = ShardId { language, shard };
+            let first = described.first_document;
+            let documents = (first..first + described.documents).map(|index| Document {
+                index,
+                id: (index + 1).to_string(),
+                group: String::new(),
+                text: "x".to_owned(),
+            });
+            texts.insert(id, ShardText { id, documents: documents.collect() });
+        }
+    }
+    texts
 }

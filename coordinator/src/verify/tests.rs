@@ -41,7 +41,8 @@ fn the_layers_are_those_of_the_scope() {
 fn a_matrix_has_a_row_for_each_of_its_configs_or_is_left_out() {
     let mut spec = spec(1);
     let cell = spec.models[0].cells[1].clone();
-    spec.models[0].cells.push((cell.0, "nf4".parse().unwrap()));
+    let more = [(cell.0, "nf4".parse().unwrap())];
+    spec.models[0].cells = spec.models[0].cells.iter().cloned().chain(more).collect();
     let unit = UnitIndex(spec.quantization_units().start);
     let rows = decode::<QuantizationRow>(&payload(&spec, unit)).unwrap();
     let check = |rows: &[QuantizationRow]| {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::language::Language;
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// A calibration set: one language, or all calibration languages in equal parts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

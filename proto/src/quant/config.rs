@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::{CalibrationSet, CheckpointName, Mixed, WeightConfig};
 use crate::layer::Layer;
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 /// How a model is quantized.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,7 +11,8 @@ use std::str::FromStr;
 use crate::components::Components;
 use crate::layer::Layer;
 use crate::model::Shape;
-use crate::parse::{ParseError, serde_by_spelling};
+use crate::parse::ParseError;
+use crate::serde_by_spelling;
 
 pub(crate) use list::{parse as parse_list, spell};
 pub use named::{NamedSet, Parity, ranked_by_kurtosis};

@@ -4,12 +4,12 @@
 use maud::{Markup, html};
 
 use super::super::adjustment::{explains, hardest, in_words};
+use super::super::language::full;
 use super::super::layer_label;
 use super::super::number::{fixed, p};
 use super::super::question::{Question, asked, words};
 use super::super::shown::{Config, Shown, name};
 use super::depth::{profile, thousandths};
-use super::language::full;
 use super::scatter::{answer, estimate};
 use crate::reduce::{ConfigRow, DepthRow, SensitivityRow};
 use crate::statistics::{AIM, LEVEL};

@@ -2,11 +2,11 @@
 
 use super::super::block::Table;
 use super::super::degradation::{NEAR_LOSSLESS, near_lossless};
+use super::super::language::{full, own};
 use super::super::number::{estimates, fixed};
 use super::super::shown::{Config, Shown, name};
 use super::chart::Chart;
 use super::intervals::{self, Row};
-use super::language::{full, own};
 use super::panel::Panel;
 use crate::reduce::SensitivityRow;
 

@@ -2,11 +2,11 @@
 
 use super::super::block::Table;
 use super::super::disparity::{per_byte, per_token};
+use super::super::language::full;
 use super::super::number::estimates;
 use super::super::shown::{Config, Shown, name};
 use super::chart::Chart;
 use super::intervals::{self, Row};
-use super::language::full;
 use super::panel::Panel;
 use crate::reduce::DisparityRow;
 

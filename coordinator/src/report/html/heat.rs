@@ -9,8 +9,8 @@ use kuva::plot::scatter::ScatterPlot;
 use kuva::render::plots::Plot;
 
 use super::super::block::Table;
+use super::super::language::full;
 use super::super::layer_label;
-use super::language::full;
 use super::panel::{Axis, Frame, Panel};
 
 /// Height of a row.

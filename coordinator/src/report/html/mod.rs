@@ -12,7 +12,6 @@ mod forest;
 mod heat;
 mod hypotheses;
 mod intervals;
-mod language;
 mod layers;
 mod limits;
 mod marks;
@@ -35,7 +34,6 @@ use crate::reduce::{
     AdjustedRow, ConfigRow, CorrelationRow, DepthRow, DisparityRow, LayerRow, LeaningRow, LimitRow,
     RegressionRow, SensitivityRow, ShareRow, Summary,
 };
-pub(crate) use language::{full as full_name, own as own_name};
 pub(crate) use page::STYLE;
 
 /// The page.

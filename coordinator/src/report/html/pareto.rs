@@ -3,11 +3,11 @@
 use kuva::render::plots::Plot;
 
 use super::super::block::Table;
+use super::super::language::full;
 use super::super::number::{fixed, or_undefined, thousandths};
 use super::super::sensitivity::label;
 use super::super::shown::Shown;
 use super::chart::Chart;
-use super::language::full;
 use super::layers::numbers;
 use super::marks::{ACCENT, Dot, QUIET, dots, dots_of_front, line, range};
 use super::panel::{Axis, Frame, Panel};

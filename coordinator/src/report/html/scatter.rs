@@ -1,11 +1,11 @@
 //! The scatter of predictor against outcome: a dot for each language with its line of least squares and the line's band.
 
 use super::super::block::Table;
+use super::super::language::full;
 use super::super::number::{fixed, or_undefined, p, significant};
 use super::super::question::{Question, asked, words};
 use super::super::shown::{Shown, name};
 use super::chart::Chart;
-use super::language::full;
 use super::layers::numbers;
 use super::marks::{ACCENT, Dot, QUIET, band, dots, line, range};
 use super::panel::{Frame, Panel};

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use kuva::plot::annotations::Orientation;
 
 use super::super::block::Table;
+use super::super::language::full;
 use super::super::number::{self, estimates, fixed, thousandths};
 use super::super::shown::{Config, Shown, name};
 use super::super::trends;
 use super::chart::{Chart, key};
 use super::intervals::{self, Row};
-use super::language::full;
 use super::layers::{HEIGHT, across, numbers};
 use super::marks::{Dot, QUIET, colour, dots, line, range, reference};
 use super::panel::{Frame, Panel};

@@ -96,16 +96,7 @@ impl Worker {
         let hello = Hello { wire_major: WIRE_MAJOR, name: name.to_owned(), engine_class };
         let welcome = client.register(wire::Hello::from(hello)).await?.into_inner();
         let Welcome { session, spec, .. } = welcome.try_into().unwrap();
-        let request = SyncRequest {
-            session,
-            want: 3,
-            holding: Vec::new(),
-            shards: Vec::new(),
-            results: Vec::new(),
-            failures: Vec::new(),
-            released: Vec::new(),
-            draining: false,
-        };
+        let request = SyncRequest::new(session, 3);
         Ok(Self { client, spec, request })
     }
 

@@ -35,7 +35,9 @@ async fn earlier() -> (Output, Spec) {
 fn other_study(mut spec: Spec) -> Spec {
     spec.models.remove(0);
     let (scope, _) = spec.models[0].cells[0].clone();
-    spec.models[0].cells.insert(1, (scope, "nf4".parse().unwrap()));
+    let mut cells = spec.models[0].cells.to_vec();
+    cells.insert(1, (scope, "nf4".parse().unwrap()));
+    spec.models[0].cells = cells.into();
     let mut added = spec.corpus[0].clone();
     added.language = "fra".parse().unwrap();
     spec.corpus.insert(0, added);

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use babelquant_proto::serde_by_spelling;
 use thiserror::Error;
 
 use crate::correlate::Covariate;
@@ -14,8 +14,7 @@ use crate::study::section::nearest;
 use crate::study::{Outcome, Predictor};
 
 /// A correlation over languages that is said to lie on one side of a number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
     /// Which correlation.
     pub statistic: Statistic,
@@ -107,19 +106,7 @@ fn relation(side: Side) -> &'static str {
     }
 }
 
-impl From<Claim> for String {
-    fn from(claim: Claim) -> Self {
-        claim.to_string()
-    }
-}
-
-impl TryFrom<String> for Claim {
-    type Error = ClaimError;
-
-    fn try_from(text: String) -> Result<Self, ClaimError> {
-        text.parse()
-    }
-}
+serde_by_spelling!(Claim);
 
 impl FromStr for Claim {
     type Err = ClaimError;

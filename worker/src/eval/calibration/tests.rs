@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use babelquant_proto::{
-    Batch, Calibration, Dtype, Metrics, Model, ModelPart, Protocol, Stack, Windows,
+    Batch, Calibration, Cells, Dtype, Metrics, Model, ModelPart, Protocol, Stack, Windows,
 };
 use candle_core::{DType, Device, Tensor};
 
@@ -30,7 +30,7 @@ fn spec(case: &str) -> Arc<Spec> {
     let (tokens, stride) = if model.shape.encoder_layers > 0 { (64, 32) } else { (24, 12) };
     Arc::new(Spec {
         version: Spec::VERSION,
-        models: vec![ModelPart::new(model, Vec::new(), Vec::new())],
+        models: vec![ModelPart { model, cells: Cells::default(), checkpoints: Vec::new() }],
         corpus: Vec::new(),
         windows: Windows { tokens, stride },
         batch: Batch { tokens: 96, ..Batch::default() },

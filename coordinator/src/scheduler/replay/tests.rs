@@ -1,11 +1,15 @@
 //! Traces replayed: to the same effects, from one coordinator to the next, and what is no trace.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use babelquant_proto::FailureKind;
 use babelquant_proto::message::Session;
-use babelquant_proto::{Digest, FailureKind, UnitIndex};
 
-use super::super::{Fault, Report};
+use super::super::geometry::Geometry;
+use super::super::trace::{Sink, Traced, stopped};
+use super::super::{Fault, Input, Record, Report};
 use super::*;
 
 const LEASE: Duration = Duration::from_secs(15);
