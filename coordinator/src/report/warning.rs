@@ -9,7 +9,7 @@ use super::number::{fixed, or_undefined, p};
 use super::question::Question;
 use super::sensitivity::{is_none, label};
 use super::shown::{Shown, name};
-use crate::reduce::{SensitivityRow, WORST_ONE_IN};
+use crate::reduce::{AdjustedRow, SensitivityRow, WORST_ONE_IN};
 use crate::statistics::{AIM, LEVEL, Pearson};
 
 /// Fewer languages than this see only very large correlations.
@@ -121,11 +121,11 @@ fn explained(shown: &Shown<'_>, by_family: bool) -> Option<Warning> {
     let of = |&config| {
         let question = Question::of(shown, config)?;
         let rows = hardest(shown, &question);
-        let row = rows.into_iter().find(|row| is_by_family(row) == by_family)?;
+        let explains = |row: &&AdjustedRow| is_by_family(row) == by_family && explains(row, level);
+        let row = rows.into_iter().find(explains)?;
         let (r, p, plain_p) = (row.pearson_r?, row.pearson_p?, row.plain_p?);
         let (config, adjustment) = (name(config), in_words(&row.adjustment));
-        let warning = Warning::Explained { config, adjustment, by_family, r, p, plain_p };
-        explains(row, level).then_some((p, warning))
+        Some((p, Warning::Explained { config, adjustment, by_family, r, p, plain_p }))
     };
     let found = shown.configs.iter().filter_map(of).max_by(|a, b| a.0.total_cmp(&b.0));
     found.map(|(_, warning)| warning)

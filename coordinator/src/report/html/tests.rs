@@ -191,6 +191,24 @@ fn what_else_is_known_of_languages_stands_beside_the_answer() {
     assert!(!super::super::html(&summary, &provenance()).contains("may not be the predictor"));
 }
 
+/// Where both covariates at once say nothing, each is looked at: here the second one explains it.
+#[test]
+fn a_covariate_alone_may_explain_it() {
+    let mut summary = striking();
+    for row in &mut summary.adjusted {
+        match row.adjustment.as_str() {
+            "log_volume+latin" => (row.pearson_r, row.pearson_p) = (None, None),
+            "latin" => (row.pearson_r, row.pearson_p) = (Some(0.2), Some(0.5)),
+            _ => {}
+        }
+    }
+    let page = page(&summary);
+    for part in ["Taken alone, yes", "Latin script held fixed r = 0.20 and p = 0.5"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("family means r = "), "families take nothing away");
+}
+
 #[test]
 fn few_documents_that_carry_the_damage_are_named() {
     let mut summary = summary();
