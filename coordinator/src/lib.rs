@@ -49,5 +49,5 @@ mod testing;
 
 pub use analyse::{AnalyseError, analyse};
 pub use owner::{Options, Outcome};
-pub use serve::{NetworkTrust, ServeError, Service, check_exposure, check_watchable, serve};
+pub use serve::{NetworkTrust, ServeError, Service, check_exposure, serve, watchers};
 pub use service::{AdminConnection, AdminError, Watched};

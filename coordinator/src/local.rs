@@ -130,6 +130,8 @@ pub async fn run(
             .filter(|_| local.cache_bytes > 0),
         slots: local.slots,
         name: "local".to_owned(),
+        jitter: 0,
+        unit_timeout: Duration::MAX,
         credentials: Credentials::default(),
         give_up: GIVE_UP,
     };

@@ -3,7 +3,6 @@
 mod fetch;
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +26,8 @@ pub(crate) fn written(location: &str) {
 }
 
 /// Says where the run can be watched.
-pub(crate) fn watched(address: SocketAddr) {
-    tracing::info!("watch the run at http://{address}/");
+pub(crate) fn watched(url: &str) {
+    tracing::info!("watch the run at {url}");
 }
 
 /// Shows the run until the service ends.

@@ -29,8 +29,8 @@ pub struct Service {
     run: Run,
     overview: watch::Sender<Arc<Overview>>,
     access: Access,
-    /// Where it is shown over HTTP.
-    http: Option<TcpListener>,
+    /// Where it is shown over HTTP, and to whom.
+    http: Option<(TcpListener, Access)>,
 }
 
 /// Why a service broke off.
@@ -54,7 +54,9 @@ pub enum ServeError {
     },
     /// Anybody in the network could watch.
     #[error(
-        "--http {address} can be reached from other machines, and anyone who reaches it can watch the run: listen on 127.0.0.1, which a tunnel or a proxy can reach, or give `serve` --insecure, without certificates and tokens, if the network is trusted"
+        "--http {address} can be reached from other machines, and anyone who reaches it can watch the run: listen on 127.0.0.1, which \
+         a tunnel or a proxy can reach; or use `serve` with --token-file FILE or --tls DIR, which are asked for there too, or with \
+         --insecure if the network is trusted"
     )]
     Watchable {
         /// The address.
@@ -122,11 +124,11 @@ impl Service {
         Self { access, ..self }
     }
 
-    /// The service, shown over HTTP on `listener` as well: a live page, metrics and probes.
+    /// The service, shown over HTTP on `listener` as well, to those whom `access` lets in: a live page, metrics and probes.
     #[must_use]
-    pub fn shown_on(mut self, listener: TcpListener) -> Self {
+    pub fn shown_on(mut self, listener: TcpListener, access: Access) -> Self {
         self.run.live = Arc::new(Live::of(&self.run.spec));
-        self.http = Some(listener);
+        self.http = Some((listener, access));
         self
     }
 
@@ -160,13 +162,18 @@ pub fn check_exposure(
     }
 }
 
-/// Refuses an address for HTTP that other machines can reach, unless the operator has said that the network is trusted.
+/// Whom an address for HTTP is to let in: everyone on this machine or in a network that is trusted, else those whom `access` lets in.
 ///
 /// # Errors
-/// The address is not this machine's own.
-pub fn check_watchable(address: SocketAddr, trust: NetworkTrust) -> Result<(), ServeError> {
-    check_exposure(address, &Access::everyone(), trust)
-        .map_err(|_| ServeError::Watchable { address })
+/// Other machines can reach the address, and `access` would let in everyone.
+pub fn watchers(
+    address: SocketAddr,
+    access: &Access,
+    trust: NetworkTrust,
+) -> Result<Access, ServeError> {
+    check_exposure(address, access, trust).map_err(|_| ServeError::Watchable { address })?;
+    // What a tunnel or a proxy reaches; it asks whomever it wants.
+    Ok(if address.ip().is_loopback() { Access::everyone() } else { access.clone() })
 }
 
 /// Whether everyone who can reach the service may send results (`--insecure`).
@@ -192,7 +199,9 @@ pub async fn serve(
     if let Some(manifest) = finished(&run).await? {
         return Ok(manifest);
     }
-    let Some(http) = http else { return grpc(listener, run, overview, access, shutdown).await };
+    let Some((http, watchers)) = http else {
+        return grpc(listener, run, overview, access, shutdown).await;
+    };
     let spec = run.spec.digest().expect("a spec is JSON: it was read or made as such").to_string();
     let (overviews, live) = (overview.subscribe(), Arc::clone(&run.live));
     let watched = Watched::new(overviews, live, spec);
@@ -202,7 +211,7 @@ pub async fn serve(
         drop(over);
         outcome
     };
-    let shown = http::serve(http, watched, async { drop(is_over.await) });
+    let shown = http::serve(http, watched, watchers, async { drop(is_over.await) });
     let (outcome, ()) = tokio::join!(grpc, shown);
     outcome
 }

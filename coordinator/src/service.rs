@@ -49,7 +49,7 @@ pub(crate) async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     let refusals = Arc::new(Refusals::default());
     let (admitted, connections) = mpsc::channel(WAITING_MAX);
-    let admitting = admit(listener, access.acceptor(), admitted, Arc::clone(&refusals));
+    let admitting = admit(listener, access.of_calls(), admitted, Arc::clone(&refusals));
     let gate = Gate { access, refusals };
     let (reporter, health) = tonic_health::server::health_reporter();
     let reporting = report_health(reporter, handle.overview.clone());

@@ -18,7 +18,16 @@ use simulation::{Cluster, Cut, Plan, Tally, What};
 
 /// Twenty workers and some thousand units, five restarts.
 fn small(seed: u64) -> Plan {
-    Plan { seed, lanes: 60, lane_units: 75, workers: 20, restarts: 5, cuts: Vec::new() }
+    let workers_break = true;
+    Plan {
+        seed,
+        lanes: 60,
+        lane_units: 75,
+        workers: 20,
+        restarts: 5,
+        cuts: Vec::new(),
+        workers_break,
+    }
 }
 
 /// Plays the plan twice: the histories are the same.
@@ -61,6 +70,21 @@ fn a_cut_that_never_heals_does_not_keep_the_others_from_finishing() {
     live(0..50);
 }
 
+/// However often the coordinator is stopped or dies, workers that are there and call are not charged for it.
+#[test]
+fn a_coordinator_that_was_stopped_charges_nobody() {
+    let mut total = Tally::default();
+    for seed in 0..50 {
+        let tally = twice(&Plan { workers_break: false, ..small(seed) });
+        let innocent =
+            [What::InnocentCharged, What::InnocentQuarantined].map(|what| tally.of(what));
+        assert_eq!(innocent, [0, 0], "seed {seed}: {tally}");
+        total.add(&tally);
+    }
+    print(&total);
+    assert!(total.of(What::Stop) >= 50, "{total}");
+}
+
 /// What every coordinator of a history did, it does again when it is told the same.
 #[test]
 fn every_history_replays() {
@@ -95,6 +119,7 @@ fn ten_million_units_and_a_hundred_restarts() {
         workers: 1000,
         restarts: 100,
         cuts: Vec::new(),
+        workers_break: true,
     };
     print(&twice(&plan));
 }

@@ -73,8 +73,8 @@ pub mod wire {
 }
 
 /// Major version of the wire: both ends must agree.
-pub const WIRE_MAJOR: u32 = 1;
+pub const WIRE_MAJOR: u32 = 2;
 /// Minor version of the wire: informative.
-pub const WIRE_MINOR: u32 = 1;
+pub const WIRE_MINOR: u32 = 0;
 /// Largest gRPC message that either side accepts, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;

@@ -1,5 +1,6 @@
 //! The command line of `babelquant-worker`. Flags and environment are read here and nowhere else.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use babelquant_proto::CoordinatorFile;
 use babelquant_proto::credentials::{Caller, Credentials, install_provider};
 use babelquant_proto::hub::{Hub, cache_folder};
 use clap::Parser;
+use sysinfo::System;
 use tracing_subscriber::EnvFilter;
 
 use crate::cache::Cache;
@@ -86,9 +88,13 @@ struct Cli {
     /// Units held at a time; more of one shard share the baseline's logits
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     slots: u16,
-    /// Name for the coordinator, its logs and `babelquant drain --worker`
-    #[arg(long, value_name = "NAME", default_value = "worker")]
-    name: String,
+    /// Name for the coordinator, its logs and `babelquant drain --worker`; by default the machine's and the device's, such as
+    /// node3-cpu. Workers of one name count as one where it matters how many a unit has broken
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Give a unit up, and leave (75), when the engine has been silent for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 14_400, value_parser = clap::value_parser!(u64).range(1..))]
+    unit_timeout: u64,
     /// Leave when the coordinator has been out of reach for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     give_up: u64,
@@ -97,11 +103,17 @@ struct Cli {
     log_json: bool,
 }
 
+/// The machine and the device.
+fn default_name(device: Device) -> String {
+    let machine = System::host_name().unwrap_or_else(|| "worker".to_owned());
+    format!("{machine}-{device}")
+}
+
 const EXAMPLES: &str = "Examples:
   babelquant-worker --coordinator http://10.0.0.5:7070 --models /data/models
   babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models --device cuda:0
   babelquant-worker --coordinator https://head:7070 --tls certs/ --token-file token --models /data/models
-  babelquant-worker --coordinator-file /shared/run.url --models /data/models --name \"$(hostname)\"
+  babelquant-worker --coordinator-file /shared/run.url --models /data/models
 
 SIGTERM, SIGUSR1 and Ctrl-C give back at once what is not finished (75); `babelquant drain --worker NAME` lets the worker finish
 what it computes first (0).
@@ -133,7 +145,9 @@ impl Cli {
             memory_bytes: self.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
             cache: (self.cache_gib > 0).then(|| Cache::new(cache, u64::from(self.cache_gib) << 30)),
             slots: self.slots.into(),
-            name: self.name.clone(),
+            name: self.name.clone().unwrap_or_else(|| default_name(self.device)),
+            jitter: RandomState::new().hash_one(std::process::id()),
+            unit_timeout: Duration::from_secs(self.unit_timeout),
             give_up: Duration::from_secs(self.give_up),
         })
     }

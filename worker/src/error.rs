@@ -38,6 +38,20 @@ pub enum Error {
     /// The worker was told to leave.
     #[error("stopped before the run was complete")]
     Stopped,
+    /// The engine hangs.
+    #[error(
+        "the engine was silent over a unit for {seconds} s; --unit-timeout says how long it may be"
+    )]
+    Hung {
+        /// For how long.
+        seconds: u64,
+    },
+    /// The device is broken for this process; another may find it well.
+    #[error("the device computes nothing more for this process ({cause}): start me again")]
+    Broken {
+        /// What the device said.
+        cause: String,
+    },
     /// The engine thread is gone.
     #[error("the engine thread ended: this is a bug")]
     EngineGone,
@@ -50,7 +64,9 @@ impl Error {
             Self::Credentials(_) | Self::Device(_) | Self::Model(_) => exit::USAGE,
             Self::Mismatch(_) => exit::MISMATCH,
             Self::Denied(_) => exit::DENIED,
-            Self::GaveUp { .. } | Self::Stopped => exit::UNFINISHED,
+            Self::GaveUp { .. } | Self::Stopped | Self::Hung { .. } | Self::Broken { .. } => {
+                exit::UNFINISHED
+            }
             Self::EngineGone => exit::BUG,
         }
     }

@@ -35,8 +35,12 @@ pub struct Options {
     pub cache: Option<Cache>,
     /// Units held at a time.
     pub slots: usize,
-    /// Name in the coordinator's logs.
+    /// Name in the coordinator's logs. Workers of one name count as one: where a unit breaks, and who may be drained.
     pub name: String,
+    /// Any number; workers of different ones do not call at the same moments when the coordinator is out of reach.
+    pub jitter: u64,
+    /// A unit that the engine has not finished after so long has failed, and the worker leaves: its engine hangs.
+    pub unit_timeout: Duration,
     /// Leave when the coordinator has been out of reach for so long.
     pub give_up: Duration,
 }

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError};
 use tokio_util::either::Either;
 
-use super::connection::{Connection, Peer};
+use super::connection::{Connection, Peer, Stream};
 use super::{Certified, Refusals};
 
 /// Connections that may be open; one more is closed at once.
@@ -94,21 +94,25 @@ impl Door {
     async fn open(self, stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
         // Small messages go out at once; a socket that cannot do so is as good.
         let _ = stream.set_nodelay(true);
-        let (stream, certified) = match &self.tls {
-            None => (Either::Left(stream), Certified::Nobody),
-            Some(tls) => match handshake(tls, stream).await {
-                Ok(stream) => {
-                    let certificates = stream.get_ref().1.peer_certificates();
-                    let certified = Certified::of(certificates.and_then(<[_]>::first));
-                    (Either::Right(stream), certified)
-                }
-                Err(reason) => return self.refusals.tell(address, None, &reason),
-            },
+        let (stream, certified) = match enter(self.tls.as_ref(), stream).await {
+            Ok(entered) => entered,
+            Err(reason) => return self.refusals.tell(address, None, &reason),
         };
         let peer = Peer { address, certified };
         // Nobody takes it where the service is over.
         let _ = self.admitted.send(Ok(Connection { stream, peer, _open: permit })).await;
     }
+}
+
+/// The bytes of a connection, encrypted where that is asked for, and who is at its other end; or why it is refused.
+pub(crate) async fn enter(
+    tls: Option<&TlsAcceptor>,
+    stream: TcpStream,
+) -> Result<(Stream, Certified), String> {
+    let Some(tls) = tls else { return Ok((Either::Left(stream), Certified::Nobody)) };
+    let stream = handshake(tls, stream).await?;
+    let certified = Certified::of(stream.get_ref().1.peer_certificates().and_then(<[_]>::first));
+    Ok((Either::Right(stream), certified))
 }
 
 /// The encrypted stream, or why there is none.

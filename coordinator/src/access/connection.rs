@@ -24,7 +24,7 @@ pub(crate) struct Peer {
 }
 
 /// Bytes, encrypted or not.
-pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+pub(crate) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
 /// A connection; counts among the open ones until it is dropped.
 #[derive(Debug)]

@@ -65,6 +65,9 @@ fn moment(time: &OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap_or_else(|_| time.to_string())
 }
 
+/// The method that shows everything and changes nothing: what a page is.
+pub(crate) const WATCH: &str = "/babelquant.v1.Admin/Watch";
+
 /// Whether `caller` may call the method with this path.
 pub(crate) fn authorise(method: &str, caller: Caller) -> Result<(), Denial> {
     let may = match method.rsplit_once('/') {

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use babelquant_proto::credentials::{Caller, CredentialsError, Token};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, OffsetDateTime, Time};
 
@@ -46,7 +48,8 @@ impl Tokens {
 
     /// Who has the token of an `authorization`.
     pub(super) fn caller(&self, value: &[u8], now: OffsetDateTime) -> Result<Caller, Denial> {
-        let token = Token::from_header(value).ok_or(Denial::UnknownToken)?;
+        let token = Token::from_header(value).or_else(|| password(value));
+        let token = token.ok_or(Denial::UnknownToken)?;
         let digest = blake3::hash(token.as_bytes());
         let mut found = None;
         for known in &self.0 {
@@ -60,6 +63,12 @@ impl Tokens {
             _ => Ok(*caller),
         }
     }
+}
+
+/// The token that a browser sends as the password of whatever name.
+fn password(authorization: &[u8]) -> Option<Token> {
+    let pair = STANDARD.decode(authorization.strip_prefix(b"Basic ")?).ok()?;
+    str::from_utf8(&pair).ok()?.split_once(':')?.1.parse().ok()
 }
 
 fn parse(line: &str) -> Result<Known, &'static str> {

@@ -16,11 +16,12 @@ use super::{
     Command, Demo, Inside, Plan, Report, Reused, Run, Serve, What, certs, correlate, operator,
     recipe, replay, weights,
 };
+use crate::access::Access;
 use crate::events::Events;
 use crate::local::{self, LocalWorker};
 use crate::owner::{Options, Outcome};
 use crate::progress;
-use crate::serve::{NetworkTrust, Service, check_exposure, check_watchable, serve};
+use crate::serve::{NetworkTrust, Service, check_exposure, serve, watchers};
 use crate::store::{Earlier, Output};
 use crate::study::hypothesis::prospects;
 use crate::study::plan;
@@ -100,7 +101,7 @@ pub(super) async fn measure(
     out: &str,
     inside: Inside,
 ) -> Result<(Outcome, Output), Stop> {
-    let http = bind_http(inside.http, NetworkTrust::Untrusted).await?;
+    let http = bind_http(inside.http, &Access::everyone(), NetworkTrust::Untrusted).await?;
     let output = prepare(study, &resolved, out).await?;
     let worker = LocalWorker {
         models: resolved.places(),
@@ -124,7 +125,7 @@ pub(super) async fn measure(
 async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let (access, trust) = (flags.asked.access()?, flags.asked.trust());
     check_exposure(flags.listen, &access, trust)?;
-    let http = bind_http(flags.http, trust).await?;
+    let http = bind_http(flags.http, &access, trust).await?;
     let earlier = flags.reused.earlier().await?;
     let study = flags.what.study()?;
     let resolved = models::resolve(&study).await?;
@@ -167,25 +168,27 @@ fn record(path: Option<&Path>, mebibytes: u32) -> Result<Option<Events>, Stop> {
     Ok(Some(events))
 }
 
-/// Listens where `--http` says, before any work starts.
+/// Listens where `--http` says, before any work starts; with those who are let in there.
 async fn bind_http(
     address: Option<SocketAddr>,
+    access: &Access,
     trust: NetworkTrust,
-) -> Result<Option<TcpListener>, Stop> {
+) -> Result<Option<(TcpListener, Access)>, Stop> {
     let Some(address) = address else { return Ok(None) };
-    check_watchable(address, trust)?;
+    let watchers = watchers(address, access, trust)?;
     let listener = TcpListener::bind(address).await.map_err(|source| {
         let cause = anyhow::Error::new(source);
         Stop::new(exit::UNFINISHED, cause.context(format!("cannot listen on --http {address}")))
     })?;
-    Ok(Some(listener))
+    Ok(Some((listener, watchers)))
 }
 
 /// The service, shown over HTTP where that is wanted, and a line that says where.
-fn shown(service: Service, http: Option<TcpListener>) -> Result<Service, Stop> {
-    let Some(listener) = http else { return Ok(service) };
-    progress::watched(listener.local_addr()?);
-    Ok(service.shown_on(listener))
+fn shown(service: Service, http: Option<(TcpListener, Access)>) -> Result<Service, Stop> {
+    let Some((listener, watchers)) = http else { return Ok(service) };
+    let scheme = if watchers.is_encrypted() { "https" } else { "http" };
+    progress::watched(&format!("{scheme}://{}/", listener.local_addr()?));
+    Ok(service.shown_on(listener, watchers))
 }
 
 /// Writes the coordinator file; returns it with the URL in it.

@@ -221,7 +221,8 @@ struct Serve {
     listen: SocketAddr,
     #[command(flatten)]
     asked: access::Asked,
-    /// Show the run in a browser at this address, read-only; also /metrics, /healthz, /readyz; port 0 picks a free one
+    /// Show the run in a browser at this address, read-only; also /metrics, /healthz, /readyz; port 0 picks a free one. Beyond
+    /// loopback with the same --tls and --token-file (a browser takes a token as the password); probes are answered whoever asks
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<SocketAddr>,
     /// Write the address to this file, on storage that all machines share, while the coordinator runs

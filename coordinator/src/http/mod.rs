@@ -1,12 +1,14 @@
 //! A run over HTTP, for people and monitors: a live page, its events, metrics and probes. Read-only; workers and operators speak gRPC
-//! (`service`). Every number shown comes from an overview or from `live`.
+//! (`service`). Every number shown comes from an overview or from `live`; who may see it is known to `access`.
 
+mod door;
 mod events;
 mod page;
 mod probe;
 mod route;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::access::Access;
 use crate::live::Live;
+use door::Door;
 
 /// Connections at a time; further ones wait to be taken.
 const CONNECTIONS_MAX: usize = 64;
@@ -55,21 +59,23 @@ impl Watched {
     }
 }
 
-/// Serves until `shutdown`, then lets answers end for a moment.
+/// Serves those whom `access` lets in until `shutdown`, then lets answers end for a moment.
 ///
 /// A connection carries one request, so that no idle one is kept; the limits bound what all clients together can hold.
 pub(crate) async fn serve(
     listener: TcpListener,
     watched: Watched,
+    access: Access,
     shutdown: impl Future<Output = ()>,
 ) {
+    let door = Arc::new(Door::new(access));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
-            (stream, permit) = next(&listener, &permits) => {
-                connections.spawn(connection(stream, permit, watched.clone()));
+            (client, permit) = next(&listener, &permits) => {
+                connections.spawn(connection(client, permit, Arc::clone(&door), watched.clone()));
             }
             Some(_) = connections.join_next() => {}
             () = &mut shutdown => break,
@@ -82,16 +88,15 @@ pub(crate) async fn serve(
     }
 }
 
+type Client = (TcpStream, SocketAddr);
+
 /// The next client, once there is room for one.
-async fn next(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+async fn next(listener: &TcpListener, permits: &Arc<Semaphore>) -> (Client, OwnedSemaphorePermit) {
     loop {
         let permit = Arc::clone(permits).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok(client) => return (client, permit),
             Err(error) => {
                 tracing::debug!(%error, "a client could not be taken");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -100,9 +105,18 @@ async fn next(
     }
 }
 
-async fn connection(stream: TcpStream, permit: OwnedSemaphorePermit, watched: Watched) {
+async fn connection(
+    (stream, address): Client,
+    permit: OwnedSemaphorePermit,
+    door: Arc<Door>,
+    watched: Watched,
+) {
+    let Some((stream, peer)) = door.enter(stream, address).await else { return };
     let answer = service_fn(|request| {
-        let response = route::answer(&request, &watched);
+        let response = match door.check(&request, peer) {
+            Ok(()) => route::answer(&request, &watched),
+            Err(denial) => door.refuse(&denial),
+        };
         async move { Ok::<_, Infallible>(response) }
     });
     let served = http1::Builder::new()

@@ -1,4 +1,4 @@
-//! From a request to its answer. No answer depends on a request's body or headers.
+//! From a request that may be answered (`door`) to its answer. No answer depends on a request's body or headers.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,7 +14,11 @@ use tokio_stream::Stream;
 use super::probe::readiness;
 use super::{Watched, events, page};
 
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+/// Whether the process answers.
+pub(super) const ALIVE: &str = "/healthz";
+/// Whether the run goes on.
+pub(super) const READY: &str = "/readyz";
 const PATHS: &str = "babelquant: / is a page to watch, /metrics is for Prometheus, /healthz and /readyz are for probes\n";
 
 /// Whole, or as long as the run goes on.
@@ -48,8 +52,8 @@ pub(super) fn answer(request: &Request<Incoming>, watched: &Watched) -> Response
             let text = watched.live.metrics.text(&overview);
             whole(StatusCode::OK, prometheus_text::CONTENT_TYPE, text)
         }
-        "/healthz" => whole(StatusCode::OK, TEXT, "alive\n"),
-        "/readyz" => match readiness(&overview, watched.live.silent()) {
+        ALIVE => whole(StatusCode::OK, TEXT, "alive\n"),
+        READY => match readiness(&overview, watched.live.silent()) {
             Ok(state) => whole(StatusCode::OK, TEXT, format!("{state}\n")),
             Err(reason) => whole(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
         },
@@ -63,7 +67,11 @@ fn tab(query: Option<&str>) -> usize {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn whole(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Response<Body> {
+pub(super) fn whole(
+    status: StatusCode,
+    kind: &'static str,
+    text: impl Into<Bytes>,
+) -> Response<Body> {
     response(status, kind, Either::Left(Full::new(text.into())))
 }
 

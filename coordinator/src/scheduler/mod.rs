@@ -7,6 +7,7 @@
 
 mod bits;
 mod charges;
+mod clock;
 mod geometry;
 mod pace;
 mod pool;
@@ -28,6 +29,7 @@ use babelquant_proto::UnitIndex;
 use babelquant_proto::message::Session as SessionId;
 
 use charges::Charges;
+pub use clock::Clock;
 pub use geometry::{Block, Geometry};
 use pace::Pace;
 use pool::{Pool, Reach};
@@ -191,10 +193,16 @@ impl Scheduler {
         is_new
     }
 
-    /// The record of one more charge, or of the quarantine that it leads to.
-    fn charge(&mut self, unit: UnitIndex, worker: String, fault: Fault) -> Record {
+    /// The record of one more charge, or of the quarantine that it leads to, where so many workers are `alive`.
+    fn charge(
+        &mut self,
+        unit: UnitIndex,
+        worker: String,
+        fault: Fault,
+        alive: impl FnOnce(&Self) -> usize,
+    ) -> Record {
         self.withhold(unit.0);
-        match self.charges.is_last(unit.0, &worker, || self.sessions.alive().len()) {
+        match self.charges.is_last(unit.0, &worker, || alive(self)) {
             true => Record::Quarantine { unit, fault },
             false => Record::Charge { unit, worker, fault },
         }
@@ -272,6 +280,8 @@ impl Scheduler {
 
     fn tick(&mut self, now: Duration) -> Effects {
         let mut effects = Effects::default();
+        // Those who fall silent together leave nobody behind who could have charged the unit too.
+        let alive = self.sessions.alive().len();
         for id in self.sessions.silent(now, self.lease) {
             let Some(session) = self.sessions.remove(id) else { continue };
             self.pool.leave(session.seat);
@@ -286,6 +296,7 @@ impl Scheduler {
                         UnitIndex(unit),
                         session.worker.clone(),
                         Fault::LeaseLost,
+                        |_| alive,
                     )),
                 }
             }

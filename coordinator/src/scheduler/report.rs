@@ -69,7 +69,8 @@ impl Scheduler {
             }
             FailureKind::OutOfMemory | FailureKind::Crash | FailureKind::Timeout => {
                 let worker = self.sessions.get(session)?.worker.clone();
-                Some(self.charge(unit, worker, fault))
+                let alive = |scheduler: &Self| scheduler.sessions.alive().len();
+                Some(self.charge(unit, worker, fault, alive))
             }
         }
     }

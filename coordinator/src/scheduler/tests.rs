@@ -129,6 +129,29 @@ fn a_draining_worker_is_never_charged() {
 }
 
 #[test]
+fn workers_that_fall_silent_together_do_not_quarantine_for_want_of_others() {
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 1)]);
+    for _ in 0..2 {
+        assert_eq!(bench.ask(0, 1), [0]);
+        bench.fail(0, 0, FailureKind::Crash);
+    }
+    assert_eq!(bench.ask(1, 1), [0]);
+    bench.step(1, Input::Report(Report { released: units([0]), ..quiet(1, &[]) }));
+    let mut bench = Bench::new(&["a", "b"], &[(0, 1, 1)]);
+    for round in 0..3 {
+        let session = 10 * round;
+        bench.join(session, "a");
+        bench.join(session + 1, "b");
+        bench.step(100 * round, Input::Report(quiet(session, &[])));
+        bench.step(100 * round, Input::Report(quiet(session + 1, &[])));
+        let (session, want) = (SessionId(session), 1);
+        bench.step(100 * round, Input::Ask { session, want });
+        bench.step(100 * round + 50, Input::Tick);
+    }
+    assert_eq!(bench.standing(0), Standing::Open, "it broke on a alone, and b was there");
+}
+
+#[test]
 fn an_invalid_unit_is_quarantined_at_once() {
     let mut bench = Bench::new(&["a"], &[(0, 1, 1)]);
     bench.ask(0, 1);

@@ -70,27 +70,31 @@ impl Entry {
         }
     }
 
-    /// The columns `kind` and `payload`.
-    fn kind_and_payload(&self) -> (String, &[u8]) {
+    /// The columns `kind`, `blake3` and `payload`.
+    fn columns(&self) -> (String, Digest, &[u8]) {
+        let hashed = |kind, payload| (kind, Digest::of(payload), payload);
         match self {
-            Self::Result { payload, .. } => ("result".to_owned(), payload),
-            Self::Charge { worker, fault, .. } => (format!("charge {fault}"), worker.as_bytes()),
-            Self::Quarantine { fault, .. } => (format!("quarantine {fault}"), &[]),
+            Self::Result { digest, payload, .. } => ("result".to_owned(), *digest, payload),
+            Self::Charge { worker, fault, .. } => {
+                hashed(format!("charge {fault}"), worker.as_bytes())
+            }
+            Self::Quarantine { fault, .. } => hashed(format!("quarantine {fault}"), &[]),
         }
     }
 }
 
 /// The IPC file of a group commit.
 pub(super) fn encode(entries: &[Entry]) -> Result<Bytes, ArrowError> {
-    let columns: Vec<(String, &[u8])> = entries.iter().map(Entry::kind_and_payload).collect();
-    let digests: Vec<Digest> = columns.iter().map(|(_, payload)| Digest::of(payload)).collect();
+    let columns: Vec<(String, Digest, &[u8])> = entries.iter().map(Entry::columns).collect();
     let batch = RecordBatch::try_new(
         schema(),
         vec![
             Arc::new(UInt64Array::from_iter_values(entries.iter().map(|entry| entry.unit().0))),
-            Arc::new(StringArray::from_iter_values(columns.iter().map(|(kind, _)| kind))),
-            Arc::new(BinaryArray::from_iter_values(digests.iter().map(Digest::as_bytes))),
-            Arc::new(BinaryArray::from_iter_values(columns.iter().map(|(_, payload)| payload))),
+            Arc::new(StringArray::from_iter_values(columns.iter().map(|(kind, ..)| kind))),
+            Arc::new(BinaryArray::from_iter_values(
+                columns.iter().map(|(_, digest, _)| digest.as_bytes()),
+            )),
+            Arc::new(BinaryArray::from_iter_values(columns.iter().map(|(.., payload)| payload))),
         ],
     )?;
     let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;

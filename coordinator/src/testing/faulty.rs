@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -19,6 +20,8 @@ pub(crate) struct Faulty {
     calls: AtomicU32,
     /// Every write fails while this is set.
     full: AtomicBool,
+    /// Milliseconds that a write takes.
+    slow: AtomicU32,
     /// One write in four fails: in turn before it is applied and after.
     flaky: bool,
 }
@@ -27,12 +30,23 @@ impl Faulty {
     /// Memory that fails one write in four, from a given phase on.
     pub(crate) fn every_fourth(phase: u32) -> Self {
         let calls = AtomicU32::new(phase);
-        Self { inner: InMemory::new(), calls, full: AtomicBool::new(false), flaky: true }
+        Self {
+            inner: InMemory::new(),
+            calls,
+            full: AtomicBool::new(false),
+            flaky: true,
+            slow: AtomicU32::new(0),
+        }
     }
 
     /// Memory that fails while it is full.
     pub(crate) fn healthy() -> Self {
         Self { flaky: false, ..Self::every_fourth(0) }
+    }
+
+    /// From now on a write takes so many milliseconds.
+    pub(crate) fn set_slow(&self, milliseconds: u32) {
+        self.slow.store(milliseconds, Ordering::Relaxed);
     }
 
     /// From now on every write fails, or none.
@@ -60,6 +74,8 @@ impl ObjectStore for Faulty {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let slow = self.slow.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(slow.into())).await;
         if self.full.load(Ordering::Relaxed) || (self.flaky && call % 8 == 3) {
             return Err(fault());
         }

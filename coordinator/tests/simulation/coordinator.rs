@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use babelquant_coordinator::scheduler::{Input, Opening, Report, Sink, Standing, Traced};
+use babelquant_coordinator::scheduler::{Input, Opening, Record, Report, Sink, Standing, Traced};
 use babelquant_proto::message::Session;
 use babelquant_proto::{Digest, UnitIndex};
+use rand::RngExt;
 
 use super::worker::{Reply, Request};
 use super::{Cluster, Event, Millis, What};
@@ -45,6 +46,7 @@ impl Cluster {
             .clone()
             .map(|lines| -> Sink { Box::new(move |line| lines.lock().unwrap().push(line)) });
         self.scheduler = Some(Traced::open(opening, sink).unwrap());
+        self.taken = self.now;
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
     }
 
@@ -62,6 +64,7 @@ impl Cluster {
         if self.scheduler.is_none() {
             return;
         }
+        self.attend();
         let known = |session: &u64| self.scheduler.as_ref().unwrap().knows(Session(*session));
         let session = request.session.filter(known).unwrap_or_else(|| self.join(worker));
         request.session = Some(session);
@@ -87,9 +90,24 @@ impl Cluster {
     }
 
     pub(super) fn tick(&mut self) {
+        self.attend();
         self.step_and_enter(Input::Tick);
         self.answer_waiting();
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
+        if self.once_in(500) {
+            self.tally.count(What::Stop, 1);
+            let stop = self.random.random_range(1_000..60_000);
+            self.stopped_until = self.now + stop;
+        }
+    }
+
+    /// As the owner does when a turn begins.
+    fn attend(&mut self) {
+        let stall = Duration::from_millis(self.now - self.taken);
+        self.taken = self.now;
+        if stall > self.scheduler.as_ref().unwrap().attention() {
+            self.step_and_enter(Input::Stall(stall));
+        }
     }
 
     fn join(&mut self, worker: usize) -> u64 {
@@ -111,6 +129,12 @@ impl Cluster {
         if self.backlog.is_empty() && !effects.records.is_empty() {
             self.at(self.now + COMMIT, Event::Commit { epoch: self.epoch });
         }
+        let innocent = |record: &&Record| {
+            let is_charge = matches!(record, Record::Charge { .. } | Record::Quarantine { .. });
+            is_charge && !self.poison.contains(&record.unit().0)
+        };
+        let charged = effects.records.iter().filter(innocent).count();
+        self.tally.count(What::InnocentCharged, charged);
         self.backlog.extend(effects.records);
         effects.revoked
     }

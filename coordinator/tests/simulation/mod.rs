@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) restarts: u64,
     /// Workers that are cut off for ever after a tenth of the units.
     pub(crate) cuts: Vec<(usize, Cut)>,
+    /// Whether workers die and freeze by themselves.
+    pub(crate) workers_break: bool,
 }
 
 /// What does not arrive any more.
@@ -95,6 +97,10 @@ pub(crate) struct Cluster {
     workers: Vec<Worker>,
     /// `None` while the coordinator is down.
     scheduler: Option<Traced>,
+    /// Until then the coordinator is stopped, and what reaches it waits.
+    stopped_until: Millis,
+    /// When it last took something.
+    taken: Millis,
     /// The lines of its trace, where somebody wants them.
     trace: Option<Arc<Mutex<Vec<String>>>>,
     epoch: u64,
@@ -117,6 +123,8 @@ impl Cluster {
             events: 0,
             workers: vec![Worker::default(); plan.workers],
             scheduler: None,
+            stopped_until: 0,
+            taken: 0,
             trace: None,
             epoch: 0,
             next_session: 0,
@@ -170,6 +178,11 @@ impl Cluster {
     }
 
     fn happen(&mut self, event: Event) {
+        let is_coordinators =
+            matches!(event, Event::Arrive { .. } | Event::Commit { .. } | Event::Tick { .. });
+        if is_coordinators && self.now < self.stopped_until {
+            return self.at(self.stopped_until, event);
+        }
         match event {
             Event::Start { worker } => {
                 self.workers[worker].start(self.now);
@@ -200,12 +213,12 @@ impl Cluster {
     fn call(&mut self, worker: usize) {
         let life = self.workers[worker].life;
         let poisoned = self.workers[worker].compute(self.now, &self.poison);
-        if poisoned || self.once_in(500) {
+        if poisoned || self.breaks() {
             self.tally.count(What::Crash, 1);
             self.workers[worker].die();
             return self.after(1_000..30_000, Event::Start { worker });
         }
-        if self.once_in(500) {
+        if self.breaks() {
             self.tally.count(What::Pause, 1);
             return self.after(5_000..40_000, Event::Call { worker, life });
         }
@@ -221,6 +234,10 @@ impl Cluster {
             self.after(1..3_000, Event::Arrive { worker, request: request.clone() });
         }
         self.after(1..20, Event::Arrive { worker, request });
+    }
+
+    fn breaks(&mut self) -> bool {
+        self.plan.workers_break && self.once_in(500)
     }
 
     fn is_cut(&mut self, worker: usize, direction: Cut) -> bool {

@@ -19,18 +19,22 @@ pub(crate) enum What {
     /// A result of a unit that is closed.
     DuplicateResult,
     Restart,
+    /// The coordinator is stopped for a while, and goes on.
+    Stop,
     /// A record that died with a coordinator.
     LostRecord,
     /// A message of a worker that is cut off for ever.
     Cut,
     /// A grant of a unit that another live worker has a result of.
     Recomputed,
+    /// A charge of a unit that breaks nobody: it lost its worker.
+    InnocentCharged,
     /// A quarantined unit that breaks nobody: it lost its worker three times.
     InnocentQuarantined,
 }
 
 /// What a simulation of restarts must have shown.
-const FAULTS: [What; 8] = [
+const FAULTS: [What; 9] = [
     What::Crash,
     What::Pause,
     What::LostRequest,
@@ -38,6 +42,7 @@ const FAULTS: [What; 8] = [
     What::DuplicateRequest,
     What::DuplicateResult,
     What::Restart,
+    What::Stop,
     What::LostRecord,
 ];
 

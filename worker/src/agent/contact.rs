@@ -40,7 +40,7 @@ impl Contact {
                         Ok(None) => format!("waiting for the coordinator file {path}"),
                         Err(error) => format!("cannot use the coordinator file {path}: {error}"),
                     };
-                    lost.wait(CallError::Unreachable(cause), &options.name).await?;
+                    lost.wait(CallError::Unreachable(cause), options.jitter).await?;
                 }
             }
         };
@@ -84,7 +84,7 @@ impl Contact {
             match self.client.register(hello).await {
                 Ok(welcome) => return Ok(welcome),
                 Err(_) if self.has_moved()? => {}
-                Err(error) => lost.wait(error, &options.name).await?,
+                Err(error) => lost.wait(error, options.jitter).await?,
             }
         }
     }
@@ -103,7 +103,7 @@ impl Lost {
     }
 
     /// Waits before the next attempt; an error where there must be none.
-    pub(super) async fn wait(&mut self, error: CallError, name: &str) -> Result<(), Error> {
+    pub(super) async fn wait(&mut self, error: CallError, jitter: u64) -> Result<(), Error> {
         let cause = match error {
             CallError::Unreachable(cause) => cause,
             CallError::UnknownSession => "the session is unknown".into(),
@@ -117,7 +117,7 @@ impl Lost {
         if self.attempt == 0 {
             warn!(%cause, "the coordinator does not answer; trying again");
         }
-        let pause = backoff(self.attempt, name).min(self.give_up - elapsed);
+        let pause = backoff(self.attempt, jitter).min(self.give_up - elapsed);
         self.attempt += 1;
         sleep(pause).await;
         Ok(())

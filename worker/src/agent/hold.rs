@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use babelquant_proto::message::{SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind};
-use babelquant_proto::{ShardId, ShardText, Spec, UnitIndex};
+use babelquant_proto::{FailureKind, ShardId, ShardText, Spec, UnitIndex};
 use tracing::{error, warn};
 
 use crate::engine::Job;
@@ -136,6 +136,21 @@ impl Hold {
         }
     }
 
+    /// True where the engine has units that it has not finished.
+    pub(super) fn is_computing(&self) -> bool {
+        self.units.values().any(|state| matches!(state, State::Computing))
+    }
+
+    /// What is being computed has taken too long.
+    pub(super) fn fail_computing(&mut self, detail: &str) {
+        let kind = FailureKind::Timeout;
+        for (&unit, state) in &mut self.units {
+            if matches!(state, State::Computing) {
+                *state = State::Failed(UnitFailure { unit, kind, detail: detail.to_owned() });
+            }
+        }
+    }
+
     /// True where it holds no unit: a Sync that says so, and gives back the rest, is the last one of a worker that leaves.
     pub(super) fn is_empty(&self) -> bool {
         self.units.is_empty()
@@ -230,3 +245,6 @@ fn check_text(text: &ShardText, spec: &Spec) -> Result<(), Error> {
         "the text of shard {shard} of language {language} is not the spec's"
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use babelquant_proto::Spec;
 use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest};
-use tokio::time::sleep;
-use tracing::{debug, info, warn};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, error, info, warn};
 
 use self::contact::{Contact, Lost};
 use self::hold::Hold;
@@ -40,7 +40,11 @@ pub(crate) struct Agent {
     hold: Hold,
     /// True where the engine finished something after the last Sync was written.
     has_news: bool,
+    /// When the engine was last given something or said something.
+    heard: Instant,
     stay: Stay,
+    /// Why it leaves, where nobody told it to.
+    reason: Option<Error>,
 }
 
 /// Whether the worker stays.
@@ -50,7 +54,7 @@ enum Stay {
     Working,
     /// The operator has drained it: it finishes what it computes, then leaves.
     Finishing,
-    /// Its launcher takes the machine away: it leaves at once.
+    /// Its launcher takes the machine away, or its engine cannot go on: it leaves at once.
     Leaving,
 }
 
@@ -79,7 +83,9 @@ impl Agent {
         Ok(Self {
             hold: Hold::new(options.slots),
             has_news: false,
+            heard: Instant::now(),
             stay: Stay::Working,
+            reason: None,
             options,
             contact,
             session: welcome.session,
@@ -99,7 +105,11 @@ impl Agent {
     ) -> Result<Outcome, Error> {
         let mut shutdown = pin!(shutdown);
         loop {
-            let is_farewell = self.stay == Stay::Finishing && self.hold.is_empty();
+            let is_farewell = match self.stay {
+                Stay::Working => false,
+                Stay::Finishing => self.hold.is_empty(),
+                Stay::Leaving => true,
+            };
             let reply = tokio::select! {
                 reply = self.sync() => reply?,
                 () = &mut shutdown, if self.stay != Stay::Leaving => {
@@ -108,7 +118,9 @@ impl Agent {
                 }
             };
             match (self.stay, reply.state) {
-                (Stay::Leaving, _) => return Err(Error::Stopped),
+                (Stay::Leaving, _) if is_farewell => {
+                    return Err(self.reason.take().unwrap_or(Error::Stopped));
+                }
                 (_, RunState::Complete) => return Ok(Outcome::Complete),
                 (_, RunState::CompleteWithQuarantine) => {
                     return Ok(Outcome::CompleteWithQuarantine);
@@ -118,6 +130,8 @@ impl Agent {
                     return Ok(Outcome::Drained);
                 }
                 (Stay::Finishing, _) if self.hold.is_empty() => continue,
+                // What it has to say of that is not said yet.
+                (Stay::Leaving, _) => continue,
                 (Stay::Working, _) if reply.leave => {
                     info!("drained by the operator: finishing what is begun, giving back the rest");
                     self.hold.release_queued();
@@ -148,12 +162,14 @@ impl Agent {
     ) -> Result<Wake, Error> {
         let mut timer = pin!(sleep(pause));
         loop {
-            if self.has_news && self.hold.is_worth_telling() {
+            if self.has_news && (self.stay == Stay::Leaving || self.hold.is_worth_telling()) {
                 return Ok(Wake::News);
             }
             self.feed()?;
+            let hang = self.hang();
             tokio::select! {
                 event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
+                () = hang => self.time_out(),
                 () = &mut timer => return Ok(Wake::Timer),
                 () = &mut *shutdown => return Ok(Wake::Shutdown),
             }
@@ -163,11 +179,41 @@ impl Agent {
     fn feed(&mut self) -> Result<(), Error> {
         let Some(job) = self.hold.next_job(&self.spec) else { return Ok(()) };
         debug!(units = job.units.len(), first = job.units[0].0, "computing");
+        self.heard = Instant::now();
         if self.engine.submit(job) { Ok(()) } else { Err(Error::EngineGone) }
+    }
+
+    /// Ends when the engine has been silent over a unit for too long.
+    fn hang(&self) -> impl Future<Output = ()> + use<> {
+        let left = self.options.unit_timeout.saturating_sub(self.heard.elapsed());
+        let is_computing = self.hold.is_computing();
+        async move {
+            match is_computing {
+                true => sleep(left).await,
+                false => std::future::pending().await,
+            }
+        }
+    }
+
+    /// What the engine computes has failed. Nothing can interrupt it but the end of this process.
+    fn time_out(&mut self) {
+        let seconds = self.heard.elapsed().as_secs();
+        self.hold.fail_computing(&format!("the engine was silent for {seconds} s"));
+        self.abandon(Error::Hung { seconds });
+    }
+
+    /// Tells what there is to tell, gives back the rest, and leaves.
+    fn abandon(&mut self, reason: Error) {
+        error!("leaving: {reason}");
+        self.has_news = true;
+        self.hold.release_all();
+        self.stay = Stay::Leaving;
+        self.reason = Some(reason);
     }
 
     fn take(&mut self, event: Event) {
         self.has_news = true;
+        self.heard = Instant::now();
         match event {
             Event::Done(result) => {
                 debug!(unit = result.unit.0, bytes = result.ipc.len(), "finished");
@@ -178,6 +224,7 @@ impl Agent {
                 self.hold.fail(failure);
             }
             Event::Idle => self.hold.idle(),
+            Event::Broken(cause) => self.abandon(Error::Broken { cause }),
         }
     }
 
@@ -201,8 +248,8 @@ impl Agent {
                 Err(CallError::UnknownSession) => self.register_again().await?,
                 Err(_) if self.contact.has_moved()? => self.register_again().await?,
                 Err(error) => {
-                    let name = self.options.name.clone();
-                    self.meanwhile(lost.wait(error, &name)).await??;
+                    let jitter = self.options.jitter;
+                    self.meanwhile(lost.wait(error, jitter)).await??;
                 }
             }
         }
@@ -213,9 +260,11 @@ impl Agent {
         let mut answer = pin!(answer);
         loop {
             self.feed()?;
+            let hang = self.hang();
             tokio::select! {
                 answer = &mut answer => return Ok(answer),
                 event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
+                () = hang => self.time_out(),
             }
         }
     }

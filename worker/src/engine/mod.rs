@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Failed(UnitFailure),
     /// The job is over.
     Idle,
+    /// The job is over, and the device will compute nothing more for this process; why.
+    Broken(String),
 }
 
 /// The handle of the engine's thread; dropping it ends the thread after its job.
@@ -80,6 +82,10 @@ fn run(evaluator: &mut Evaluator, job: &Job, events: &mpsc::Sender<Event>) -> Op
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         evaluator.compute(&job.units, job.text.as_deref(), &mut emit)
     }));
+    let broken = match &outcome {
+        Ok(Err(error)) if error.is_of_device() => Some(error.to_string()),
+        Ok(_) | Err(_) => None,
+    };
     let error = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_failure()),
@@ -92,7 +98,10 @@ fn run(evaluator: &mut Evaluator, job: &Job, events: &mpsc::Sender<Event>) -> Op
             events.blocking_send(Event::Failed(failure)).ok()?;
         }
     }
-    events.blocking_send(Event::Idle).ok()
+    match broken {
+        None => events.blocking_send(Event::Idle).ok(),
+        Some(cause) => events.blocking_send(Event::Broken(cause)).ok().and(None),
+    }
 }
 
 fn event(unit: UnitIndex, outcome: Result<Bytes, EvalError>) -> Event {

@@ -128,6 +128,16 @@ impl EvalError {
         }
     }
 
+    /// True where the device itself failed: after that a CUDA context computes nothing more.
+    pub(crate) fn is_of_device(&self) -> bool {
+        match self {
+            Self::Model(ModelError::Candle(error)) => {
+                is_of_device(error) && !is_out_of_memory(error)
+            }
+            _ => false,
+        }
+    }
+
     /// The kind of failure and its text, causes included.
     pub(crate) fn to_failure(&self) -> (FailureKind, String) {
         let kind = match self {
@@ -138,6 +148,7 @@ impl EvalError {
             Self::Model(ModelError::Candle(error)) if is_out_of_memory(error) => {
                 FailureKind::OutOfMemory
             }
+            Self::Model(ModelError::Candle(error)) if is_of_device(error) => FailureKind::Crash,
             Self::Model(ModelError::Read { .. }) => FailureKind::ModelUnavailable,
             Self::Model(_)
             | Self::Corpus(_)
@@ -156,6 +167,18 @@ impl EvalError {
             cause = error.source();
         }
         (kind, text)
+    }
+}
+
+/// An error of the driver or of a library on the device, not of what was asked of it.
+fn is_of_device(error: &candle_core::Error) -> bool {
+    use candle_core::Error;
+    match error {
+        Error::Cuda(_) => true,
+        Error::Context { inner, .. }
+        | Error::WithPath { inner, .. }
+        | Error::WithBacktrace { inner, .. } => is_of_device(inner),
+        _ => false,
     }
 }
 
@@ -178,4 +201,23 @@ fn is_out_of_memory(error: &candle_core::Error) -> bool {
 #[cfg(not(feature = "cuda"))]
 fn is_out_of_memory(_: &candle_core::Error) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(error: candle_core::Error) -> (FailureKind, bool) {
+        let error = EvalError::Model(ModelError::Candle(error));
+        (error.to_failure().0, error.is_of_device())
+    }
+
+    #[test]
+    fn what_breaks_on_the_device_is_not_the_units_fault() {
+        let broken = || candle_core::Error::Cuda("an illegal memory access".into());
+        assert_eq!(kind(broken()), (FailureKind::Crash, true));
+        assert_eq!(kind(broken().context("layer 3").with_path("m")), (FailureKind::Crash, true));
+        let wrong = candle_core::Error::Msg("shapes differ".to_owned());
+        assert_eq!(kind(wrong), (FailureKind::InvalidUnit, false));
+    }
 }

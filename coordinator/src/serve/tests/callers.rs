@@ -33,11 +33,11 @@ impl Keys {
         Self { folder }
     }
 
-    fn token(caller: Caller) -> String {
+    pub(super) fn token(caller: Caller) -> String {
         format!("token-of-the-{caller}")
     }
 
-    fn certificate(&self, caller: Caller) -> Credentials {
+    pub(super) fn certificate(&self, caller: Caller) -> Credentials {
         Credentials::read(Some(self.folder.path()), None, &[caller]).unwrap()
     }
 

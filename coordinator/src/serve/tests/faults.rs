@@ -1,5 +1,6 @@
 //! Workers that vanish, lie or dawdle, coordinators that end, and disks that fill.
 
+use super::http::{get, metric};
 use super::*;
 
 #[tokio::test]
@@ -88,6 +89,32 @@ async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
     assert_eq!((overview.state, overview.done), (RunState::Degraded, 0));
     disk.set_full(false);
     worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
+/// Each commit takes longer than the lease: nobody who calls meanwhile is taken for lost.
+#[tokio::test]
+async fn a_slow_disk_costs_time_and_nothing_else() {
+    let disk = Arc::new(Faulty::healthy());
+    let running = start(Output::of(Arc::<Faulty>::clone(&disk)), spec(1)).await;
+    let [mut a, mut b] =
+        [Worker::join(&running.address, "a").await, Worker::join(&running.address, "b").await];
+    disk.set_slow(2 * QUICK.lease.as_millis() as u32);
+    let mut rounds = 0;
+    loop {
+        let (status, metrics) = get(running.http, "/metrics").await;
+        assert_eq!((status, metric(&metrics, "babelquant_lease_expired_total")), (200, 0.0));
+        let (first, second) = tokio::join!(a.sync(), b.sync());
+        let (first, second) = (first.unwrap(), second.unwrap());
+        if first.state.is_complete() && second.state.is_complete() {
+            break;
+        }
+        a.compute(&[]);
+        b.compute(&[]);
+        rounds += 1;
+    }
+    assert!(rounds > 2, "{rounds}");
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
 }

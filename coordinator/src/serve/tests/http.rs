@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use babelquant_proto::rows::encode_both;
 use babelquant_proto::{Digest, Unit};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -16,20 +16,33 @@ use crate::testing::{document_rows, token_row};
 
 /// Sends a request as it stands and reads until the connection ends.
 async fn send(address: SocketAddr, request: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (head, body) = exchange(TcpStream::connect(address).await.unwrap(), request).await;
+    (status(&head), body)
+}
+
+/// The number in the first line of an answer.
+pub(super) fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// What comes back on a connection: the head of the answer and its body.
+pub(super) async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: &str,
+) -> (String, String) {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    (head.to_owned(), body.to_owned())
 }
 
-async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+pub(super) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     send(address, &format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")).await
 }
 
 /// The sum over the series of a metric that have such a start.
-fn metric(text: &str, start: &str) -> f64 {
+pub(super) fn metric(text: &str, start: &str) -> f64 {
     let series = text.lines().filter(|line| line.starts_with(start));
     let values = series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap());
     values.reduce(|a, b| a + b).unwrap_or_else(|| panic!("no {start} in\n{text}"))

@@ -5,6 +5,7 @@ mod faults;
 mod hostile;
 mod http;
 mod operator;
+mod watchers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -67,7 +68,7 @@ async fn start_for(access: Access, output: Output, spec: Spec, options: Options)
     let watched = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = watched.local_addr().unwrap();
     let service = Service::new("test".to_owned(), resolved, output, options);
-    let service = service.for_callers(access).shown_on(watched);
+    let service = service.for_callers(access.clone()).shown_on(watched, access);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         if stopped.await.is_err() {
@@ -145,7 +146,16 @@ impl Worker {
 
 /// The first overview that a watcher sees in which something holds.
 async fn seen(address: &str, holds: impl Fn(&Overview) -> bool) -> Overview {
-    let connection = AdminConnection::new(address, Credentials::default()).unwrap();
+    seen_by(Credentials::default(), address, holds).await
+}
+
+/// As `seen`, by somebody who shows credentials.
+async fn seen_by(
+    credentials: Credentials,
+    address: &str,
+    holds: impl Fn(&Overview) -> bool,
+) -> Overview {
+    let connection = AdminConnection::new(address, credentials).unwrap();
     let mut watched = connection.watch().await.unwrap();
     loop {
         let overview = watched.next().await.unwrap().expect("the coordinator has ended");
