@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod clock;
 mod drain;
 mod options;
 mod overview;
@@ -20,7 +21,6 @@ use babelquant_proto::message::{RunState, Session};
 use babelquant_proto::overview::Overview;
 use babelquant_proto::{Spec, UnitIndex};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use crate::events::Events;
 use crate::live::{Live, Loss};
@@ -28,6 +28,7 @@ use crate::scheduler::{Geometry, Opening, Traced};
 use crate::store::{Entry, RunFile, Store, StoreError};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
+use clock::Clock;
 pub use options::{Options, Outcome};
 pub(crate) use run::Run;
 use show::show_earlier;
@@ -44,7 +45,7 @@ pub(crate) struct Owner {
     run_file: Option<RunFile>,
     scheduler: Traced,
     store: Store,
-    started: Instant,
+    clock: Clock,
     next_session: u64,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
@@ -107,7 +108,7 @@ impl Owner {
             run_file,
             scheduler,
             store,
-            started: Instant::now(),
+            clock: Clock::start(lease),
             backlog: Vec::new(),
             losses: BTreeMap::new(),
             degraded: None,
@@ -159,8 +160,9 @@ impl Owner {
         self.overview.send_replace(Arc::new(self.overview()));
     }
 
+    /// The time of the coordinator's own deadlines; the scheduler's is `clock.listened()`.
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.clock.elapsed()
     }
 
     fn state(&self) -> RunState {

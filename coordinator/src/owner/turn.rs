@@ -47,7 +47,7 @@ impl Owner {
                 }
             }
         }
-        let now = self.now();
+        let now = self.clock.listened();
         let records = self.scheduler.step(now, Input::Tick).records;
         self.run.live.metrics.leases_expired(records.len());
         self.enter(records, &mut BTreeMap::new());
@@ -95,7 +95,7 @@ impl Owner {
             released: request.released,
             draining: request.draining,
         };
-        let now = self.now();
+        let now = self.clock.listened();
         let held = self.held(now, report.session, results.keys());
         let effects = self.scheduler.step(now, Input::Report(report));
         waiting.revoked = effects.revoked;
@@ -162,17 +162,17 @@ impl Owner {
             live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
             while !self.backlog.is_empty() {
                 let (count, bytes) = first_commit(&self.backlog);
-                let before = self.started.elapsed();
+                let before = self.clock.elapsed();
                 self.store.commit(self.backlog[..count].to_vec()).await?;
-                let now = self.started.elapsed();
+                let took = self.clock.elapsed().saturating_sub(before);
                 tracing::debug!(records = count, "committed");
-                live.metrics.committed(bytes, now.saturating_sub(before));
+                live.metrics.committed(bytes, took);
                 let mut records = Vec::new();
                 for entry in self.backlog.drain(..count) {
                     show(live, &entry, self.losses.remove(&entry.unit()));
                     records.push(entry.record());
                 }
-                self.scheduler.step(now, Input::Durable(records));
+                self.scheduler.step(self.clock.listened(), Input::Durable(records));
                 live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
             }
             self.store.compact().await

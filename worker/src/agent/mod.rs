@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use babelquant_proto::Spec;
 use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use self::contact::{Contact, Lost};
@@ -102,13 +102,9 @@ impl Agent {
             let is_farewell = self.stay == Stay::Finishing && self.hold.is_empty();
             let reply = tokio::select! {
                 reply = self.sync() => reply?,
-                () = &mut shutdown, if self.stay != Stay::Leaving => {
-                    self.leave();
-                    continue;
-                }
+                () = &mut shutdown => return self.leave().await,
             };
             match (self.stay, reply.state) {
-                (Stay::Leaving, _) => return Err(Error::Stopped),
                 (_, RunState::Complete) => return Ok(Outcome::Complete),
                 (_, RunState::CompleteWithQuarantine) => {
                     return Ok(Outcome::CompleteWithQuarantine);
@@ -128,16 +124,22 @@ impl Agent {
             }
             let pause = Duration::from_millis(reply.next_sync_ms.into()).min(self.sync_every);
             if matches!(self.pause(pause, &mut shutdown).await?, Wake::Shutdown) {
-                self.leave();
+                return self.leave().await;
             }
         }
     }
 
-    /// Gives back what is not finished, to leave at once.
-    fn leave(&mut self) {
+    /// Gives back what is not finished and hands in the rest, to leave at once: whether somebody answers or not.
+    async fn leave(&mut self) -> Result<Outcome, Error> {
         info!("leaving: giving back what is not finished");
         self.hold.release_all();
         self.stay = Stay::Leaving;
+        let patience = GOODBYE.min(self.options.give_up);
+        let Ok(reply) = timeout(patience, self.sync()).await else {
+            let cause = "it does not answer this worker, which was told to leave".to_owned();
+            return Err(Error::GaveUp { seconds: patience.as_secs(), cause });
+        };
+        reply.and(Err(Error::Stopped))
     }
 
     /// Lets the engine work until something is worth telling.
@@ -183,11 +185,7 @@ impl Agent {
 
     /// One Sync, retried until it gets through or the patience ends; the engine goes on meanwhile.
     async fn sync(&mut self) -> Result<SyncReply, Error> {
-        let patience = match self.stay {
-            Stay::Working | Stay::Finishing => self.options.give_up,
-            Stay::Leaving => GOODBYE.min(self.options.give_up),
-        };
-        let mut lost = Lost::new(patience);
+        let mut lost = Lost::new(self.options.give_up);
         loop {
             let request = self.request();
             self.has_news = false;
