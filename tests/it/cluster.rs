@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -211,4 +212,42 @@ fn a_worker_told_to_leave_gives_back_what_it_holds() {
     let output = coordinator.expect(0);
     assert!(!output.contains("a unit is charged"), "a drained unit was charged:\n{output}");
     same(&bytes(&study.path("drained")), &expected);
+}
+
+#[test]
+fn a_worker_told_to_leave_before_it_is_let_in_leaves() {
+    // A coordinator that is up and does not answer: a worker's call stays open.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    for signal in ["TERM", "USR1", "INT"] {
+        let waiting = worker(&address, "waiting", "4");
+        let _call = listener.accept().unwrap();
+        waiting.signal(signal);
+        let output = waiting.expect(75);
+        assert!(output.contains("stopped before the run was complete"), "{signal}: {output}");
+    }
+}
+
+#[test]
+fn a_worker_told_to_leave_by_nobody_who_answers_leaves_and_a_standstill_charges_nobody() {
+    let study = Study::new();
+    let expected = undisturbed(&study);
+    let (coordinator, address) = study.serve("standstill", "0");
+    let workers = ["staying", "leaving"].map(|name| worker(&address, name, "64"));
+    for worker in &workers {
+        worker.wait_for("computing");
+    }
+    let [staying, leaving] = workers;
+    coordinator.signal("STOP");
+    leaving.signal("TERM");
+    // It says goodbye for longer than a lease.
+    let output = leaving.expect(75);
+    assert!(output.contains("out of reach for 5 s"), "{output}");
+    coordinator.signal("CONT");
+    staying.expect(0);
+    let output = coordinator.expect(0);
+    let charged = output.lines().filter(|line| line.contains("a unit is charged"));
+    let wrongly: Vec<_> = charged.filter(|line| line.contains("staying")).collect();
+    assert!(wrongly.is_empty(), "charged although it was the coordinator that slept: {wrongly:?}");
+    same(&bytes(&study.path("standstill")), &expected);
 }

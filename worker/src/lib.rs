@@ -16,6 +16,7 @@ pub mod quant;
 pub mod statistics;
 
 use std::future::Future;
+use std::pin::pin;
 
 pub use cache::Cache;
 pub use engine::{CANDLE, Device, DeviceError, engine_class};
@@ -35,7 +36,12 @@ pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Outcome, Error> {
-    agent::Agent::join(options).await?.work(shutdown).await
+    let mut shutdown = pin!(shutdown);
+    let agent = tokio::select! {
+        agent = agent::Agent::join(options) => agent?,
+        () = &mut shutdown => return Err(Error::Stopped),
+    };
+    agent.work(shutdown).await
 }
 
 /// Ends with the first SIGTERM, SIGUSR1 or Ctrl-C: what a launcher sends before it takes the machine away.

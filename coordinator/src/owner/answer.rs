@@ -95,7 +95,7 @@ impl Owner {
         if state != RunState::Running || waiting.want == 0 || !self.scheduler.has_spare() {
             return Vec::new();
         }
-        let now = self.now();
+        let now = self.listened;
         let ask = Input::Ask { session: waiting.session, want: waiting.want };
         let units = self.scheduler.step(now, ask).grants;
         self.run.live.metrics.granted(units.len());

@@ -25,7 +25,7 @@ impl Owner {
                     return Err(Refusal::NoWorker { glob, live: self.names(|_| true) });
                 }
                 tracing::warn!(workers = glob, now = names.len(), "drained, as the operator wants");
-                let now = self.now();
+                let now = self.listened;
                 self.scheduler.step(now, Input::Drain(workers));
                 Ok(names)
             }
@@ -37,7 +37,7 @@ impl Owner {
                 let workers = pattern(&glob)?;
                 let names = self.names(|name| workers.matches(name));
                 tracing::warn!(workers = glob, "no longer drained, as the operator wants");
-                let now = self.now();
+                let now = self.listened;
                 self.scheduler.step(now, Input::Undrain(workers));
                 Ok(names)
             }
@@ -50,7 +50,7 @@ impl Owner {
 
     /// The names of live workers, each once, in order.
     fn names(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let workers = self.scheduler.presences(self.now()).map(|presence| presence.worker);
+        let workers = self.scheduler.presences(self.listened).map(|presence| presence.worker);
         let names: BTreeSet<&str> = workers.filter(|name| wanted(name)).collect();
         names.into_iter().map(str::to_owned).collect()
     }

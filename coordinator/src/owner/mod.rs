@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::events::Events;
 use crate::live::{Live, Loss};
-use crate::scheduler::{Geometry, Opening, Traced};
+use crate::scheduler::{Clock, Geometry, Opening, Traced};
 use crate::store::{Entry, RunFile, Store, StoreError};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
@@ -45,6 +45,9 @@ pub(crate) struct Owner {
     scheduler: Traced,
     store: Store,
     started: Instant,
+    clock: Clock,
+    /// The scheduler's time, as this turn began.
+    listened: Duration,
     next_session: u64,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
@@ -108,6 +111,8 @@ impl Owner {
             scheduler,
             store,
             started: Instant::now(),
+            clock: Clock::new(lease),
+            listened: Duration::ZERO,
             backlog: Vec::new(),
             losses: BTreeMap::new(),
             degraded: None,
@@ -159,6 +164,7 @@ impl Owner {
         self.overview.send_replace(Arc::new(self.overview()));
     }
 
+    /// The time of the coordinator's own deadlines.
     fn now(&self) -> Duration {
         self.started.elapsed()
     }

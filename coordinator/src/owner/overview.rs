@@ -15,7 +15,7 @@ const QUARANTINED_MAX: usize = 20;
 impl Owner {
     /// The run as it is now.
     pub(super) fn overview(&self) -> Overview {
-        let (now, spec) = (self.now(), &self.run.spec);
+        let (now, spec) = (self.listened, &self.run.spec);
         let rate = self.scheduler.per_second(now);
         let quarantined = self.scheduler.quarantined();
         let shown = quarantined
@@ -26,7 +26,7 @@ impl Owner {
             study: self.run.study.clone(),
             state: self.state(),
             degraded: self.degraded.as_ref().map(|failing| Degraded {
-                since: now.saturating_sub(failing.since),
+                since: self.now().saturating_sub(failing.since),
                 reason: failing.reason.clone(),
             }),
             epoch: self.store.epoch(),

@@ -39,7 +39,7 @@ impl Owner {
         let session = Session(self.next_session);
         self.next_session += 1;
         tracing::info!(worker = hello.name, engine = %hello.engine_class, "a worker joined");
-        let now = self.now();
+        let now = self.listened;
         self.scheduler.step(now, Input::Join { session, worker: hello.name });
         let milliseconds = |duration: Duration| duration.as_millis() as u32;
         Ok(Welcome {

@@ -32,6 +32,7 @@ impl Owner {
     /// Handles a group of calls.
     pub(super) async fn turn(&mut self, calls: &mut Vec<Call>) -> Result<(), StoreError> {
         self.run.live.turn();
+        self.listen();
         for call in calls.drain(..) {
             match call {
                 Call::Register(hello, reply) => self.answer_register(hello, reply).await?,
@@ -47,7 +48,7 @@ impl Owner {
                 }
             }
         }
-        let now = self.now();
+        let now = self.listened;
         let records = self.scheduler.step(now, Input::Tick).records;
         self.run.live.metrics.leases_expired(records.len());
         self.enter(records, &mut BTreeMap::new());
@@ -55,6 +56,19 @@ impl Owner {
         self.answer_waiting();
         self.complete_if_closed().await?;
         Ok(())
+    }
+
+    /// Sets the scheduler's time, and says where calls have had to wait.
+    fn listen(&mut self) {
+        let missed = self.clock.missed();
+        self.listened = self.clock.at(self.now());
+        let seconds = (self.clock.missed() - missed).as_secs_f64();
+        if seconds > 0.0 {
+            tracing::warn!(
+                seconds,
+                "calls had to wait: this process stood still, or its storage is slow"
+            );
+        }
     }
 
     /// Tells the scheduler what a worker says; the worker's answer waits for the commit.
@@ -95,7 +109,7 @@ impl Owner {
             released: request.released,
             draining: request.draining,
         };
-        let now = self.now();
+        let now = self.listened;
         let held = self.held(now, report.session, results.keys());
         let effects = self.scheduler.step(now, Input::Report(report));
         waiting.revoked = effects.revoked;
@@ -162,17 +176,17 @@ impl Owner {
             live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
             while !self.backlog.is_empty() {
                 let (count, bytes) = first_commit(&self.backlog);
-                let before = self.started.elapsed();
+                let before = self.now();
                 self.store.commit(self.backlog[..count].to_vec()).await?;
-                let now = self.started.elapsed();
+                let took = self.now().saturating_sub(before);
                 tracing::debug!(records = count, "committed");
-                live.metrics.committed(bytes, now.saturating_sub(before));
+                live.metrics.committed(bytes, took);
                 let mut records = Vec::new();
                 for entry in self.backlog.drain(..count) {
                     show(live, &entry, self.losses.remove(&entry.unit()));
                     records.push(entry.record());
                 }
-                self.scheduler.step(now, Input::Durable(records));
+                self.scheduler.step(self.listened, Input::Durable(records));
                 live.metrics.in_flight(self.backlog.iter().map(Entry::bytes).sum());
             }
             self.store.compact().await

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use babelquant_coordinator::scheduler::{Input, Opening, Record, Report, Sink, Standing, Traced};
+use babelquant_coordinator::scheduler::{
+    Clock, Input, Opening, Record, Report, Sink, Standing, Traced,
+};
 use babelquant_proto::message::Session;
 use babelquant_proto::{Digest, UnitIndex};
 use rand::RngExt;
@@ -36,8 +38,7 @@ impl Cluster {
         let (records, closed) = (self.journal.records(), self.journal.ranges());
         let geometry = self.plan.geometry();
         let is_first = self.epoch == 1;
-        let waits = if is_first { Duration::ZERO } else { RETURNING };
-        let returning = Duration::from_millis(self.now) + waits;
+        let returning = if is_first { Duration::ZERO } else { RETURNING };
         let records = records.into_iter().collect();
         let run = (Digest::of(b"simulated"), self.epoch);
         let opening = Opening::new(run, &geometry, (LEASE, returning), records, closed);
@@ -46,7 +47,9 @@ impl Cluster {
             .clone()
             .map(|lines| -> Sink { Box::new(move |line| lines.lock().unwrap().push(line)) });
         self.scheduler = Some(Traced::open(opening, sink).unwrap());
-        self.taken = self.now;
+        self.clock = Clock::new(LEASE);
+        self.served = self.now;
+        self.listen();
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
     }
 
@@ -64,7 +67,7 @@ impl Cluster {
         if self.scheduler.is_none() {
             return;
         }
-        self.attend();
+        self.listen();
         let known = |session: &u64| self.scheduler.as_ref().unwrap().knows(Session(*session));
         let session = request.session.filter(known).unwrap_or_else(|| self.join(worker));
         request.session = Some(session);
@@ -90,7 +93,7 @@ impl Cluster {
     }
 
     pub(super) fn tick(&mut self) {
-        self.attend();
+        self.listen();
         self.step_and_enter(Input::Tick);
         self.answer_waiting();
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
@@ -102,12 +105,8 @@ impl Cluster {
     }
 
     /// As the owner does when a turn begins.
-    fn attend(&mut self) {
-        let stall = Duration::from_millis(self.now - self.taken);
-        self.taken = self.now;
-        if stall > self.scheduler.as_ref().unwrap().attention() {
-            self.step_and_enter(Input::Stall(stall));
-        }
+    fn listen(&mut self) {
+        self.listened = self.clock.at(Duration::from_millis(self.now - self.served));
     }
 
     fn join(&mut self, worker: usize) -> u64 {
@@ -124,8 +123,7 @@ impl Cluster {
 
     /// One step; its records wait for the next commit. Returns what is revoked.
     fn step_and_enter(&mut self, input: Input) -> Vec<UnitIndex> {
-        let now = Duration::from_millis(self.now);
-        let effects = self.scheduler.as_mut().unwrap().step(now, input);
+        let effects = self.scheduler.as_mut().unwrap().step(self.listened, input);
         if self.backlog.is_empty() && !effects.records.is_empty() {
             self.at(self.now + COMMIT, Event::Commit { epoch: self.epoch });
         }
@@ -152,9 +150,9 @@ impl Cluster {
         if dies {
             return self.die();
         }
-        let now = Duration::from_millis(self.now);
+        self.listen();
         let records = std::mem::take(&mut self.backlog);
-        self.scheduler.as_mut().unwrap().step(now, Input::Durable(records));
+        self.scheduler.as_mut().unwrap().step(self.listened, Input::Durable(records));
         self.answer_waiting();
     }
 
@@ -172,8 +170,8 @@ impl Cluster {
             return;
         }
         let (session, want) = (Session(request.session.unwrap()), request.want);
-        let now = Duration::from_millis(self.now);
-        let effects = self.scheduler.as_mut().unwrap().step(now, Input::Ask { session, want });
+        let ask = Input::Ask { session, want };
+        let effects = self.scheduler.as_mut().unwrap().step(self.listened, ask);
         let grants: Vec<u64> = effects.grants.iter().map(|unit| unit.0).collect();
         for unit in &grants {
             assert!(!self.journal.is_closed(*unit), "a grant of a closed unit: {unit}");

@@ -9,8 +9,9 @@ mod worker;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use babelquant_coordinator::scheduler::{Geometry, Record, Traced};
+use babelquant_coordinator::scheduler::{Clock, Geometry, Record, Traced};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -99,8 +100,11 @@ pub(crate) struct Cluster {
     scheduler: Option<Traced>,
     /// Until then the coordinator is stopped, and what reaches it waits.
     stopped_until: Millis,
-    /// When it last took something.
-    taken: Millis,
+    /// When it started.
+    served: Millis,
+    clock: Clock,
+    /// The scheduler's time.
+    listened: Duration,
     /// The lines of its trace, where somebody wants them.
     trace: Option<Arc<Mutex<Vec<String>>>>,
     epoch: u64,
@@ -124,7 +128,9 @@ impl Cluster {
             workers: vec![Worker::default(); plan.workers],
             scheduler: None,
             stopped_until: 0,
-            taken: 0,
+            served: 0,
+            clock: Clock::new(Duration::ZERO),
+            listened: Duration::ZERO,
             trace: None,
             epoch: 0,
             next_session: 0,

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use babelquant_proto::Spec;
 use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest};
-use tokio::time::{Instant, sleep};
-use tracing::{debug, error, info, warn};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, info, warn};
 
 use self::contact::{Contact, Lost};
 use self::hold::Hold;
@@ -43,8 +43,8 @@ pub(crate) struct Agent {
     /// When the engine was last given something or said something.
     heard: Instant,
     stay: Stay,
-    /// Why it leaves, where nobody told it to.
-    reason: Option<Error>,
+    /// Why its engine cannot go on.
+    broken: Option<Error>,
 }
 
 /// Whether the worker stays.
@@ -85,7 +85,7 @@ impl Agent {
             has_news: false,
             heard: Instant::now(),
             stay: Stay::Working,
-            reason: None,
+            broken: None,
             options,
             contact,
             session: welcome.session,
@@ -105,22 +105,15 @@ impl Agent {
     ) -> Result<Outcome, Error> {
         let mut shutdown = pin!(shutdown);
         loop {
-            let is_farewell = match self.stay {
-                Stay::Working => false,
-                Stay::Finishing => self.hold.is_empty(),
-                Stay::Leaving => true,
-            };
+            if let Some(reason) = self.broken.take() {
+                return self.leave(reason).await;
+            }
+            let is_farewell = self.stay == Stay::Finishing && self.hold.is_empty();
             let reply = tokio::select! {
                 reply = self.sync() => reply?,
-                () = &mut shutdown, if self.stay != Stay::Leaving => {
-                    self.leave();
-                    continue;
-                }
+                () = &mut shutdown => return self.leave(Error::Stopped).await,
             };
             match (self.stay, reply.state) {
-                (Stay::Leaving, _) if is_farewell => {
-                    return Err(self.reason.take().unwrap_or(Error::Stopped));
-                }
                 (_, RunState::Complete) => return Ok(Outcome::Complete),
                 (_, RunState::CompleteWithQuarantine) => {
                     return Ok(Outcome::CompleteWithQuarantine);
@@ -130,28 +123,32 @@ impl Agent {
                     return Ok(Outcome::Drained);
                 }
                 (Stay::Finishing, _) if self.hold.is_empty() => continue,
-                // What it has to say of that is not said yet.
-                (Stay::Leaving, _) => continue,
                 (Stay::Working, _) if reply.leave => {
                     info!("drained by the operator: finishing what is begun, giving back the rest");
                     self.hold.release_queued();
                     self.stay = Stay::Finishing;
                     continue;
                 }
-                (Stay::Working | Stay::Finishing, _) => {}
+                (Stay::Working | Stay::Finishing | Stay::Leaving, _) => {}
             }
             let pause = Duration::from_millis(reply.next_sync_ms.into()).min(self.sync_every);
             if matches!(self.pause(pause, &mut shutdown).await?, Wake::Shutdown) {
-                self.leave();
+                return self.leave(Error::Stopped).await;
             }
         }
     }
 
-    /// Gives back what is not finished, to leave at once.
-    fn leave(&mut self) {
-        info!("leaving: giving back what is not finished");
+    /// Gives back what is not finished and hands in the rest, to leave at once: whether somebody answers or not.
+    async fn leave(&mut self, reason: Error) -> Result<Outcome, Error> {
+        info!(%reason, "leaving: giving back what is not finished");
         self.hold.release_all();
         self.stay = Stay::Leaving;
+        let patience = GOODBYE.min(self.options.give_up);
+        let Ok(reply) = timeout(patience, self.sync()).await else {
+            let cause = "it does not answer this worker, which was told to leave".to_owned();
+            return Err(Error::GaveUp { seconds: patience.as_secs(), cause });
+        };
+        reply.and(Err(reason))
     }
 
     /// Lets the engine work until something is worth telling.
@@ -162,7 +159,7 @@ impl Agent {
     ) -> Result<Wake, Error> {
         let mut timer = pin!(sleep(pause));
         loop {
-            if self.has_news && (self.stay == Stay::Leaving || self.hold.is_worth_telling()) {
+            if self.broken.is_some() || (self.has_news && self.hold.is_worth_telling()) {
                 return Ok(Wake::News);
             }
             self.feed()?;
@@ -199,16 +196,7 @@ impl Agent {
     fn time_out(&mut self) {
         let seconds = self.heard.elapsed().as_secs();
         self.hold.fail_computing(&format!("the engine was silent for {seconds} s"));
-        self.abandon(Error::Hung { seconds });
-    }
-
-    /// Tells what there is to tell, gives back the rest, and leaves.
-    fn abandon(&mut self, reason: Error) {
-        error!("leaving: {reason}");
-        self.has_news = true;
-        self.hold.release_all();
-        self.stay = Stay::Leaving;
-        self.reason = Some(reason);
+        self.broken = Some(Error::Hung { seconds });
     }
 
     fn take(&mut self, event: Event) {
@@ -224,17 +212,13 @@ impl Agent {
                 self.hold.fail(failure);
             }
             Event::Idle => self.hold.idle(),
-            Event::Broken(cause) => self.abandon(Error::Broken { cause }),
+            Event::Broken(cause) => self.broken = Some(Error::Broken { cause }),
         }
     }
 
     /// One Sync, retried until it gets through or the patience ends; the engine goes on meanwhile.
     async fn sync(&mut self) -> Result<SyncReply, Error> {
-        let patience = match self.stay {
-            Stay::Working | Stay::Finishing => self.options.give_up,
-            Stay::Leaving => GOODBYE.min(self.options.give_up),
-        };
-        let mut lost = Lost::new(patience);
+        let mut lost = Lost::new(self.options.give_up);
         loop {
             let request = self.request();
             self.has_news = false;
