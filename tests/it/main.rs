@@ -9,6 +9,7 @@ mod checkpoints;
 mod clipping;
 mod cluster;
 mod correlate;
+mod devices;
 mod drift;
 mod dtypes;
 mod events;

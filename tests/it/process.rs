@@ -1,5 +1,6 @@
 //! Real processes: started, watched line by line, stopped, killed. Waits for conditions, never for a time.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -96,6 +97,13 @@ impl Process {
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// The processes that it has started.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let pid = self.child.id();
+        let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        text.split_whitespace().map(|child| child.parse().unwrap()).collect()
     }
 
     /// SIGKILL, and waits until it is dead.

@@ -14,9 +14,10 @@ use sysinfo::System;
 use tracing_subscriber::EnvFilter;
 
 use crate::cache::Cache;
-use crate::engine::Device;
+use crate::engine::{Device, Devices};
 use crate::error::Error;
 use crate::eval::Places;
+use crate::fleet;
 use crate::options::{Address, Options};
 use crate::outcome::Outcome;
 
@@ -33,7 +34,7 @@ pub async fn main() -> ExitCode {
         logs.init()
     }
     match work(&cli).await {
-        Ok(outcome) => outcome.exit_code().into(),
+        Ok(code) => code.into(),
         Err(error) => {
             let code = error.exit_code();
             tracing::error!("{:#}", anyhow::Error::from(error));
@@ -42,8 +43,18 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn work(cli: &Cli) -> Result<Outcome, Error> {
-    crate::run(cli.options()?, crate::termination()).await
+/// The exit code of a worker for each device.
+async fn work(cli: &Cli) -> Result<u8, Error> {
+    match cli.device.list()?[..] {
+        [device] => {
+            let worked = crate::run(cli.options(device)?, crate::termination()).await;
+            worked.map(Outcome::exit_code)
+        }
+        ref devices => {
+            let own = (std::env::current_exe()?, std::env::args_os().skip(1).collect());
+            Ok(fleet::run(own, devices, cli.name.as_deref(), crate::termination()).await?)
+        }
+    }
 }
 
 /// Computes units for a babelquant coordinator. Start as many as you like; each may join and leave at any time.
@@ -72,9 +83,9 @@ struct Cli {
     /// from the hub's cache or from the hub
     #[arg(long = "models", value_name = "DIR", default_value = ".")]
     models: Vec<PathBuf>,
-    /// What to compute on: cpu or cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: Device,
+    /// What to compute on: cpu or cuda:N; for several with commas, or cuda:all, a process is started for each
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", overrides_with = "device")]
+    device: Devices,
     /// Refuse units that would need more memory than this, in GiB
     #[arg(long, value_name = "GIB")]
     memory: Option<f64>,
@@ -90,7 +101,7 @@ struct Cli {
     slots: u16,
     /// Name for the coordinator, its logs and `babelquant drain --worker`; by default the machine's and the device's, such as
     /// node3-cpu. Workers of one name count as one where it matters how many a unit has broken
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", overrides_with = "name")]
     name: Option<String>,
     /// Give a unit up, and leave (75), when the engine has been silent for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 14_400, value_parser = clap::value_parser!(u64).range(1..))]
@@ -112,6 +123,7 @@ fn default_name(device: Device) -> String {
 const EXAMPLES: &str = "Examples:
   babelquant-worker --coordinator http://10.0.0.5:7070 --models /data/models
   babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models --device cuda:0
+  babelquant-worker --coordinator https://head:7070 --tls certs/ --models /data/models --device cuda:all
   babelquant-worker --coordinator https://head:7070 --tls certs/ --token-file token --models /data/models
   babelquant-worker --coordinator-file /shared/run.url --models /data/models
 
@@ -125,7 +137,7 @@ to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (defa
 
 impl Cli {
     /// The options that the flags say.
-    fn options(&self) -> Result<Options, Error> {
+    fn options(&self, device: Device) -> Result<Options, Error> {
         let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
         let coordinator = match &self.coordinator_file {
             Some(path) => Address::File(CoordinatorFile::new(path)),
@@ -141,11 +153,11 @@ impl Cli {
                 directories: self.models.clone(),
                 hub: Some(Hub::from_variables(variable)),
             },
-            device: self.device,
+            device,
             memory_bytes: self.memory.map(|gib| (gib * f64::from(1 << 30)) as u64),
             cache: (self.cache_gib > 0).then(|| Cache::new(cache, u64::from(self.cache_gib) << 30)),
             slots: self.slots.into(),
-            name: self.name.clone().unwrap_or_else(|| default_name(self.device)),
+            name: self.name.clone().unwrap_or_else(|| default_name(device)),
             jitter: RandomState::new().hash_one(std::process::id()),
             unit_timeout: Duration::from_secs(self.unit_timeout),
             give_up: Duration::from_secs(self.give_up),

@@ -52,6 +52,9 @@ pub enum Error {
         /// What the device said.
         cause: String,
     },
+    /// The processes for several devices cannot be started.
+    #[error("cannot start a process for each device")]
+    Fleet(#[from] std::io::Error),
     /// The engine thread is gone.
     #[error("the engine thread ended: this is a bug")]
     EngineGone,
@@ -64,9 +67,11 @@ impl Error {
             Self::Credentials(_) | Self::Device(_) | Self::Model(_) => exit::USAGE,
             Self::Mismatch(_) => exit::MISMATCH,
             Self::Denied(_) => exit::DENIED,
-            Self::GaveUp { .. } | Self::Stopped | Self::Hung { .. } | Self::Broken { .. } => {
-                exit::UNFINISHED
-            }
+            Self::GaveUp { .. }
+            | Self::Stopped
+            | Self::Hung { .. }
+            | Self::Broken { .. }
+            | Self::Fleet(_) => exit::UNFINISHED,
             Self::EngineGone => exit::BUG,
         }
     }

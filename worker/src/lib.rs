@@ -5,6 +5,7 @@ mod cache;
 mod client;
 mod engine;
 mod error;
+mod fleet;
 mod options;
 mod outcome;
 

@@ -1,4 +1,4 @@
-//! Devices by their spelling: `cpu`, `cuda:0`. The one feature switch of the GPU: without `cuda` a GPU is refused by name.
+//! Devices by their spelling: `cpu`, `cuda:0`, `cuda:all`. The one feature switch of the GPU: without `cuda` a GPU is refused by name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,13 +18,16 @@ pub enum Device {
 #[derive(Debug, Error)]
 pub enum DeviceError {
     /// Not a spelling of a device.
-    #[error("{0:?} is no device: expected cpu or cuda:N")]
+    #[error("{0:?} is no device: expected cpu, cuda:N or cuda:all, or several with commas")]
     Unknown(String),
     /// The program was built without GPU support.
     #[error(
         "{0} cannot be used: this program was built without the cuda feature (cargo build --features cuda)"
     )]
     NotBuilt(Device),
+    /// There is no GPU.
+    #[error("cuda:all: this machine has no GPU that the driver knows of")]
+    None,
     /// The driver refused.
     #[error("{device} cannot be opened")]
     Open {
@@ -47,6 +50,43 @@ impl Device {
             Self::Cuda(ordinal) => candle_core::Device::new_cuda(ordinal)
                 .map_err(|source| DeviceError::Open { device: self, source }),
         }
+    }
+}
+
+/// One device, or several of one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Devices {
+    /// Those that are named; at least one.
+    Named(Vec<Device>),
+    /// Every GPU of the machine.
+    AllGpus,
+}
+
+impl Devices {
+    /// Which they are; at least one.
+    ///
+    /// # Errors
+    /// Every GPU is wanted, and there is none, or the program was built without support for it.
+    pub(crate) fn list(&self) -> Result<Vec<Device>, DeviceError> {
+        match self {
+            Self::Named(devices) => Ok(devices.clone()),
+            Self::AllGpus if !cfg!(feature = "cuda") => Err(DeviceError::NotBuilt(Device::Cuda(0))),
+            Self::AllGpus => match gpus() {
+                0 => Err(DeviceError::None),
+                count => Ok((0..count).map(Device::Cuda).collect()),
+            },
+        }
+    }
+}
+
+impl FromStr for Devices {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        if text == "cuda:all" {
+            return Ok(Self::AllGpus);
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Named)
     }
 }
 
@@ -88,6 +128,19 @@ impl FromStr for Device {
     }
 }
 
+/// How many GPUs the driver knows.
+#[cfg(feature = "cuda")]
+fn gpus() -> usize {
+    use candle_core::cuda_backend::cudarc::driver::CudaContext;
+    CudaContext::device_count().map_or(0, |count| usize::try_from(count).unwrap_or(0))
+}
+
+/// No GPU without the feature.
+#[cfg(not(feature = "cuda"))]
+fn gpus() -> usize {
+    0
+}
+
 /// The GPU's architecture, such as `sm90`.
 #[cfg(feature = "cuda")]
 pub(super) fn architecture(ordinal: usize) -> String {
@@ -126,6 +179,12 @@ mod tests {
             assert_eq!(text.parse::<Device>().unwrap().to_string(), text);
         }
         assert!("gpu".parse::<Device>().is_err() && "cuda".parse::<Device>().is_err());
+        let several = Devices::Named(vec![Device::Cuda(0), Device::Cuda(2)]);
+        assert_eq!("cuda:0,cuda:2".parse::<Devices>().unwrap(), several);
+        assert_eq!("cpu".parse::<Devices>().unwrap().list().unwrap(), [Device::Cpu]);
+        for wrong in ["", "cpu,", "cuda:all,cpu", "cuda:0;cuda:1"] {
+            assert!(wrong.parse::<Devices>().is_err(), "{wrong}");
+        }
     }
 
     #[cfg(not(feature = "cuda"))]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 pub use class::{CANDLE, engine_class};
-pub use device::{Device, DeviceError};
+pub use device::{Device, DeviceError, Devices};
 
 use crate::eval::{EvalError, Evaluator};
 
