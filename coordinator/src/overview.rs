@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use babelquant_proto::message::RunState;
-use babelquant_proto::overview::{Overview, Worker};
+use babelquant_proto::overview::{Overview, QuarantinedUnit, Worker};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, LineStyle, Table};
 
@@ -43,7 +43,7 @@ pub(crate) fn page(overview: &Overview, rows_max: usize) -> String {
     if !overview.quarantined_units.is_empty() {
         let rows = overview.quarantined_units.iter().map(|given_up| {
             let unit = format!("{}  {}", given_up.unit, given_up.words);
-            vec![unit, given_up.fault.clone()]
+            vec![unit, because(given_up)]
         });
         let shown = overview.quarantined_units.len().min(rows_max);
         let rest = overview.quarantined.saturating_sub(shown as u64);
@@ -99,6 +99,9 @@ fn workers(overview: &Overview, rows_max: usize) -> String {
         let rate = worker.units_per_second.map_or_else(|| "–".to_owned(), number);
         let heard = format!("{} ago", span(worker.last_contact));
         let mut note = if worker.draining { "draining".to_owned() } else { String::new() };
+        if !worker.lacks.is_empty() {
+            note = format!("{note} lacks {}", worker.lacks.join(", ")).trim_start().to_owned();
+        }
         if mixed {
             note = format!("{note} {}", worker.engine).trim_start().to_owned();
         }
@@ -106,6 +109,14 @@ fn workers(overview: &Overview, rows_max: usize) -> String {
     });
     let header = ["worker", "holds", "done", "units/s", "heard", ""];
     table(&header, rows.take(rows_max), &[5]) + &more(workers.len().saturating_sub(rows_max))
+}
+
+/// Why a unit is given up, on a line.
+fn because(unit: &QuarantinedUnit) -> String {
+    match unit.detail.is_empty() {
+        true => unit.fault.clone(),
+        false => format!("{}: {}", unit.fault, unit.detail),
+    }
 }
 
 /// The engine class of all workers; `None` where there is none, or more than one.
@@ -178,7 +189,7 @@ fn span(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use babelquant_proto::message::Session;
-    use babelquant_proto::overview::{HeldUnit, QuarantinedUnit};
+    use babelquant_proto::overview::HeldUnit;
     use babelquant_proto::{Spec, UnitIndex};
 
     use super::*;
@@ -193,6 +204,7 @@ mod tests {
             units_per_second: rate,
             last_contact: Duration::from_millis(1234),
             draining: rate.is_none(),
+            lacks: rate.is_none().then(|| "model0".to_owned()).into_iter().collect(),
         }
     }
 
@@ -216,6 +228,7 @@ mod tests {
                 unit: UnitIndex(0),
                 words: words(0),
                 fault: "crash".to_owned(),
+                detail: "b: the engine panicked".to_owned(),
             }],
             ..Overview::unopened("small".to_owned(), 16)
         }
@@ -232,9 +245,9 @@ mod tests {
              engine cpu-test\n\
              \n\
              worker   holds   done   units/s       heard\n\
-             ──────────────────────────────────────────────────────\n\
+             ───────────────────────────────────────────────────────────────────\n\
              a (0)        3     10      12.3   1.2 s ago\n\
-             a (5)        3     10         –   1.2 s ago   draining\n\
+             a (5)        3     10         –   1.2 s ago   draining lacks model0\n\
              \n\
              held longest                             by         for\n\
              ───────────────────────────────────────────────────────\n\
@@ -245,6 +258,7 @@ mod tests {
         let page = super::page(&overview, 9);
         assert!(page.starts_with(&expected), "{page}");
         assert!(page.contains("quarantined  "), "{page}");
+        assert!(page.contains("crash: b: the engine panicked"), "{page}");
         assert_eq!(
             line(&overview),
             "running: 7 of 16 units done, 6 lent to 2 workers, 1 quarantined, 0.50 units/s, 1 min 4 s left"

@@ -10,6 +10,7 @@ use babelquant_proto::overview::Overview;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tracing::Instrument;
 
 use crate::access::Access;
 use crate::events::Events;
@@ -224,12 +225,14 @@ async fn grpc(
     access: Access,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Outcome, ServeError> {
-    let (owner, handle, calls) = Owner::open(run, overview).await?;
+    let id = run.spec.run_id().expect("a spec is JSON: it was read or made as such");
+    let span = tracing::info_span!("run", id);
+    let (owner, handle, calls) = Owner::open(run, overview).instrument(span.clone()).await?;
     let (over, is_over) = oneshot::channel::<()>();
     let server = service::serve(listener, handle, access, async { drop(is_over.await) });
     let mut server = std::pin::pin!(server);
     let outcome = tokio::select! {
-        outcome = owner.run(calls, shutdown) => outcome?,
+        outcome = owner.run(calls, shutdown).instrument(span) => outcome?,
         broken = &mut server => return broken.map(|()| Outcome::stopped()).map_err(ServeError::from),
     };
     drop(over);

@@ -74,6 +74,8 @@ pub struct Worker {
     pub last_contact: Duration,
     /// It gets no more units: it is leaving, or the operator has drained it.
     pub draining: bool,
+    /// Models of which it gets no units, since it cannot find or read them.
+    pub lacks: Vec<String>,
 }
 
 /// A unit that is lent.
@@ -101,6 +103,8 @@ pub struct QuarantinedUnit {
     pub words: Words,
     /// How it broke last.
     pub fault: String,
+    /// What its last worker said of it; empty where it said nothing, or said it to an earlier coordinator.
+    pub detail: String,
 }
 
 impl Overview {

@@ -168,4 +168,12 @@ impl Spec {
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         Ok(Digest::of(&self.to_json()?))
     }
+
+    /// What its run is called in the logs of both sides: the start of the digest.
+    ///
+    /// # Errors
+    /// As `to_json`.
+    pub fn run_id(&self) -> Result<String, serde_json::Error> {
+        self.digest().map(|digest| digest.to_string().chars().take(12).collect())
+    }
 }

@@ -133,10 +133,11 @@
     ].filter(Boolean).join("\n");
     const rate = (worker) => (worker.units_per_second === null ? "–" : number(worker.units_per_second));
     table("workers", ["worker", "engine", "holds", "done", "units/s", "heard", ""], run.workers.map((worker) => [
-      worker.name, worker.engine, worker.held, worker.accepted, rate(worker), `${span(worker.last_contact_seconds)} ago`, worker.draining ? "draining" : "",
+      worker.name, worker.engine, worker.held, worker.accepted, rate(worker), `${span(worker.last_contact_seconds)} ago`,
+      [worker.draining ? "draining" : "", worker.lacks.length > 0 ? `lacks ${worker.lacks.join(", ")}` : ""].filter(Boolean).join(" "),
     ]), run.workers_total);
     table("held", ["unit", "", "by", "for"], run.longest_held.map((held) => [held.unit, words(held), held.worker, span(held.held_seconds)]), 0);
-    table("quarantined", ["unit", "", "because of"], run.quarantined_units.map((unit) => [unit.unit, words(unit), unit.fault]), run.quarantined);
+    table("quarantined", ["unit", "", "because of"], run.quarantined_units.map((unit) => [unit.unit, words(unit), [unit.fault, unit.detail].filter(Boolean).join(": ")]), run.quarantined);
     if (over(run)) source.close();
   };
 

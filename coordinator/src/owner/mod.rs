@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod details;
 mod drain;
 mod options;
 mod overview;
@@ -28,6 +29,7 @@ use crate::scheduler::{Clock, Geometry, Opening, Traced};
 use crate::store::{Entry, RunFile, Store, StoreError};
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
+use details::Details;
 pub use options::{Options, Outcome};
 pub(crate) use run::Run;
 use show::show_earlier;
@@ -53,6 +55,8 @@ pub(crate) struct Owner {
     backlog: Vec<Entry>,
     /// What its results say, those of cells.
     losses: BTreeMap<UnitIndex, Loss>,
+    /// What workers said last of units that broke.
+    details: Details,
     /// Why commits fail, while they do.
     degraded: Option<Failing>,
     /// Since when the run is complete and its manifest written.
@@ -115,6 +119,7 @@ impl Owner {
             listened: Duration::ZERO,
             backlog: Vec::new(),
             losses: BTreeMap::new(),
+            details: Details::default(),
             degraded: None,
             complete: None,
             draining: None,

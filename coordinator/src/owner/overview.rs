@@ -41,7 +41,8 @@ impl Owner {
             longest_held: self.longest_held(now),
             quarantined_units: shown
                 .filter_map(|(unit, fault)| {
-                    Some(QuarantinedUnit { unit, words: spec.words(unit)?, fault })
+                    let detail = self.details.of(unit);
+                    Some(QuarantinedUnit { unit, words: spec.words(unit)?, fault, detail })
                 })
                 .collect(),
         }
@@ -59,6 +60,7 @@ impl Owner {
         let presences = self.scheduler.presences(now);
         presences
             .map(|presence| Worker {
+                lacks: presence.missing.iter().map(|&model| self.model(model)).collect(),
                 name: presence.worker.to_owned(),
                 session: presence.session,
                 engine: engine.clone(),
@@ -69,6 +71,10 @@ impl Owner {
                 draining: presence.draining,
             })
             .collect()
+    }
+
+    fn model(&self, index: usize) -> String {
+        self.run.spec.models[index].model.name.clone()
     }
 
     fn longest_held(&self, now: Duration) -> Vec<HeldUnit> {

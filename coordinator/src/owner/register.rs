@@ -17,12 +17,13 @@ impl Owner {
         hello: Hello,
         reply: oneshot::Sender<Result<Welcome, Refusal>>,
     ) -> Result<(), StoreError> {
+        let worker = hello.name.clone();
         let welcome = match self.register(hello).await {
             Err(Refusal::Storage(error)) if !error.is_transient() => return Err(error),
             welcome => welcome,
         };
         if let Err(refusal) = &welcome {
-            tracing::warn!(%refusal, "a worker was refused");
+            tracing::warn!(worker, %refusal, "a worker was refused");
         }
         drop(reply.send(welcome));
         Ok(())
@@ -38,7 +39,8 @@ impl Owner {
         self.claim(&hello).await?;
         let session = Session(self.next_session);
         self.next_session += 1;
-        tracing::info!(worker = hello.name, engine = %hello.engine_class, "a worker joined");
+        let (worker, engine) = (&hello.name, &hello.engine_class);
+        tracing::info!(worker, session = session.0, %engine, "a worker joined");
         let now = self.listened;
         self.scheduler.step(now, Input::Join { session, worker: hello.name });
         let milliseconds = |duration: Duration| duration.as_millis() as u32;

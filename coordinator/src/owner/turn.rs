@@ -78,8 +78,11 @@ impl Owner {
             return Ok(Err(Refusal::Session(request.session)));
         }
         let mut failures = Vec::new();
+        let worker = self.scheduler.worker(request.session).to_owned();
         for failure in request.failures {
-            tracing::warn!(unit = %failure.unit, kind = %failure.kind, detail = failure.detail, "a unit failed");
+            let (unit, detail) = (failure.unit, &failure.detail);
+            tracing::warn!(%unit, kind = %failure.kind, worker, detail, "a unit failed");
+            self.details.keep(unit, &worker, detail);
             self.run.live.metrics.failed(failure.kind);
             failures.push((failure.unit, failure.kind));
         }
@@ -87,14 +90,15 @@ impl Owner {
         waiting.shards = request.shards.into_iter().collect();
         waiting.deadline = self.now() + self.run.options.poll;
         for (unit, rejection) in rejected {
-            tracing::error!(%unit, %rejection, "a result was rejected");
+            tracing::error!(%unit, worker, %rejection, "a result was rejected");
+            self.details.keep(unit, &worker, &rejection.to_string());
             failures.push((unit, FailureKind::Crash));
             let reason = rejection.to_string();
             waiting.verdicts.push(Verdict { unit, kind: VerdictKind::Rejected, reason });
         }
         let mut results = BTreeMap::new();
         for result in request.results {
-            match self.verdict(&result).await {
+            match self.verdict(&worker, &result).await {
                 Ok(Some(verdict)) => waiting.verdicts.push(verdict),
                 Ok(None) => drop(results.insert(result.unit, result)),
                 Err(error) if error.is_transient() => {}
@@ -119,7 +123,11 @@ impl Owner {
     }
 
     /// What became of a result that cannot be accepted any more; `None` where its unit is open.
-    async fn verdict(&self, result: &UnitResult) -> Result<Option<Verdict>, StoreError> {
+    async fn verdict(
+        &self,
+        worker: &str,
+        result: &UnitResult,
+    ) -> Result<Option<Verdict>, StoreError> {
         let unit = result.unit;
         let verdict = |kind, reason: &str| Some(Verdict { unit, kind, reason: reason.to_owned() });
         Ok(match self.scheduler.standing(unit) {
@@ -130,7 +138,7 @@ impl Owner {
                 verdict(VerdictKind::DuplicateSame, "")
             }
             Standing::Done => {
-                tracing::error!(%unit, "two results of one unit differ; the first one is kept");
+                tracing::error!(%unit, worker, "two results of one unit differ; the first one is kept");
                 verdict(VerdictKind::DuplicateDifferent, "another result is durable already")
             }
         })
@@ -152,6 +160,7 @@ impl Owner {
                         self.run.live.metrics.violated();
                         continue;
                     };
+                    self.details.forget(unit);
                     self.backlog.push(Entry::Result { unit, digest, payload });
                     accepted.push(unit);
                 }

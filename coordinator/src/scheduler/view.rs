@@ -1,5 +1,6 @@
 //! What the scheduler shows of itself: who is there and what is held. Decides nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use babelquant_proto::UnitIndex;
@@ -24,6 +25,8 @@ pub struct Presence<'a> {
     pub silent: Duration,
     /// It gets no more units.
     pub draining: bool,
+    /// The models that it lacks.
+    pub missing: &'a BTreeSet<usize>,
 }
 
 /// A unit that is lent.
@@ -48,6 +51,7 @@ impl Scheduler {
             per_second: presence.pace.per_second(now),
             silent: now.saturating_sub(presence.seen),
             draining: presence.draining || self.sessions.is_drained(&presence.worker),
+            missing: &presence.missing,
         })
     }
 
@@ -79,6 +83,11 @@ impl Scheduler {
     /// Results that became durable, per second, in the last two minutes; `None` before the first.
     pub fn per_second(&self, now: Duration) -> Option<f64> {
         self.pace.per_second(now)
+    }
+
+    /// The name of a session's worker; nothing where it is gone.
+    pub fn worker(&self, session: SessionId) -> &str {
+        self.sessions.get(session).map_or("", |session| &session.worker)
     }
 
     /// The globs of the workers that the operator has drained.

@@ -75,6 +75,7 @@ impl From<&Worker> for wire::WorkerStatus {
             units_per_second: worker.units_per_second,
             last_contact_ms: milliseconds(worker.last_contact),
             draining: worker.draining,
+            lacks: worker.lacks.clone(),
         }
     }
 }
@@ -90,6 +91,7 @@ impl From<wire::WorkerStatus> for Worker {
             units_per_second: worker.units_per_second,
             last_contact: Duration::from_millis(worker.last_contact_ms),
             draining: worker.draining,
+            lacks: worker.lacks,
         }
     }
 }
@@ -121,7 +123,8 @@ impl TryFrom<wire::HeldUnit> for HeldUnit {
 impl From<&QuarantinedUnit> for wire::QuarantinedUnit {
     fn from(unit: &QuarantinedUnit) -> Self {
         let words = Some((&unit.words).into());
-        Self { unit: unit.unit.0, words, fault: unit.fault.clone() }
+        let (fault, detail) = (unit.fault.clone(), unit.detail.clone());
+        Self { unit: unit.unit.0, words, fault, detail }
     }
 }
 
@@ -130,7 +133,8 @@ impl TryFrom<wire::QuarantinedUnit> for QuarantinedUnit {
 
     fn try_from(unit: wire::QuarantinedUnit) -> Result<Self, ConvertError> {
         let words = unit.words.ok_or(ConvertError::Field("words"))?.try_into()?;
-        Ok(Self { unit: UnitIndex(unit.unit), words, fault: unit.fault })
+        let (fault, detail) = (unit.fault, unit.detail);
+        Ok(Self { unit: UnitIndex(unit.unit), words, fault, detail })
     }
 }
 
@@ -188,6 +192,7 @@ mod tests {
                 units_per_second: None,
                 last_contact: Duration::from_millis(1500),
                 draining: true,
+                lacks: vec!["m".to_owned()],
             }],
             drained: vec!["a*".to_owned()],
             longest_held: vec![HeldUnit {
@@ -200,6 +205,7 @@ mod tests {
                 unit: UnitIndex(6),
                 words,
                 fault: "crash".to_owned(),
+                detail: "the engine panicked".to_owned(),
             }],
             ..Overview::unopened("s".to_owned(), 10)
         };

@@ -14,7 +14,7 @@ use std::time::Duration;
 use babelquant_proto::Spec;
 use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use self::contact::{Contact, Lost};
 use self::hold::Hold;
@@ -99,10 +99,13 @@ impl Agent {
     ///
     /// # Errors
     /// The coordinator refuses or stays out of reach, or `shutdown` ended first.
-    pub(crate) async fn work(
-        mut self,
-        shutdown: impl Future<Output = ()>,
-    ) -> Result<Outcome, Error> {
+    pub(crate) async fn work(self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let run = self.spec.run_id().unwrap_or_default();
+        let span = info_span!("worker", name = self.options.name, run);
+        self.go_on(shutdown).instrument(span).await
+    }
+
+    async fn go_on(mut self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
         let mut shutdown = pin!(shutdown);
         loop {
             if let Some(reason) = self.broken.take() {

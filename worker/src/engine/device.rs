@@ -55,7 +55,7 @@ impl Device {
 
 /// One device, or several of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Devices {
+pub(crate) enum Devices {
     /// Those that are named; at least one.
     Named(Vec<Device>),
     /// Every GPU of the machine.

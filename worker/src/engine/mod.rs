@@ -13,7 +13,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 pub use class::{CANDLE, engine_class};
-pub use device::{Device, DeviceError, Devices};
+pub(crate) use device::Devices;
+pub use device::{Device, DeviceError};
 
 use crate::eval::{EvalError, Evaluator};
 
