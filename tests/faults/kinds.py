@@ -37,7 +37,7 @@ KINDS = [
     Kind("worker: drained, and taken back", worker_faults.drained),
     Kind("worker: a twin of its name", worker_faults.twinned, alone=True),
     Kind("coordinator: SIGKILL", other_faults.killed, weight=4),
-    Kind("coordinator: SIGSTOP", other_faults.stopped, charges=True),
+    Kind("coordinator: SIGSTOP", other_faults.stopped),
     Kind("coordinator: SIGTERM", other_faults.terminated),
     Kind("coordinator: drained", other_faults.drained),
     Kind("coordinator: a second one on its output", other_faults.rivalled),

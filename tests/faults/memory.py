@@ -1,11 +1,14 @@
 """A memory cgroup for each worker, in which a neighbour takes the memory until the kernel kills the worker. Version 1 or 2 of cgroups."""
 
-import os
+import contextlib
 import pathlib
 import subprocess
+import sys
+import time
 
 SPARE_BYTES = 16 << 20
-# Takes memory bit by bit; the kernel must not choose it.
+PATIENCE_SECONDS = 10
+# Takes memory bit by bit.
 NEIGHBOUR = """
 import time
 taken = []
@@ -42,12 +45,21 @@ def make(name):
             (folder / "cgroup.subtree_control").write_text("+memory")
         return (folder, second), ""
     except OSError as error:
-        return None, str(error)
+        return None, error.strerror
 
 
 def remove(folder):
+    """Once the last processes in it are gone."""
+    end = time.monotonic() + PATIENCE_SECONDS
     for child in [*(child for child in folder.iterdir() if child.is_dir()), folder]:
-        child.rmdir()
+        while True:
+            try:
+                child.rmdir()
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
 
 
 class Memory:
@@ -76,9 +88,12 @@ class Memory:
 
     def fill(self):
         self.limit(str(self.usage() + SPARE_BYTES))
-        script = 'echo -1000 >/proc/self/oom_score_adj && exec python3 -c "$0"'
-        self.neighbour = subprocess.Popen(self.enter(["sh", "-c", script, NEIGHBOUR]), stdin=subprocess.DEVNULL,
-                                          stderr=subprocess.DEVNULL, start_new_session=True, env={**os.environ, "PYTHONMALLOC": "malloc"})
+        for process in (self.folder / "cgroup.procs").read_text().split():
+            # The kernel is to choose the worker, not its neighbour.
+            with contextlib.suppress(OSError):
+                pathlib.Path(f"/proc/{process}/oom_score_adj").write_text("1000")
+        self.neighbour = subprocess.Popen(self.enter([sys.executable, "-c", NEIGHBOUR]), stdin=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL, start_new_session=True)
 
     def heal(self):
         if self.neighbour is not None:

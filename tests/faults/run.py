@@ -6,8 +6,9 @@ starved of memory or disk, doubled and drained at random moments, and started ag
 with the bytes of an undisturbed run, and its trace must replay. Schedule number N has the seed SEED + N: `--seed THAT --schedules 1` runs
 one again; what is random is drawn from the seed, when the machine gets to it is not.
 
-Everything is in namespaces of its own and vanishes with them, or is on loopback. As root it uses network namespaces, nft, tmpfs and memory
-cgroups; what is missing is SKIPPED, and proxies stand in for the network. Needs Python 3.11 and Linux. It is no simulation, and says
+Everything is in namespaces of its own and vanishes with them, or is on loopback. It uses network namespaces, nft and tmpfs, for which it
+need not be root where users may make namespaces, and memory cgroups, for which it must; what is missing is SKIPPED, and proxies stand in for
+the network. Needs Python 3.11 and Linux. It is no simulation, and says
 nothing about GPUs or about more machines than one."""
 
 import argparse
@@ -50,22 +51,22 @@ def outside(flags):
     missing = Programs(flags.programs).missing()
     if missing:
         sys.exit(f"FAILED: no {' and no '.join(missing)}: cargo build --release --workspace")
-    # Whoever stops this stops the schedules; they clean up, then this does.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
     enclosure = None if flags.portable else machine.enclosure()
     base = "--portable" if flags.portable else machine.make_memory(f"babelquant-faults-{os.getpid()}")
     place = pathlib.Path(tempfile.mkdtemp(prefix="babelquant-faults-"))
     inside = json.dumps({"place": str(place), "enclosed": enclosure is not None, "base": base if isinstance(base, str) else
                          [str(base[0]), base[1]]})
     command = [*(enclosure or []), sys.executable, str(HERE), *sys.argv[1:], "--inside", inside]
-    child = subprocess.Popen(command, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGTERM))
+    child = subprocess.Popen(command, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, process_group=0)
+    # Whoever stops this stops the schedules; they clean up, then this does.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os.killpg(child.pid, number))
     try:
         code = child.wait()
     finally:
         if not isinstance(base, str):
             memory.remove(base[0])
+        shutil.rmtree(place / "study", ignore_errors=True)
         if not any(place.iterdir()):
             place.rmdir()
     sys.exit(code if code >= 0 else 128 - code)
@@ -91,7 +92,6 @@ def inside(flags, given):
         complaint = "interrupted"
     finally:
         having.network.close()
-        shutil.rmtree(place / "study", ignore_errors=True)
     print(f"FAILED: {complaint}" if complaint else "PASSED", flush=True)
     return INTERRUPTED if complaint == "interrupted" else int(complaint is not None)
 
@@ -109,8 +109,13 @@ def all_schedules(flags, having, place):
     scene = types.SimpleNamespace(study=study, network=having.network, memory=having.memory)
     try:
         for seed in range(flags.seed, flags.seed + flags.schedules):
-            outcome = Schedule(seed, available, having.network.name).run(scene, place / f"seed-{seed}")
-            report(outcome, place / f"seed-{seed}", flags.keep)
+            logs = place / f"seed-{seed}"
+            try:
+                outcome = Schedule(seed, available, having.network.name).run(scene, logs)
+            except Interrupted:
+                shutil.rmtree(logs)
+                raise
+            report(outcome, logs, flags.keep)
             table.add(outcome)
     finally:
         print(table.text(), flush=True)

@@ -107,8 +107,8 @@ impl Access {
 impl Tls {
     fn read(folder: &Path, has_tokens: bool) -> Result<Self, AccessError> {
         Ok(Self {
-            calls: Arc::new(server(folder, ALPN, verifier(folder, has_tokens, has_tokens)?)?),
-            pages: Arc::new(server(folder, b"http/1.1", verifier(folder, has_tokens, true)?)?),
+            calls: Arc::new(server(folder, ALPN, (has_tokens, has_tokens))?),
+            pages: Arc::new(server(folder, b"http/1.1", (has_tokens, true))?),
         })
     }
 }
@@ -116,14 +116,14 @@ impl Tls {
 fn server(
     folder: &Path,
     protocol: &[u8],
-    verifier: Arc<dyn ClientCertVerifier>,
+    (has_tokens, may_lack): (bool, bool),
 ) -> Result<ServerConfig, AccessError> {
     let failed = |source| CredentialsError::Tls { path: folder.to_owned(), source };
     let Pair { chain, key } = Pair::read(folder, Name::Coordinator)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .map_err(failed)?
-        .with_client_cert_verifier(verifier)
+        .with_client_cert_verifier(verifier(folder, has_tokens, may_lack)?)
         .with_single_cert(chain, key)
         .map_err(failed)?;
     config.alpn_protocols = vec![protocol.to_vec()];
