@@ -89,7 +89,7 @@ impl Reused {
     /// The run whose results are taken over.
     async fn earlier(&self) -> Result<Option<Earlier>, Stop> {
         let Some(out) = &self.reuse else { return Ok(None) };
-        Ok(Some(Earlier::open(&open_existing(out)?).await?))
+        Ok(Some(Earlier::open(&open_existing(out).await?).await?))
     }
 }
 
@@ -213,7 +213,7 @@ fn announce(
 /// Refuses what no worker could load, and keeps the study in the output once it is known to be the output's.
 async fn prepare(study: &Study, resolved: &Resolved, out: &str) -> Result<Output, Stop> {
     models::check(resolved).await?;
-    let output = open(out)?;
+    let output = open(out).await?;
     output.check(&resolved.spec, &resolved.registration).await?;
     output.put_study(study.to_toml()).await?;
     Ok(output)
@@ -259,7 +259,7 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
 }
 
 async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
-    let output = open_existing(&out)?;
+    let output = open_existing(&out).await?;
     let (analysis, hypotheses) = match study {
         Some(path) => read_analysis(&path)?,
         None => match output.study().await? {
@@ -287,18 +287,20 @@ fn read_analysis(path: &PathBuf) -> Result<(Analysis, Vec<Hypothesis>), StudyErr
 }
 
 /// The output at a location; a bucket's keys come from the environment, as its own tools take them.
-fn open(out: &str) -> Result<Output, Stop> {
+async fn open(out: &str) -> Result<Output, Stop> {
     let keys = std::env::vars().filter(|(key, _)| key.starts_with("AWS_"));
     let options: Vec<_> = keys.map(|(key, value)| (key.to_lowercase(), value)).collect();
-    Ok(Output::open(out, &options)?)
+    let output = Output::open(out, &options)?;
+    output.reach(&options).await?;
+    Ok(output)
 }
 
 /// As `open`, but makes no directory.
-pub(super) fn open_existing(out: &str) -> Result<Output, Stop> {
+pub(super) async fn open_existing(out: &str) -> Result<Output, Stop> {
     if !is_url(out) && !Path::new(out).is_dir() {
         return Err(Stop::new(exit::USAGE, anyhow::anyhow!("there is no directory {out}")));
     }
-    open(out)
+    open(out).await
 }
 
 fn is_url(location: &str) -> bool {

@@ -24,6 +24,35 @@ pub enum StoreError {
         /// The cause.
         source: object_store::Error,
     },
+    /// The storage takes too long. It may answer yet.
+    #[error("{location} has not answered for {seconds} s")]
+    Silent {
+        /// The output.
+        location: String,
+        /// For how long.
+        seconds: f64,
+    },
+    /// A bucket cannot be listed: it is out of reach, or not what was meant.
+    #[error("cannot list {location}{remark}")]
+    Unreached {
+        /// The output.
+        location: String,
+        /// What else is known.
+        remark: &'static str,
+        /// The cause.
+        source: object_store::Error,
+    },
+    /// A bucket refuses the keys.
+    #[error(
+        "{location} refuses the keys: look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; they must be allowed to \
+         list the bucket, and to get, put and delete its objects"
+    )]
+    Denied {
+        /// The output.
+        location: String,
+        /// The cause.
+        source: object_store::Error,
+    },
     /// An object that must never change has other content: two runs wrote different results under one name.
     #[error(
         "{path} is there already with other content: results differ between runs of one engine class; keep both and report it"
@@ -106,7 +135,7 @@ impl StoreError {
 
     /// True where trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Silent { .. })
     }
 
     /// True where nothing but other arguments can help.
