@@ -23,6 +23,7 @@ python3 -m venv "$dir/venv"
 export PYTHONDONTWRITEBYTECODE=1
 
 small_study "$dir" 512 fin
+cp "$dir/study/study.toml" "$dir/study/more.toml"
 sed -i 's/^scopes.*/scopes = ["all"]/' "$dir/study/study.toml"
 export XDG_CACHE_HOME=$dir/cache
 "$bin/babelquant" run "$dir/study/study.toml" --out "$dir/expected" >"$dir/expected.log" 2>&1 || fail "run: $(tail -3 "$dir/expected.log")"

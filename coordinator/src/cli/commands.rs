@@ -27,7 +27,7 @@ use crate::study::plan;
 use crate::study::{Analysis, Families, Hypothesis, Registration, Resolved, Study, StudyError};
 use crate::{analyse, demo};
 
-/// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
+/// A run on this machine does not wait long for its full disk: whoever started it is there to see it.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Executes a command; the result is the exit code.
@@ -112,7 +112,9 @@ pub(super) async fn measure(
     };
     // Its only worker dies with it.
     let returning = Duration::ZERO;
-    let options = Options { patience: LOCAL_PATIENCE, returning, ..Options::default() };
+    let usual = Options::default();
+    let patience = if is_url(out) { usual.patience } else { LOCAL_PATIENCE };
+    let options = Options { patience, returning, ..usual };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
     let service = shown(service.reusing(earlier), http)?;
     let progress = progress::show(service.watch());
@@ -303,7 +305,7 @@ pub(super) async fn open_existing(out: &str) -> Result<Output, Stop> {
     open(out).await
 }
 
-fn is_url(location: &str) -> bool {
+pub(super) fn is_url(location: &str) -> bool {
     location.contains("://")
 }
 

@@ -4,7 +4,7 @@ use super::show::show;
 use super::writer::Written;
 use super::{Failing, Occasion, Owner};
 use crate::scheduler::Input;
-use crate::store::{Entry, StoreError};
+use crate::store::{Entry, StoreError, told};
 
 /// Results in one commit: what the storage takes at once, and far below the 2 GiB that a column of the journal's format holds. One result
 /// is never longer.
@@ -94,17 +94,15 @@ impl Owner {
     }
 
     fn degrade(&mut self, error: &StoreError) {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::error!(%error, cause, "nothing is granted until the output can be written");
-        let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-        let (since, reason) = (self.now(), format!("{error}{cause}"));
+        let (since, reason) = (self.now(), told(error));
+        tracing::error!(reason, "nothing is granted until the output can be written");
         self.degraded = Some(Failing { since, reason });
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use babelquant_proto::Digest;
+    use babelquant_proto::{Digest, UnitIndex};
     use bytes::Bytes;
 
     use super::*;

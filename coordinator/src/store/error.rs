@@ -127,6 +127,20 @@ pub enum StoreError {
     Task(#[from] tokio::task::JoinError),
 }
 
+/// An error and its causes in one line. A cause that the one above it repeats is not said again: storages do so at every level.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text += &format!(": {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 impl StoreError {
     /// The error of an object that its reader refuses.
     pub(super) fn damaged(path: &str, reason: &impl ToString) -> Self {
@@ -147,5 +161,18 @@ impl StoreError {
                 | Self::OtherEngine { .. }
                 | Self::Unusable { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = anyhow::anyhow!("os error 111").context("connection refused");
+        let error = inner.context("GET: connection refused").context("cannot list s3://b");
+        let text = told(&*error);
+        assert_eq!(text, "cannot list s3://b: GET: connection refused: os error 111");
     }
 }

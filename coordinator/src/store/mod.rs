@@ -23,6 +23,7 @@ mod run_file;
 
 pub use commits::Store;
 pub use error::StoreError;
+pub(crate) use error::told;
 pub use journal::Entry;
 pub use manifest::{DataFile, Manifest, QuarantinedUnit};
 pub(crate) use output::check_engine;

@@ -20,6 +20,9 @@ use super::pending::Pending;
 /// How long a bucket may take to answer for the first time.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 
+/// How often a listing or a deletion is tried.
+const TRIES: u32 = 3;
+
 /// The root of an output.
 #[derive(Debug, Clone)]
 pub(super) struct Objects {
@@ -85,11 +88,10 @@ impl Objects {
         if self.directory.is_some() {
             return Ok(());
         }
-        let mut listed = self.store.list(Some(&self.prefix));
-        let first = tokio::time::timeout(FIRST_ANSWER, listed.next()).await;
+        let first = tokio::time::timeout(FIRST_ANSWER, self.listed(&self.prefix, 1)).await;
         match first {
-            Ok(None | Some(Ok(_))) => Ok(()),
-            Ok(Some(Err(source))) => Err(bucket::refusal(&self.location, source, options)),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(source)) => Err(bucket::refusal(&self.location, source, options)),
             Err(_) => Err(self.silent(FIRST_ANSWER)),
         }
     }
@@ -160,9 +162,7 @@ impl Objects {
 
     /// The names of the objects in a folder and below, in order.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = self.path(folder);
-        let _request = self.pending.begin(Instant::now());
-        let found = self.store.list(Some(&prefix)).collect::<Result<Vec<_>, _>>().await;
+        let found = self.listed(&self.path(folder), usize::MAX).await;
         let found = found.map_err(|source| unavailable("list", folder, source))?;
         let strip = |path: Path| {
             let path = path.to_string();
@@ -171,15 +171,29 @@ impl Objects {
                 prefix => path[prefix.len() + 1..].to_owned(),
             }
         };
-        let mut names: Vec<String> = found.into_iter().map(|meta| strip(meta.location)).collect();
+        let mut names: Vec<String> = found.into_iter().map(strip).collect();
         names.sort_unstable();
         Ok(names)
     }
 
+    /// At most so many objects below a folder.
+    async fn listed(&self, folder: &Path, most: usize) -> object_store::Result<Vec<Path>> {
+        repeated(move || async move {
+            let _request = self.pending.begin(Instant::now());
+            let found = self.store.list(Some(folder)).take(most);
+            found.map(|found| found.map(|meta| meta.location)).collect::<Result<Vec<_>, _>>().await
+        })
+        .await
+    }
+
     /// Deletes an object; one that is not there is deleted.
     pub(super) async fn delete(&self, path: &str) -> Result<(), StoreError> {
-        let _request = self.pending.begin(Instant::now());
-        match self.store.delete(&self.path(path)).await {
+        let location = &self.path(path);
+        let deleted = repeated(move || async move {
+            let _request = self.pending.begin(Instant::now());
+            self.store.delete(location).await
+        });
+        match deleted.await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(unavailable("delete", path, source)),
         }
@@ -210,6 +224,19 @@ impl Objects {
     fn path(&self, name: &str) -> Path {
         Path::from_iter(self.prefix.parts().chain(Path::from(name).parts()))
     }
+}
+
+/// Does again what does no harm to repeat and broke off: a store of its own accord repeats only what was not answered at all.
+async fn repeated<T, F>(request: impl Fn() -> F) -> object_store::Result<T>
+where
+    F: Future<Output = object_store::Result<T>>,
+{
+    for _ in 1..TRIES {
+        if let Ok(answer) = request().await {
+            return Ok(answer);
+        }
+    }
+    request().await
 }
 
 fn unavailable(action: &'static str, path: &str, source: object_store::Error) -> StoreError {

@@ -242,6 +242,14 @@ impl Output {
         Ok(Some(text))
     }
 
+    /// A file of the analysis.
+    ///
+    /// # Errors
+    /// The storage refuses.
+    pub async fn analysis(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        self.objects.get(&format!("analysis/{name}")).await
+    }
+
     /// Replaces the analysis: the files, then their manifest.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
 """What the scenarios stand on: moto's server, the proxy before it, programs as processes, and the comparison of a bucket with a directory."""
 
 import json
+import logging
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 
 import boto3
@@ -22,6 +25,7 @@ class Bench:
         self.programs, self.study, self.place = map(pathlib.Path, (programs, study, place))
         self.directory = pathlib.Path(expected)
         self.expected = files_below(self.directory)
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         _, self.server_port = server.get_host_and_port()
@@ -125,13 +129,17 @@ class Coordinator(Process):
         bench.processes.append(self)
 
     def http(self, path):
-        """Status and text of a page of the one that is running."""
-        at = self.said().rpartition("watch the run at ")[2].split("/\n")[0].split("/ ")[0]
+        """Status and text of a page."""
+        at = re.findall(r"watch the run at (http://[^/]+)/", self.said())[-1]
         try:
             with urllib.request.urlopen(f"{at}{path}", timeout=10) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def has_begun(self):
+        """Some unit is durable."""
+        return "watch the run at" in self.said() and self.metric('babelquant_units{state="done"}') > 0
 
     def is_ready(self):
         return self.http("/readyz")[0] == 200

@@ -94,7 +94,7 @@ def away(bench):
     """The storage cannot be reached for longer than a lease: workers keep their units, and the run resumes alone."""
     coordinator = Coordinator(bench, "away", "away")
     worker(bench, "away-worker", coordinator)
-    until("a unit is done", lambda: coordinator.said() and coordinator.metric('babelquant_units{state="done"}') > 0, coordinator)
+    until("a unit is done", coordinator.has_begun, coordinator)
     bench.proxy.down()
     degraded(bench, coordinator, "cannot")
     bench.proxy.up()
@@ -105,7 +105,7 @@ def silent(bench):
     """The storage takes requests and answers none, for longer than a lease."""
     coordinator = Coordinator(bench, "silent", "silent")
     worker(bench, "silent-worker", coordinator)
-    until("a unit is done", lambda: coordinator.said() and coordinator.metric('babelquant_units{state="done"}') > 0, coordinator)
+    until("a unit is done", coordinator.has_begun, coordinator)
     bench.proxy.set(Fault("request held", "hold", everything, times=FOREVER))
     degraded(bench, coordinator, "has not answered for")
     bench.proxy.set()
@@ -161,7 +161,7 @@ def two(bench):
     """A second coordinator on the same prefix: the first one steps down, the second one completes the run with its worker."""
     first = Coordinator(bench, "first", "two")
     worker(bench, "two-worker", first)
-    until("a unit is done", lambda: first.said() and first.metric('babelquant_units{state="done"}') > 0, first)
+    until("a unit is done", first.has_begun, first)
     second = Coordinator(bench, "second", "two")
     first.ends_with(75)
     assert "another coordinator has taken over this output (epoch 2): this one stops" in first.said(), first.said()
