@@ -70,9 +70,13 @@ impl ServeError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Store(error) if error.is_mismatch() => exit::MISMATCH,
-            Self::Store(StoreError::Unavailable { .. } | StoreError::Superseded { .. }) => {
-                exit::UNFINISHED
-            }
+            Self::Store(
+                StoreError::Unavailable { .. }
+                | StoreError::Silent { .. }
+                | StoreError::Unreached { .. }
+                | StoreError::Superseded { .. },
+            ) => exit::UNFINISHED,
+            Self::Store(StoreError::Denied { .. }) => exit::DENIED,
             Self::Store(StoreError::Location { .. } | StoreError::NoRun { .. }) => exit::USAGE,
             Self::Store(_) => exit::BUG,
             Self::Transport(_) => exit::UNFINISHED,

@@ -75,8 +75,11 @@ fn the_wire_is_named_in_three_files() {
 fn clap_and_the_environment_live_in_cli() {
     for package in ["worker", "coordinator"] {
         let (cli, main) = (format!("{package}/src/cli"), format!("{package}/src/main.rs"));
+        // Not in the programs: whoever runs the tests says where there is a bucket.
+        let storages = format!("{package}/src/testing/storages.rs");
         let words = ["use clap", "clap::", "std::env::var", "env::args"];
-        assert_eq!(trespassers(&format!("{package}/src"), &words, &[&cli, &main]), [""; 0]);
+        let allowed = [cli.as_str(), &main, &storages];
+        assert_eq!(trespassers(&format!("{package}/src"), &words, &allowed), [""; 0]);
     }
 }
 

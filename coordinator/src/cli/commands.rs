@@ -28,7 +28,7 @@ use crate::study::plan;
 use crate::study::{Analysis, Families, Hypothesis, Registration, Resolved, Study, StudyError};
 use crate::{analyse, demo};
 
-/// A run on this machine does not wait long for a full disk: whoever started it is there to see it.
+/// A run on this machine does not wait long for its full disk: whoever started it is there to see it.
 const LOCAL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Executes a command; the result is the exit code.
@@ -90,7 +90,7 @@ impl Reused {
     /// The run whose results are taken over.
     async fn earlier(&self) -> Result<Option<Earlier>, Stop> {
         let Some(out) = &self.reuse else { return Ok(None) };
-        Ok(Some(Earlier::open(&open_existing(out)?).await?))
+        Ok(Some(Earlier::open(&open_existing(out).await?).await?))
     }
 }
 
@@ -113,7 +113,9 @@ pub(super) async fn measure(
     };
     // Its only worker dies with it.
     let returning = Duration::ZERO;
-    let options = Options { patience: LOCAL_PATIENCE, returning, ..Options::default() };
+    let usual = Options::default();
+    let patience = if is_url(out) { usual.patience } else { LOCAL_PATIENCE };
+    let options = Options { patience, returning, ..usual };
     let service = Service::new(study.name.clone(), resolved, output.clone(), options);
     let service = shown(service.reusing(earlier), http)?;
     let progress = progress::show(service.watch());
@@ -216,7 +218,7 @@ fn announce(
 /// Refuses what no worker could load, and keeps the study in the output once it is known to be the output's.
 async fn prepare(study: &Study, resolved: &Resolved, out: &str) -> Result<Output, Stop> {
     models::check(resolved).await?;
-    let output = open(out)?;
+    let output = open(out).await?;
     output.check(&resolved.spec, &resolved.registration).await?;
     output.put_study(study.to_toml()).await?;
     Ok(output)
@@ -262,7 +264,7 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), Stop> {
 }
 
 async fn rebuild_report(Report { out, study }: Report) -> Result<u8, Stop> {
-    let output = open_existing(&out)?;
+    let output = open_existing(&out).await?;
     let (analysis, hypotheses) = match study {
         Some(path) => read_analysis(&path)?,
         None => match output.study().await? {
@@ -290,21 +292,23 @@ fn read_analysis(path: &PathBuf) -> Result<(Analysis, Vec<Hypothesis>), StudyErr
 }
 
 /// The output at a location; a bucket's keys come from the environment, as its own tools take them.
-fn open(out: &str) -> Result<Output, Stop> {
+async fn open(out: &str) -> Result<Output, Stop> {
     let keys = std::env::vars().filter(|(key, _)| key.starts_with("AWS_"));
     let options: Vec<_> = keys.map(|(key, value)| (key.to_lowercase(), value)).collect();
-    Ok(Output::open(out, &options)?)
+    let output = Output::open(out, &options)?;
+    output.reach(&options).await?;
+    Ok(output)
 }
 
 /// As `open`, but makes no directory.
-pub(super) fn open_existing(out: &str) -> Result<Output, Stop> {
+pub(super) async fn open_existing(out: &str) -> Result<Output, Stop> {
     if !is_url(out) && !Path::new(out).is_dir() {
         return Err(Stop::new(exit::USAGE, anyhow::anyhow!("there is no directory {out}")));
     }
-    open(out)
+    open(out).await
 }
 
-fn is_url(location: &str) -> bool {
+pub(super) fn is_url(location: &str) -> bool {
     location.contains("://")
 }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use babelquant_proto::exit;
 use clap::Args;
+use tempfile::TempDir;
 
-use super::commands::{print, write_file};
+use super::commands::{is_url, open_existing, print, write_file};
 use super::stop::Stop;
 use crate::correlate::{self, CorrelateError, Findings, Question};
 use crate::report;
@@ -29,7 +30,7 @@ clusters every resample; beyond, random ones are drawn.";
 
 #[derive(Debug, Args)]
 pub(super) struct Correlate {
-    /// Table with a header: .csv, .tsv or .parquet; a row per language, and what else --by tells apart. Or the folder of an output
+    /// Table with a header: .csv, .tsv or .parquet; a row per language, and what else --by tells apart. Or an output: a folder, or a URL
     #[arg(value_name = "TABLE")]
     table: PathBuf,
     /// Predictors
@@ -75,13 +76,37 @@ pub(super) async fn execute(flags: Correlate) -> Result<u8, Stop> {
     let Correlate { table, x, y, by, covariates, cluster, label, confidence, draws, seed, json } =
         flags;
     let question = Question { x, y, by, covariates, cluster, label, confidence, draws, seed };
-    let found = tokio::task::spawn_blocking(move || correlate::correlate(&table, question)).await;
-    let found = found.map_err(|error| Stop::new(exit::BUG, error))??;
+    let location = table.to_string_lossy().into_owned();
+    let fetched = if is_url(&location) { Some(fetch(&location).await?) } else { None };
+    let path = fetched.as_ref().map_or(table, |folder| folder.path().to_owned());
+    let found = tokio::task::spawn_blocking(move || correlate::correlate(&path, question)).await;
+    let mut found = found.map_err(|error| Stop::new(exit::BUG, error))??;
+    if let Some(folder) = &fetched {
+        let here = folder.path().to_string_lossy();
+        found.table = found.table.replacen(&*here, location.trim_end_matches('/'), 1);
+    }
     show(&found, json.as_deref())?;
     match found.undefined() {
         Some(reason) => Err(Stop::new(exit::USAGE, anyhow!("{}: {reason}", found.table))),
         None => Ok(exit::COMPLETE),
     }
+}
+
+/// The tables of the output at a URL, in a folder that is removed with the value.
+async fn fetch(location: &str) -> Result<TempDir, Stop> {
+    let output = open_existing(location).await?;
+    let folder = tempfile::tempdir()?;
+    let analysis = folder.path().join("analysis");
+    std::fs::create_dir(&analysis)?;
+    for table in correlate::MEASURED {
+        let absent = || {
+            let text = format!("{location} holds no analysis/{table}: babelquant report makes it");
+            Stop::new(exit::USAGE, anyhow!(text))
+        };
+        let content = output.analysis(table).await?.ok_or_else(absent)?;
+        write_file(&analysis.join(table), &content)?;
+    }
+    Ok(folder)
 }
 
 /// The tables on stdout and the JSON in a file, or the JSON alone on stdout.

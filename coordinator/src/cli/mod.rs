@@ -20,8 +20,6 @@ use babelquant_proto::credentials::install_provider;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use stop::Stop;
-
 /// Runs the program: flags, logs, one command, exit code.
 pub async fn main() -> ExitCode {
     install_provider();
@@ -42,13 +40,14 @@ pub async fn main() -> ExitCode {
     }
     match commands::execute(cli.command).await {
         Ok(code) => code.into(),
-        Err(Stop { code, error }) => {
+        Err(stop) => {
+            let message = stop.message();
             if log_json {
-                tracing::error!("{error:#}");
+                tracing::error!("{message}");
             } else {
-                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                let _ = writeln!(std::io::stderr(), "error: {message}");
             }
-            code.into()
+            stop.code.into()
         }
     }
 }

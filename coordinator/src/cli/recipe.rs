@@ -64,7 +64,7 @@ pub(super) struct Flags {
 pub(super) async fn execute(flags: Flags) -> Result<u8, Stop> {
     let Flags { results, budget, objective, model, components, configs, out, no_verify, inside } =
         flags;
-    let output = open_existing(&results)?;
+    let output = open_existing(&results).await?;
     let (study, spec) = measured_study(&output).await?;
     let effects = analyse::effects(&output, study.analysis.clone()).await?;
     let subject = Subject::choose(&effects, model.as_deref(), components.as_ref());

@@ -10,7 +10,7 @@ use crate::certificates::CertificateError;
 use crate::local::LocalError;
 use crate::serve::ServeError;
 use crate::service::AdminError;
-use crate::store::StoreError;
+use crate::store::{StoreError, told};
 use crate::study::StudyError;
 
 /// An exit code and its reason.
@@ -23,6 +23,11 @@ pub(super) struct Stop {
 impl Stop {
     pub(super) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
         Self { code, error: error.into() }
+    }
+
+    /// The error and its causes.
+    pub(super) fn message(&self) -> String {
+        told(&*self.error)
     }
 }
 

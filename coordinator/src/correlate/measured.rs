@@ -12,6 +12,11 @@ use super::table::{Cells, Table};
 
 /// The columns that tell samples apart where the question does not say: predictors and outcomes are compared within them.
 pub(super) const BY: [&str; 3] = ["model", "components", "config"];
+/// The tables of an analysis that are read.
+pub(crate) const MEASURED: [&str; 2] = [SENSITIVITY, LANGUAGES];
+const SENSITIVITY: &str = "sensitivity.parquet";
+const LANGUAGES: &str = "languages.parquet";
+
 /// What names a language in both tables.
 const KEYS: [&str; 2] = ["model", "language"];
 
@@ -24,8 +29,8 @@ pub(super) fn read(folder: &Path, wanted: &[&str]) -> Result<Table, CorrelateErr
         columns.dedup();
         Table::read(&folder.join("analysis").join(name), &columns)
     };
-    let cells = table("sensitivity.parquet", &[&KEYS[..], &["scope", "config"]].concat())?;
-    let languages = table("languages.parquet", &KEYS)?;
+    let cells = table(SENSITIVITY, &[&KEYS[..], &["scope", "config"]].concat())?;
+    let languages = table(LANGUAGES, &KEYS)?;
     let rows: BTreeMap<[Option<String>; 2], usize> =
         keys(&languages)?.into_iter().zip(0..).collect();
     let (all, none) = (Layers::All.to_string(), QuantConfig::None.to_string());

@@ -26,6 +26,7 @@ pub use findings::{
     Claimed, Clustered, Comparison, Controlled, Corrected, Correlation, Finding, Findings,
     LeaveOut, Left, Method, PartialFinding, Permutation, SampleFindings,
 };
+pub(crate) use measured::MEASURED;
 pub use question::Question;
 pub use sample::Dropped;
 pub(crate) use warning::ROWS_PER_COVARIATE;

@@ -19,8 +19,11 @@ pub(super) struct Waiting {
     pub(super) shards: BTreeSet<ShardId>,
     pub(super) verdicts: Vec<Verdict>,
     pub(super) revoked: Vec<UnitIndex>,
-    /// Results that are durable once the backlog is.
+    /// Results that are durable once so many entries are.
     pub(super) accepted: Vec<UnitIndex>,
+    pub(super) durable_at: u64,
+    /// How long it may wait for them.
+    pub(super) acknowledged_by: Duration,
     pub(super) deadline: Duration,
     pub(super) reply: Option<oneshot::Sender<Result<SyncReply, Refusal>>>,
 }
@@ -35,6 +38,8 @@ impl Waiting {
             verdicts: Vec::new(),
             revoked: Vec::new(),
             accepted: Vec::new(),
+            durable_at: 0,
+            acknowledged_by: Duration::ZERO,
             deadline: Duration::ZERO,
             reply: None,
         }
@@ -57,6 +62,11 @@ impl Owner {
             let Some(reply) = waiting.reply.take().filter(|reply| !reply.is_closed()) else {
                 continue;
             };
+            let is_durable = waiting.accepted.is_empty() || self.durable >= waiting.durable_at;
+            if !is_durable && self.degraded.is_none() && now < waiting.acknowledged_by {
+                self.waiting.push(Waiting { reply: Some(reply), ..waiting });
+                continue;
+            }
             let grants = self.grants(&mut waiting, state);
             let leave = self.scheduler.is_drained(waiting.session);
             let ready =
@@ -77,7 +87,7 @@ impl Owner {
         let mut verdicts = waiting.verdicts;
         let durable =
             |unit: UnitIndex| Verdict { unit, kind: VerdictKind::Durable, reason: String::new() };
-        if self.backlog.is_empty() {
+        if self.durable >= waiting.durable_at {
             verdicts.extend(waiting.accepted.into_iter().map(durable));
         }
         SyncReply {

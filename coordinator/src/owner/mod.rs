@@ -1,17 +1,19 @@
-//! The one task that owns the scheduler and the store. It takes calls in groups: report to the scheduler, commit what follows
-//! as one object, and only then answer. Not the wire (`service`), and it computes nothing: batches are checked before they
-//! come here, Parquet is written on a blocking thread.
+//! The one task that owns the scheduler and the store. It takes calls in groups: report to the scheduler, have the store commit what follows
+//! as one object, and acknowledge only what is durable. However long the storage takes, workers are heard and answered meanwhile. Not the
+//! wire (`service`), and it computes nothing: batches are checked before they come here, Parquet is written on a blocking thread.
 
 mod answer;
 mod call;
 mod details;
 mod drain;
+mod durable;
 mod options;
 mod overview;
 mod register;
 mod run;
 mod show;
 mod turn;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use details::Details;
 pub use options::{Options, Outcome};
 pub(crate) use run::Run;
 use show::show_earlier;
+use writer::Writer;
 
 /// Most calls that wait for the owner: a thousand workers have one call each, and each call is a request in memory.
 const CALLS_MAX: usize = 1024;
@@ -45,7 +48,8 @@ pub(crate) struct Owner {
     /// The run's engine class, once a worker has registered.
     run_file: Option<RunFile>,
     scheduler: Traced,
-    store: Store,
+    writer: Writer,
+    epoch: u64,
     started: Instant,
     clock: Clock,
     /// The scheduler's time, as this turn began.
@@ -53,6 +57,9 @@ pub(crate) struct Owner {
     next_session: u64,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
+    /// Entries that ever were in it, and those that left it.
+    entered: u64,
+    durable: u64,
     /// What its results say, those of cells.
     losses: BTreeMap<UnitIndex, Loss>,
     /// What workers said last of units that broke.
@@ -67,6 +74,15 @@ pub(crate) struct Owner {
     /// Sessions that have heard that the run is over.
     told: BTreeSet<Session>,
     overview: watch::Sender<Arc<Overview>>,
+}
+
+/// Why there is a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    Calls,
+    Tick,
+    Written,
+    Shutdown,
 }
 
 /// Commits that fail.
@@ -113,11 +129,14 @@ impl Owner {
             run,
             run_file,
             scheduler,
-            store,
+            epoch: store.epoch(),
+            writer: Writer::new(store),
             started: Instant::now(),
             clock: Clock::new(lease),
             listened: Duration::ZERO,
             backlog: Vec::new(),
+            entered: 0,
+            durable: 0,
             losses: BTreeMap::new(),
             details: Details::default(),
             degraded: None,
@@ -140,22 +159,27 @@ impl Owner {
         let mut ticks = tokio::time::interval(self.run.options.tick);
         let mut group = Vec::new();
         loop {
-            let is_tick = tokio::select! {
+            let occasion = tokio::select! {
                 count = calls.recv_many(&mut group, GROUP_CALLS_MAX) => {
                     if count == 0 {
                         return Ok(self.outcome());
                     }
-                    false
+                    Occasion::Calls
                 }
-                _ = ticks.tick() => true,
+                _ = ticks.tick() => Occasion::Tick,
+                written = self.writer.written() => {
+                    self.take_in(written)?;
+                    Occasion::Written
+                }
                 () = &mut shutdown, if self.draining.is_none() => {
                     self.draining = Some(self.now());
-                    false
+                    Occasion::Shutdown
                 }
             };
-            self.turn(&mut group).await?;
+            self.turn(occasion, &mut group).await?;
             let is_over = self.is_over();
-            if is_tick || is_over || self.state() != self.overview.borrow().state {
+            if occasion == Occasion::Tick || is_over || self.state() != self.overview.borrow().state
+            {
                 self.publish();
             }
             if is_over {
@@ -191,8 +215,8 @@ impl Owner {
         let past =
             |since: Option<Duration>, limit| since.is_some_and(|at| self.now() - at >= limit);
         let heard = self.scheduler.sessions().all(|session| self.told.contains(&session));
-        let ending =
-            self.complete.is_some() || (self.draining.is_some() && self.backlog.is_empty());
+        let is_written = self.backlog.is_empty() && self.writer.idle().is_some();
+        let ending = self.complete.is_some() || (self.draining.is_some() && is_written);
         (ending && heard)
             || past(self.complete, linger)
             || past(self.draining, linger.min(Duration::from_secs(1)))

@@ -40,6 +40,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// How long the storage may say nothing, and a worker wait for its acknowledgements: well within a lease, which its next Sync renews.
+    pub(super) fn silence(&self) -> Duration {
+        self.lease / 3
+    }
+}
+
 /// How a service ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

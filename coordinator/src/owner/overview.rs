@@ -29,7 +29,7 @@ impl Owner {
                 since: self.now().saturating_sub(failing.since),
                 reason: failing.reason.clone(),
             }),
-            epoch: self.store.epoch(),
+            epoch: self.epoch,
             units: spec.units(),
             done: self.scheduler.done(),
             granted: self.scheduler.granted(),

@@ -57,7 +57,9 @@ impl Owner {
         if let Some(run_file) = &self.run_file {
             return check_engine(run_file, &hello.engine_class).map_err(Refusal::Engine);
         }
-        let claimed = self.run.claim(&hello.engine_class).await;
+        let patience = self.run.options.silence();
+        let claimed = tokio::time::timeout(patience, self.run.claim(&hello.engine_class)).await;
+        let claimed = claimed.unwrap_or_else(|_| Err(self.run.output.silent(patience)));
         let run_file = claimed.map_err(|error| match error.is_mismatch() {
             true => Refusal::Engine(error),
             false => Refusal::Storage(error),

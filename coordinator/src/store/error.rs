@@ -24,6 +24,35 @@ pub enum StoreError {
         /// The cause.
         source: object_store::Error,
     },
+    /// The storage takes too long. It may answer yet.
+    #[error("{location} has not answered for {seconds} s")]
+    Silent {
+        /// The output.
+        location: String,
+        /// For how long.
+        seconds: f64,
+    },
+    /// A bucket cannot be listed: it is out of reach, or not what was meant.
+    #[error("cannot list {location}{remark}")]
+    Unreached {
+        /// The output.
+        location: String,
+        /// What else is known.
+        remark: &'static str,
+        /// The cause.
+        source: object_store::Error,
+    },
+    /// A bucket refuses the keys.
+    #[error(
+        "{location} refuses the keys: look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; they must be allowed to \
+         list the bucket, and to get, put and delete its objects"
+    )]
+    Denied {
+        /// The output.
+        location: String,
+        /// The cause.
+        source: object_store::Error,
+    },
     /// An object that must never change has other content: two runs wrote different results under one name.
     #[error(
         "{path} is there already with other content: results differ between runs of one engine class; keep both and report it"
@@ -98,6 +127,20 @@ pub enum StoreError {
     Task(#[from] tokio::task::JoinError),
 }
 
+/// An error and its causes in one line. A cause that the one above it repeats is not said again: storages do so at every level.
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text += &format!(": {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 impl StoreError {
     /// The error of an object that its reader refuses.
     pub(super) fn damaged(path: &str, reason: &impl ToString) -> Self {
@@ -106,7 +149,7 @@ impl StoreError {
 
     /// True where trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Silent { .. })
     }
 
     /// True where nothing but other arguments can help.
@@ -118,5 +161,18 @@ impl StoreError {
                 | Self::OtherEngine { .. }
                 | Self::Unusable { .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = anyhow::anyhow!("os error 111").context("connection refused");
+        let error = inner.context("GET: connection refused").context("cannot list s3://b");
+        let text = told(&*error);
+        assert_eq!(text, "cannot list s3://b: GET: connection refused: os error 111");
     }
 }

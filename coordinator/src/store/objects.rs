@@ -2,16 +2,26 @@
 
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use babelquant_proto::Digest;
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode};
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use url::Url;
 
+use super::bucket;
 use super::error::StoreError;
+use super::pending::Pending;
+
+/// How long a bucket may take to answer for the first time.
+const FIRST_ANSWER: Duration = Duration::from_secs(20);
+
+/// How often a listing or a deletion is tried.
+const TRIES: u32 = 3;
 
 /// The root of an output.
 #[derive(Debug, Clone)]
@@ -21,6 +31,7 @@ pub(super) struct Objects {
     /// The directory, where it is a local one.
     directory: Option<PathBuf>,
     location: String,
+    pending: Arc<Pending>,
 }
 
 impl Objects {
@@ -35,7 +46,12 @@ impl Objects {
     /// A root in a given store: memory and faulty stores in tests.
     pub(super) fn of(store: Arc<dyn ObjectStore>) -> Self {
         let location = store.to_string();
-        Self { store, prefix: Path::default(), directory: None, location }
+        Self::new(store, Path::default(), &location)
+    }
+
+    fn new(store: Arc<dyn ObjectStore>, prefix: Path, location: &str) -> Self {
+        let (location, pending) = (location.to_owned(), Arc::default());
+        Self { store, prefix, directory: None, location, pending }
     }
 
     fn open_directory(location: &str) -> Result<Self, StoreError> {
@@ -44,12 +60,8 @@ impl Objects {
         let directory = FilePath::new(location).canonicalize().map_err(|e| error(e.to_string()))?;
         let store =
             LocalFileSystem::new_with_prefix(&directory).map_err(|e| error(e.to_string()))?;
-        Ok(Self {
-            store: Arc::new(store.with_fsync(true).with_automatic_cleanup(true)),
-            prefix: Path::default(),
-            directory: Some(directory),
-            location: location.to_owned(),
-        })
+        let store = Arc::new(store.with_fsync(true).with_automatic_cleanup(true));
+        Ok(Self { directory: Some(directory), ..Self::new(store, Path::default(), location) })
     }
 
     fn open_url(location: &str, options: &[(String, String)]) -> Result<Self, StoreError> {
@@ -60,13 +72,38 @@ impl Objects {
                 url.to_file_path().map_err(|()| error("it names no local path".to_owned()))?;
             return Self::open_directory(&path.to_string_lossy());
         }
-        if url.scheme().starts_with("s3") && cfg!(not(feature = "s3")) {
-            return Err(error("this build lacks S3; build it with `--features s3`".to_owned()));
+        match ObjectStoreScheme::parse(&url) {
+            Ok((ObjectStoreScheme::AmazonS3, _)) => {
+                let (store, prefix) = bucket::open(&url, options).map_err(error)?;
+                Ok(Self::new(store, prefix, location))
+            }
+            Ok(_) | Err(_) => {
+                Err(error("it is no directory, and no URL such as s3://bucket/prefix".to_owned()))
+            }
         }
-        let options = options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let (store, prefix) = object_store::parse_url_opts(&url, options)
-            .map_err(|cause| error(cause.to_string()))?;
-        Ok(Self { store: store.into(), prefix, directory: None, location: location.to_owned() })
+    }
+
+    /// Asks a bucket for the first time: is it there, may we use it? A directory has answered already.
+    pub(super) async fn reach(&self, options: &[(String, String)]) -> Result<(), StoreError> {
+        if self.directory.is_some() {
+            return Ok(());
+        }
+        let first = tokio::time::timeout(FIRST_ANSWER, self.listed(&self.prefix, 1)).await;
+        match first {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(source)) => Err(bucket::refusal(&self.location, source, options)),
+            Err(_) => Err(self.silent(FIRST_ANSWER)),
+        }
+    }
+
+    /// For how long the storage has left a request unanswered.
+    pub(super) fn unanswered(&self) -> Duration {
+        self.pending.longest(Instant::now())
+    }
+
+    /// The error of a storage that has not answered for so long.
+    pub(super) fn silent(&self, time: Duration) -> StoreError {
+        StoreError::Silent { location: self.location.clone(), seconds: time.as_secs_f64() }
     }
 
     pub(super) fn location(&self) -> &str {
@@ -77,8 +114,9 @@ impl Objects {
     /// means written, by this call or an earlier one.
     pub(super) async fn put_new(&self, path: &str, content: Bytes) -> Result<(), StoreError> {
         let location = self.path(path);
-        let put = self.store.put_opts(&location, content.clone().into(), PutMode::Create.into());
-        let Err(source) = put.await else { return Ok(()) };
+        let Err(source) = self.put(&location, content.clone(), PutMode::Create).await else {
+            return Ok(());
+        };
         match self.get(path).await {
             Ok(Some(found)) if Digest::of(&found) == Digest::of(&content) => Ok(()),
             Ok(Some(_)) => Err(StoreError::Conflict { path: path.to_owned() }),
@@ -86,15 +124,34 @@ impl Objects {
         }
     }
 
+    /// Refuses a storage that replaces an object which is there, although it was asked not to: several stores of the S3 kind ignore the
+    /// condition of a write, and two coordinators could not tell who was first.
+    pub(super) async fn check_writes_once(&self, path: &str) -> Result<(), StoreError> {
+        let other = Bytes::from_static(b"{}\n");
+        match self.put(&self.path(path), other, PutMode::Create).await {
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(()),
+            Err(source) => Err(unavailable("write", path, source)),
+            Ok(()) => Err(StoreError::Location {
+                location: self.location.clone(),
+                reason: "it replaces objects that are to be written once: its server ignores If-None-Match; use a newer one".to_owned(),
+            }),
+        }
+    }
+
     /// Writes an object that may be replaced.
     pub(super) async fn put_over(&self, path: &str, content: Bytes) -> Result<(), StoreError> {
-        let location = self.path(path);
-        let put = self.store.put_opts(&location, content.into(), PutMode::Overwrite.into());
-        put.await.map(drop).map_err(|source| unavailable("write", path, source))
+        let put = self.put(&self.path(path), content, PutMode::Overwrite).await;
+        put.map_err(|source| unavailable("write", path, source))
+    }
+
+    async fn put(&self, path: &Path, content: Bytes, mode: PutMode) -> object_store::Result<()> {
+        let _request = self.pending.begin(Instant::now());
+        self.store.put_opts(path, content.into(), mode.into()).await.map(drop)
     }
 
     /// The content of an object, if it is there.
     pub(super) async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        let _request = self.pending.begin(Instant::now());
         let read = async { self.store.get(&self.path(path)).await?.bytes().await };
         match read.await {
             Ok(content) => Ok(Some(content)),
@@ -105,8 +162,7 @@ impl Objects {
 
     /// The names of the objects in a folder and below, in order.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = self.path(folder);
-        let found = self.store.list(Some(&prefix)).collect::<Result<Vec<_>, _>>().await;
+        let found = self.listed(&self.path(folder), usize::MAX).await;
         let found = found.map_err(|source| unavailable("list", folder, source))?;
         let strip = |path: Path| {
             let path = path.to_string();
@@ -115,14 +171,29 @@ impl Objects {
                 prefix => path[prefix.len() + 1..].to_owned(),
             }
         };
-        let mut names: Vec<String> = found.into_iter().map(|meta| strip(meta.location)).collect();
+        let mut names: Vec<String> = found.into_iter().map(strip).collect();
         names.sort_unstable();
         Ok(names)
     }
 
+    /// At most so many objects below a folder.
+    async fn listed(&self, folder: &Path, most: usize) -> object_store::Result<Vec<Path>> {
+        repeated(move || async move {
+            let _request = self.pending.begin(Instant::now());
+            let found = self.store.list(Some(folder)).take(most);
+            found.map(|found| found.map(|meta| meta.location)).collect::<Result<Vec<_>, _>>().await
+        })
+        .await
+    }
+
     /// Deletes an object; one that is not there is deleted.
     pub(super) async fn delete(&self, path: &str) -> Result<(), StoreError> {
-        match self.store.delete(&self.path(path)).await {
+        let location = &self.path(path);
+        let deleted = repeated(move || async move {
+            let _request = self.pending.begin(Instant::now());
+            self.store.delete(location).await
+        });
+        match deleted.await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(source) => Err(unavailable("delete", path, source)),
         }
@@ -153,6 +224,19 @@ impl Objects {
     fn path(&self, name: &str) -> Path {
         Path::from_iter(self.prefix.parts().chain(Path::from(name).parts()))
     }
+}
+
+/// Does again what does no harm to repeat and broke off: a store of its own accord repeats only what was not answered at all.
+async fn repeated<T, F>(request: impl Fn() -> F) -> object_store::Result<T>
+where
+    F: Future<Output = object_store::Result<T>>,
+{
+    for _ in 1..TRIES {
+        if let Ok(answer) = request().await {
+            return Ok(answer);
+        }
+    }
+    request().await
 }
 
 fn unavailable(action: &'static str, path: &str, source: object_store::Error) -> StoreError {

@@ -1,6 +1,7 @@
 //! An output as anyone may read it: the run it belongs to, its rows, its manifest; and the replaceable analysis beside them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use babelquant_proto::rows::Row;
 use babelquant_proto::{Digest, EngineClass, Spec};
@@ -96,9 +97,27 @@ impl Output {
         Objects::open(location, options).map(|objects| Self { objects })
     }
 
+    /// Asks a bucket whether it is there and may be used, with the same options; a directory is.
+    ///
+    /// # Errors
+    /// It is not.
+    pub async fn reach(&self, options: &[(String, String)]) -> Result<(), StoreError> {
+        self.objects.reach(options).await
+    }
+
     /// The output in a given store.
     pub fn of(store: Arc<dyn ObjectStore>) -> Self {
         Self { objects: Objects::of(store) }
+    }
+
+    /// For how long the storage has left a request unanswered.
+    pub(crate) fn unanswered(&self) -> Duration {
+        self.objects.unanswered()
+    }
+
+    /// The error of a storage that has not answered for so long.
+    pub(crate) fn silent(&self, time: Duration) -> StoreError {
+        self.objects.silent(time)
     }
 
     /// Where it is, as it was given.
@@ -221,6 +240,14 @@ impl Output {
             reason: error.to_string(),
         })?;
         Ok(Some(text))
+    }
+
+    /// A file of the analysis.
+    ///
+    /// # Errors
+    /// The storage refuses.
+    pub async fn analysis(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        self.objects.get(&format!("analysis/{name}")).await
     }
 
     /// Replaces the analysis: the files, then their manifest.

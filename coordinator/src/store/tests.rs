@@ -1,5 +1,5 @@
-//! One conformance suite for every storage: memory, a local directory, and memory that fails before or after it applies a
-//! write. Whatever the order of results and restarts, `data/` and `_SUCCESS.json` are the same bytes.
+//! One conformance suite for every storage: memory, a local directory, a bucket where there is one, and memory that fails before or after it
+//! applies a write. Whatever the order of results and restarts, `data/` and `_SUCCESS.json` are the same bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::*;
 use crate::scheduler::{Fault, Record};
 use crate::study::Registration;
 use crate::testing::faulty::Faulty;
-use crate::testing::{payload, spec};
+use crate::testing::{Storage, payload, spec, storages};
 
 pub(super) fn entry(spec: &Spec, unit: u64) -> Entry {
     let payload = payload(spec, UnitIndex(unit));
@@ -75,16 +75,15 @@ async fn every_storage_and_every_order_gives_the_same_bytes() {
     let expected = contents(&memory).await;
     assert_eq!(manifest.files.len() + 1, expected.len(), "{:?}", expected.keys());
     assert_eq!(manifest.quarantined.len(), 2);
-    let folder = tempfile::tempdir().unwrap();
     for seed in 1..12 {
         let faulty = Output::of(Arc::new(Faulty::every_fourth(seed as u32)));
         run(&faulty, seed).await;
         let healthy = Output { objects: objects::Objects::of(faulty_inner(&faulty).await) };
         assert_eq!(contents(&healthy).await, expected, "faulty, seed {seed}");
-        let directory = folder.path().join(seed.to_string());
-        let directory = Output::open(directory.to_str().unwrap(), &[]).unwrap();
-        run(&directory, seed).await;
-        assert_eq!(contents(&directory).await, expected, "directory, seed {seed}");
+        for Storage { output, .. } in &storages() {
+            run(output, seed).await;
+            assert_eq!(contents(output).await, expected, "{}, seed {seed}", output.location());
+        }
     }
 }
 
@@ -105,8 +104,13 @@ async fn faulty_inner(output: &Output) -> Arc<dyn ObjectStore> {
 
 #[tokio::test]
 async fn rows_come_back_in_unit_order() {
-    let output = Output::of(Arc::new(InMemory::new()));
-    run(&output, 5).await;
+    for Storage { output, .. } in &storages() {
+        check_rows(output).await;
+    }
+}
+
+async fn check_rows(output: &Output) {
+    run(output, 5).await;
     let mut numbers = Vec::new();
     let documents = output.read(|rows: &[DocumentRow]| {
         numbers.extend(rows.iter().filter_map(|row| row.nll_sum));
@@ -124,9 +128,14 @@ async fn rows_come_back_in_unit_order() {
 
 #[tokio::test]
 async fn duplicates_are_told_apart_before_and_after_compaction() {
-    let output = Output::of(Arc::new(InMemory::new()));
+    for Storage { output, .. } in &storages() {
+        check_duplicates(output).await;
+    }
+}
+
+async fn check_duplicates(output: &Output) {
     let spec = Arc::new(spec(1));
-    let (mut store, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    let (mut store, _) = Store::open(output, Arc::clone(&spec)).await.unwrap();
     let units = 0..spec.units();
     for unit in units.clone() {
         let digest = Digest::of(&payload(&spec, UnitIndex(unit)));
@@ -142,12 +151,47 @@ async fn duplicates_are_told_apart_before_and_after_compaction() {
     }
 }
 
+/// A charge that stood in the journal twice would count twice after a restart, and give up a unit that broke less often than it may.
+#[tokio::test]
+async fn a_commit_in_doubt_is_in_the_journal_once() {
+    let faulty = Arc::new(Faulty::healthy());
+    let output = Output::of(Arc::<Faulty>::clone(&faulty));
+    let spec = Arc::new(spec(1));
+    let charge = |unit: u64| Entry::Charge {
+        unit: UnitIndex(unit),
+        worker: "w".to_owned(),
+        fault: Fault::LeaseLost,
+    };
+    let (mut store, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    faulty.lose_answer();
+    assert!(store.commit(vec![charge(0)]).await.unwrap_err().is_transient());
+    assert!(faulty.has_lost(), "the answer was lost, and what was written could not be read");
+    // Others have come meanwhile.
+    store.commit(vec![charge(0), charge(3)]).await.unwrap();
+    store.commit(vec![charge(0)]).await.unwrap();
+    let (_, records) = Store::open(&output, spec).await.unwrap();
+    let units: Vec<u64> = records.iter().map(|record| record.unit().0).collect();
+    assert_eq!(units, [0, 3, 0]);
+}
+
+#[tokio::test]
+async fn a_storage_that_replaces_what_is_there_is_refused() {
+    let output = Output::of(Arc::new(Faulty::forgetful()));
+    let error = Store::open(&output, Arc::new(spec(1))).await.unwrap_err();
+    assert!(error.to_string().contains("ignores If-None-Match"), "{error}");
+}
+
 #[tokio::test]
 async fn a_second_coordinator_stops_the_first() {
-    let output = Output::of(Arc::new(InMemory::new()));
+    for Storage { output, .. } in &storages() {
+        check_second_coordinator(output).await;
+    }
+}
+
+async fn check_second_coordinator(output: &Output) {
     let spec = Arc::new(spec(1));
-    let (mut first, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
-    let (mut second, _) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    let (mut first, _) = Store::open(output, Arc::clone(&spec)).await.unwrap();
+    let (mut second, _) = Store::open(output, Arc::clone(&spec)).await.unwrap();
     let error = first.commit(vec![entry(&spec, 0)]).await.unwrap_err();
     assert!(matches!(error, StoreError::Superseded { epoch: 2 }));
     second.commit(vec![entry(&spec, 0)]).await.unwrap();
@@ -155,8 +199,12 @@ async fn a_second_coordinator_stops_the_first() {
 
 #[tokio::test]
 async fn an_output_belongs_to_one_measurement_and_engine() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = Output::open(folder.path().to_str().unwrap(), &[]).unwrap();
+    for Storage { output, .. } in &storages() {
+        check_owner(output).await;
+    }
+}
+
+async fn check_owner(output: &Output) {
     let spec = spec(1);
     let run = |spec: &Spec, engine: &str, study: &str| RunFile {
         study: study.to_owned(),
@@ -182,8 +230,12 @@ async fn an_output_belongs_to_one_measurement_and_engine() {
 /// Whoever claims an output first registers the hypotheses; nobody changes them afterwards, not even a coordinator that came at the same time.
 #[tokio::test]
 async fn hypotheses_are_registered_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = Output::open(folder.path().to_str().unwrap(), &[]).unwrap();
+    for Storage { output, .. } in &storages() {
+        check_hypotheses(output).await;
+    }
+}
+
+async fn check_hypotheses(output: &Output) {
     let spec = spec(1);
     let registration = |alpha: &str| -> Registration {
         let text = format!(

@@ -10,8 +10,12 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
+use tokio::sync::watch;
+
+/// Answers to lose: that of a write, then that of a read.
+const WRITE_AND_READ: u32 = 2;
 
 /// Memory whose writes fail.
 #[derive(Debug)]
@@ -24,19 +28,27 @@ pub(crate) struct Faulty {
     slow: AtomicU32,
     /// One write in four fails: in turn before it is applied and after.
     flaky: bool,
+    /// Writes replace what is there, whatever is asked.
+    forgetful: bool,
+    /// The next write is applied and not answered, and the next read after it fails.
+    loses: AtomicU32,
+    /// Nothing is answered while this is set.
+    silent: watch::Sender<bool>,
 }
 
 impl Faulty {
     /// Memory that fails one write in four, from a given phase on.
     pub(crate) fn every_fourth(phase: u32) -> Self {
         let calls = AtomicU32::new(phase);
-        Self {
-            inner: InMemory::new(),
-            calls,
-            full: AtomicBool::new(false),
-            flaky: true,
-            slow: AtomicU32::new(0),
-        }
+        let (inner, full, loses) = (InMemory::new(), AtomicBool::new(false), AtomicU32::new(0));
+        let silent = watch::Sender::new(false);
+        let slow = AtomicU32::new(0);
+        Self { inner, calls, full, slow, flaky: true, forgetful: false, loses, silent }
+    }
+
+    /// Memory that takes every write for one that may replace what is there.
+    pub(crate) fn forgetful() -> Self {
+        Self { forgetful: true, ..Self::healthy() }
     }
 
     /// Memory that fails while it is full.
@@ -52,6 +64,32 @@ impl Faulty {
     /// From now on every write fails, or none.
     pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// From now on nothing is answered, or everything is, also what was asked meanwhile.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.silent.send_replace(silent);
+    }
+
+    async fn answers(&self) {
+        // It holds the sender itself.
+        drop(self.silent.subscribe().wait_for(|silent| !silent).await);
+    }
+
+    /// The next write is applied and not answered, and the next read after it fails.
+    pub(crate) fn lose_answer(&self) {
+        self.loses.store(WRITE_AND_READ, Ordering::Relaxed);
+    }
+
+    /// True where both have happened.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.loses.load(Ordering::Relaxed) == 0
+    }
+
+    /// One step further where so many answers are to be lost.
+    fn loses(&self, answers: u32) -> bool {
+        let order = Ordering::Relaxed;
+        self.loses.compare_exchange(answers, answers - 1, order, order).is_ok()
     }
 }
 
@@ -71,16 +109,21 @@ impl ObjectStore for Faulty {
         &self,
         location: &Path,
         payload: PutPayload,
-        options: PutOptions,
+        mut options: PutOptions,
     ) -> object_store::Result<PutResult> {
+        self.answers().await;
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let slow = self.slow.load(Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(slow.into())).await;
         if self.full.load(Ordering::Relaxed) || (self.flaky && call % 8 == 3) {
             return Err(fault());
         }
+        if self.forgetful {
+            options.mode = PutMode::Overwrite;
+        }
         let done = self.inner.put_opts(location, payload, options).await;
-        if self.flaky && call % 8 == 7 { Err(fault()) } else { done }
+        let is_lost = (self.flaky && call % 8 == 7) || self.loses(WRITE_AND_READ);
+        if is_lost { Err(fault()) } else { done }
     }
 
     async fn put_multipart_opts(
@@ -96,6 +139,10 @@ impl ObjectStore for Faulty {
         location: &Path,
         options: GetOptions,
     ) -> object_store::Result<GetResult> {
+        self.answers().await;
+        if self.loses(WRITE_AND_READ - 1) {
+            return Err(fault());
+        }
         self.inner.get_opts(location, options).await
     }
 

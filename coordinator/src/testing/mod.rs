@@ -2,5 +2,7 @@
 
 pub(crate) mod faulty;
 mod made_up;
+mod storages;
 
 pub(crate) use made_up::{document_rows, payload, spec, texts, token_row};
+pub(crate) use storages::{Storage, storages};

@@ -131,3 +131,34 @@ async fn a_disk_that_stays_full_ends_the_run_unfinished() {
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome.exit_code(), exit::UNFINISHED);
 }
+
+/// Its Syncs are answered all the while, so that no lease runs out.
+#[tokio::test]
+async fn a_silent_storage_costs_no_worker_its_units() {
+    let storage = Arc::new(Faulty::healthy());
+    let options = Options { patience: Duration::from_secs(60), ..QUICK };
+    let running = start_with(Output::of(Arc::<Faulty>::clone(&storage)), spec(1), options).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.sync().await.unwrap();
+    let held = worker.request.holding.clone();
+    worker.compute(&[]);
+    let want = std::mem::take(&mut worker.request.want);
+    storage.set_silent(true);
+    let reply = worker.sync().await.unwrap();
+    assert_eq!(reply.verdicts, [], "nothing is durable");
+    worker.request.want = want;
+    let degraded = async || {
+        seen(&running.address, |overview| overview.degraded.is_some()).await.degraded.unwrap()
+    };
+    while degraded().await.since < 3 * options.lease {
+        let reply = worker.sync().await.unwrap();
+        assert_eq!((reply.state, reply.grants.len()), (RunState::Degraded, 0));
+        assert_eq!((reply.verdicts.len(), reply.revoked.len()), (0, 0));
+    }
+    assert!(degraded().await.reason.contains("has not answered for"));
+    assert_eq!(worker.request.holding, held, "they are its own");
+    storage.set_silent(false);
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}

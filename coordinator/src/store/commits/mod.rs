@@ -36,6 +36,8 @@ pub struct Store {
     spec: Arc<Spec>,
     /// The next commit.
     next: CommitName,
+    /// Entries of that commit that may be durable already: it was written, and nobody knows what became of it.
+    in_doubt: usize,
     ledger: Ledger,
 }
 
@@ -57,7 +59,8 @@ impl Store {
                 ledger.found(part, first);
             }
         }
-        let mut store = Self { objects, spec, next: CommitName { epoch, number: 0 }, ledger };
+        let next = CommitName { epoch, number: 0 };
+        let mut store = Self { objects, spec, next, in_doubt: 0, ledger };
         let records = store.replay().await?;
         Ok((store, records))
     }
@@ -77,7 +80,8 @@ impl Store {
         self.ledger.written()
     }
 
-    /// Makes the entries durable as one object. On an error they may or may not be durable: commit them again.
+    /// Makes the entries durable, as one object. On an error they may or may not be durable: commit them again, first of all and in the same
+    /// order. What is in doubt is then written under the same name as before, so that no charge counts twice.
     ///
     /// # Errors
     /// The storage refuses, or another coordinator has taken over.
@@ -89,18 +93,38 @@ impl Store {
         if self.objects.get(&epoch_path(successor)).await?.is_some() {
             return Err(StoreError::Superseded { epoch: successor });
         }
+        let mut again = entries;
+        let new = again.split_off(if self.in_doubt > 0 { self.in_doubt } else { again.len() });
+        for entries in [again, new] {
+            self.put(entries).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the next commit.
+    async fn put(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         let name = self.next;
-        self.next.number += 1;
         let path = name.path();
         let content = journal::encode(&entries).map_err(|error| StoreError::Damaged {
             path: path.clone(),
             reason: error.to_string(),
         })?;
+        self.in_doubt = entries.len();
         self.objects.put_new(&path, content).await?;
+        self.in_doubt = 0;
+        self.next.number += 1;
         for entry in entries {
             self.ledger.add(name, entry);
         }
         Ok(())
+    }
+
+    /// True where `compact` has something to write.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.ledger.ready().is_some()
     }
 
     /// Takes over what an earlier run says of units that are not done yet, part by part; returns these units.
@@ -259,7 +283,8 @@ async fn claim_epoch(objects: &Objects) -> Result<u32, StoreError> {
             format!("{{\"claim\":\"{:016x}\"}}\n", RandomState::new().build_hasher().finish());
         match objects.put_new(&epoch_path(epoch), claim.into()).await {
             Err(StoreError::Conflict { .. }) => epoch += 1,
-            outcome => return outcome.map(|()| epoch),
+            Ok(()) => return objects.check_writes_once(&epoch_path(epoch)).await.map(|()| epoch),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -10,11 +10,10 @@ use super::*;
 use crate::store::tests::{entry, run};
 use crate::store::{RunFile, Store};
 use crate::study::Registration;
-use crate::testing::spec;
+use crate::testing::{Storage, spec, storages};
 
 /// The old run as its output holds it: claimed, measured, with two units given up.
-async fn earlier() -> (Output, Spec) {
-    let output = Output::of(Arc::new(InMemory::new()));
+async fn earlier(output: &Output) -> Spec {
     let spec = spec(2);
     let run_file = RunFile {
         study: "smaller".to_owned(),
@@ -25,10 +24,10 @@ async fn earlier() -> (Output, Spec) {
         reused: None,
     };
     output.claim(&run_file).await.unwrap();
-    let unfinished = Earlier::open(&output).await.unwrap_err();
+    let unfinished = Earlier::open(output).await.unwrap_err();
     assert!(unfinished.is_mismatch() && unfinished.to_string().contains("not finished"));
-    run(&output, 3).await;
-    (output, spec)
+    run(output, 3).await;
+    spec
 }
 
 /// The study with one model less, a language before the others, one more cell, and a document more in a shard.
@@ -47,11 +46,16 @@ fn other_study(mut spec: Spec) -> Spec {
 
 #[tokio::test]
 async fn a_larger_study_takes_over_what_has_not_changed() {
-    let (old, old_spec) = earlier().await;
-    let earlier = Earlier::open(&old).await.unwrap();
+    for (old, new) in storages().iter().zip(&storages()) {
+        check_larger_study(&old.output, &new.output).await;
+    }
+}
+
+async fn check_larger_study(old: &Output, output: &Output) {
+    let old_spec = earlier(old).await;
+    let earlier = Earlier::open(old).await.unwrap();
     let spec = Arc::new(other_study(old_spec.clone()));
-    let output = Output::of(Arc::new(InMemory::new()));
-    let (mut store, records) = Store::open(&output, Arc::clone(&spec)).await.unwrap();
+    let (mut store, records) = Store::open(output, Arc::clone(&spec)).await.unwrap();
     assert!(records.is_empty());
     let taken = store.take_over(&earlier).await.unwrap();
     let expected = |unit: &UnitIndex| match spec.unit(*unit).unwrap() {
@@ -98,7 +102,8 @@ fn changed(shard: ShardId) -> bool {
 
 #[tokio::test]
 async fn nothing_is_taken_over_that_would_be_computed_otherwise() {
-    let (old, old_spec) = earlier().await;
+    let old = Output::of(Arc::new(InMemory::new()));
+    let old_spec = earlier(&old).await;
     let earlier = Earlier::open(&old).await.unwrap();
     let taken = async |change: fn(&mut Spec)| {
         let mut spec = old_spec.clone();
@@ -140,8 +145,14 @@ async fn nothing_is_taken_over_that_would_be_computed_otherwise() {
 
 #[tokio::test]
 async fn a_damaged_file_is_not_taken_over() {
-    let (old, spec) = earlier().await;
-    let earlier = Earlier::open(&old).await.unwrap();
+    for Storage { output, .. } in &storages() {
+        check_damaged_file(output).await;
+    }
+}
+
+async fn check_damaged_file(old: &Output) {
+    let spec = earlier(old).await;
+    let earlier = Earlier::open(old).await.unwrap();
     let path = "data/tokens/language=eng/model-0-shard-00000.parquet";
     let mut content = old.objects.get(path).await.unwrap().unwrap().to_vec();
     content[40] ^= 1;

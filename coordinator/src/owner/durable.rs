@@ -1,0 +1,121 @@
+//! What the owner has the store write next, and what follows once it is written or refused. Not the turn that it happens in.
+
+use super::show::show;
+use super::writer::Written;
+use super::{Failing, Occasion, Owner};
+use crate::scheduler::Input;
+use crate::store::{Entry, StoreError, told};
+
+/// Results in one commit: what the storage takes at once, and far below the 2 GiB that a column of the journal's format holds. One result
+/// is never longer.
+const COMMIT_BYTES_MAX: usize = 256 << 20;
+
+/// How many entries of the backlog make the next commit; the first one always.
+fn first_commit(backlog: &[Entry]) -> usize {
+    let mut bytes = 0;
+    for (count, entry) in backlog.iter().enumerate() {
+        bytes += entry.bytes();
+        if count > 0 && bytes > COMMIT_BYTES_MAX {
+            return count;
+        }
+    }
+    backlog.len()
+}
+
+fn bytes(entries: &[Entry]) -> usize {
+    entries.iter().map(Entry::bytes).sum()
+}
+
+impl Owner {
+    /// Gives the store its next work, if it has none: what is not durable, then the manifest once every unit is closed. A storage that
+    /// refuses is tried again at the next tick.
+    pub(super) fn write_next(&mut self, occasion: Occasion) {
+        self.run.live.metrics.in_flight(bytes(&self.backlog));
+        let is_refused = self.degraded.is_some() && occasion != Occasion::Tick;
+        let Some(store) = self.writer.idle().filter(|_| self.complete.is_none() && !is_refused)
+        else {
+            return;
+        };
+        if !self.backlog.is_empty() || store.is_behind() {
+            let entries = self.backlog[..first_commit(&self.backlog)].to_vec();
+            self.writer.commit(entries);
+        } else if self.scheduler.open() == 0 {
+            self.writer.finish();
+        }
+    }
+
+    /// Takes in what became of the store's work.
+    pub(super) fn take_in(&mut self, written: Written) -> Result<(), StoreError> {
+        let Written { durable, took, is_last, outcome } = written;
+        let (now, live) = (self.now(), &self.run.live);
+        if durable > 0 {
+            tracing::debug!(records = durable, "committed");
+            live.metrics.committed(bytes(&self.backlog[..durable]), took);
+            let mut records = Vec::new();
+            for entry in self.backlog.drain(..durable) {
+                show(live, &entry, self.losses.remove(&entry.unit()));
+                records.push(entry.record());
+            }
+            self.durable += durable as u64;
+            self.scheduler.step(self.listened, Input::Durable(records));
+        }
+        self.note(outcome)?;
+        if is_last && self.degraded.is_none() {
+            self.complete = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Notes a storage that takes too long: it may answer yet, and until then nothing more is promised.
+    pub(super) fn notice_silence(&mut self) {
+        let limit = self.run.options.silence();
+        if self.degraded.is_none() && self.run.output.unanswered() >= limit {
+            self.degrade(&self.run.output.silent(limit));
+        }
+    }
+
+    /// Notes whether the storage works.
+    fn note(&mut self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        match outcome {
+            Ok(()) => {
+                if self.degraded.take().is_some() {
+                    tracing::info!("the output can be written again");
+                }
+                Ok(())
+            }
+            Err(error) if error.is_transient() => {
+                if self.degraded.is_none() {
+                    self.degrade(&error);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn degrade(&mut self, error: &StoreError) {
+        let (since, reason) = (self.now(), told(error));
+        tracing::error!(reason, "nothing is granted until the output can be written");
+        self.degraded = Some(Failing { since, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use babelquant_proto::{Digest, UnitIndex};
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_never_outgrows_the_format() {
+        let entry = |(unit, mebibytes): (u64, usize)| {
+            let payload = Bytes::from(vec![0; mebibytes << 20]);
+            Entry::Result { unit: UnitIndex(unit), digest: Digest::of(b""), payload }
+        };
+        let backlog: Vec<Entry> = [(0, 300), (1, 200), (2, 56), (3, 1)].map(entry).into();
+        assert_eq!(first_commit(&backlog), 1);
+        assert_eq!(first_commit(&backlog[1..]), 2);
+        assert_eq!(first_commit(&backlog[3..]), 1);
+    }
+}

@@ -1,0 +1,73 @@
+//! The store at work: one piece at a time, beside the turns of the owner, so that workers are answered however long the storage takes. Not what
+//! is written next, nor what follows from it (`turn`).
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::store::{Entry, Store, StoreError};
+
+type Work = Pin<Box<dyn Future<Output = (Store, Written)> + Send>>;
+
+/// The store, or the work that has it.
+pub(super) struct Writer {
+    idle: Option<Store>,
+    busy: Option<Work>,
+}
+
+/// What became of a piece of work.
+pub(super) struct Written {
+    /// So many entries are durable now.
+    pub(super) durable: usize,
+    /// How long that took.
+    pub(super) took: Duration,
+    /// It was the last piece: where all went well, the run is complete.
+    pub(super) is_last: bool,
+    pub(super) outcome: Result<(), StoreError>,
+}
+
+impl Writer {
+    pub(super) fn new(store: Store) -> Self {
+        Self { idle: Some(store), busy: None }
+    }
+
+    /// The store, while it does nothing.
+    pub(super) fn idle(&self) -> Option<&Store> {
+        self.idle.as_ref()
+    }
+
+    /// Makes the entries durable, then writes the parts that are complete.
+    pub(super) fn commit(&mut self, entries: Vec<Entry>) {
+        let Some(mut store) = self.idle.take() else { return };
+        let since = Instant::now();
+        self.busy = Some(Box::pin(async move {
+            let count = entries.len();
+            let committed = store.commit(entries).await;
+            let took = since.elapsed();
+            let (durable, outcome) = match committed {
+                Ok(()) => (count, store.compact().await),
+                refused => (0, refused),
+            };
+            (store, Written { durable, took, is_last: false, outcome })
+        }));
+    }
+
+    /// Writes the manifest.
+    pub(super) fn finish(&mut self) {
+        let Some(mut store) = self.idle.take() else { return };
+        let since = Instant::now();
+        self.busy = Some(Box::pin(async move {
+            let outcome = store.finish().await.map(drop);
+            (store, Written { durable: 0, took: since.elapsed(), is_last: true, outcome })
+        }));
+    }
+
+    /// The end of the work; there is none where nothing is done. Whoever stops waiting for it may wait again.
+    pub(super) async fn written(&mut self) -> Written {
+        let Some(work) = &mut self.busy else { return std::future::pending().await };
+        let (store, written) = work.as_mut().await;
+        *self = Self::new(store);
+        written
+    }
+}
