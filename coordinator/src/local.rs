@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use babelquant_proto::Shape;
-use babelquant_proto::credentials::Credentials;
+use babelquant_proto::credentials::{Credentials, Dial};
 use babelquant_proto::quant::Uniform;
 use babelquant_proto::rows::{ClippingRow, WeightRow};
 use babelquant_worker as worker;
@@ -130,6 +130,7 @@ pub async fn run(
             .filter(|_| local.cache_bytes > 0),
         slots: local.slots,
         name: "local".to_owned(),
+        dial: Dial::tcp(),
         credentials: Credentials::default(),
         give_up: GIVE_UP,
     };

@@ -17,9 +17,12 @@ pub mod statistics;
 
 use std::future::Future;
 
+use babelquant_proto::Spec;
+
 pub use cache::Cache;
-pub use engine::{CANDLE, Device, DeviceError, engine_class};
+pub use engine::{CANDLE, Device, DeviceError, Engine, Event, Job, engine_class};
 pub use error::Error;
+use eval::Evaluator;
 pub use eval::{
     Places, Remainder, check, check_checkpoint, clipping_rows, parameters, weight_rows,
 };
@@ -30,12 +33,36 @@ pub use outcome::Outcome;
 /// unfinished then.
 ///
 /// # Errors
-/// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
+/// The device cannot be opened, the coordinator refuses this worker, stays out of reach, or `shutdown` ended first
+/// ([`Error::Stopped`]).
 pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Outcome, Error> {
-    agent::Agent::join(options).await?.work(shutdown).await
+    let device = options.device.open()?;
+    let evaluated = options.clone();
+    let engine = move |spec: &Spec| {
+        let Options { places, memory_bytes, cache, device: spelled, .. } = evaluated;
+        let evaluator = Evaluator::new(spec.clone(), places, device)
+            .with_memory(memory_bytes, spelled.memory_bytes());
+        Engine::start(match cache {
+            Some(cache) => evaluator.with_cache(cache, engine_class(&spelled)),
+            None => evaluator,
+        })
+    };
+    run_with(options, engine, shutdown).await
+}
+
+/// As [`run`], with an engine of another kind for the coordinator's spec.
+///
+/// # Errors
+/// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
+pub async fn run_with(
+    options: Options,
+    engine: impl FnOnce(&Spec) -> Engine,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, Error> {
+    agent::Agent::join(options, engine).await?.work(shutdown).await
 }
 
 /// Ends with the first SIGTERM, SIGUSR1 or Ctrl-C: what a launcher sends before it takes the machine away.

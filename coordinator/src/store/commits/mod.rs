@@ -23,6 +23,7 @@ use super::part::Part;
 use super::reuse::Earlier;
 use super::rows::{digest_in_part, write_part};
 use super::run_file::RunFile;
+use crate::blocking::Blocking;
 use crate::scheduler::Record;
 use ledger::{CommitName, Ledger};
 
@@ -37,6 +38,7 @@ pub struct Store {
     /// The next commit.
     next: CommitName,
     ledger: Ledger,
+    blocking: Blocking,
 }
 
 impl Store {
@@ -57,9 +59,16 @@ impl Store {
                 ledger.found(part, first);
             }
         }
-        let mut store = Self { objects, spec, next: CommitName { epoch, number: 0 }, ledger };
+        let (next, blocking) = (CommitName { epoch, number: 0 }, Blocking::on_threads());
+        let mut store = Self { objects, spec, next, ledger, blocking };
         let records = store.replay().await?;
         Ok((store, records))
+    }
+
+    /// The store, which encodes and decodes parts where `blocking` says.
+    #[must_use]
+    pub fn working(self, blocking: Blocking) -> Self {
+        Self { blocking, ..self }
     }
 
     /// The claimed epoch.
@@ -141,7 +150,7 @@ impl Store {
             if !payloads.is_empty() {
                 let paths = part.paths(&self.spec);
                 let write = move || write_part(part, paths, &payloads);
-                for (path, content) in tokio::task::spawn_blocking(write).await?? {
+                for (path, content) in self.blocking.run(write).await?? {
                     self.objects.put_new(&path, content).await?;
                 }
             }
@@ -170,7 +179,7 @@ impl Store {
         }
         let spec = Arc::clone(&self.spec);
         let find = move || digest_in_part(&spec, (part, unit), &files);
-        tokio::task::spawn_blocking(find).await?
+        self.blocking.run(find).await?
     }
 
     /// Writes the manifest and deletes the journal. Every part must have been compacted.
