@@ -29,6 +29,7 @@ mod service;
 
 mod owner;
 
+pub mod blocking;
 pub mod events;
 
 mod live;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use babelquant_proto::Shape;
-use babelquant_proto::credentials::Credentials;
+use babelquant_proto::credentials::{Credentials, Dial};
 use babelquant_proto::quant::Uniform;
 use babelquant_proto::rows::{ClippingRow, WeightRow};
 use babelquant_worker as worker;
@@ -132,6 +132,7 @@ pub async fn run(
         name: "local".to_owned(),
         jitter: 0,
         unit_timeout: Duration::MAX,
+        dial: Dial::tcp(),
         credentials: Credentials::default(),
         give_up: GIVE_UP,
     };

@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
 
-use crate::access::Access;
+use crate::access::{Access, Listener};
+use crate::blocking::Blocking;
 use crate::events::Events;
 use crate::http::{self, Watched};
 use crate::live::Live;
@@ -103,8 +104,18 @@ impl Service {
         let spec = Arc::new(spec);
         let overview = Overview::unopened(study.clone(), spec.units());
         let live = Arc::new(Live::unseen());
-        let (earlier, events) = (None, None);
-        let run = Run { study, spec, texts, registration, output, options, live, earlier, events };
+        let run = Run {
+            study,
+            spec,
+            texts,
+            registration,
+            output,
+            options,
+            live,
+            earlier: None,
+            events: None,
+            blocking: Blocking::on_threads(),
+        };
         let overview = watch::Sender::new(Arc::new(overview));
         Self { run, overview, access: Access::everyone(), http: None }
     }
@@ -120,6 +131,13 @@ impl Service {
     #[must_use]
     pub fn recorded_in(mut self, events: Option<Events>) -> Self {
         self.run.events = events;
+        self
+    }
+
+    /// The service, which checks results and writes parts where `blocking` says.
+    #[must_use]
+    pub fn working(mut self, blocking: Blocking) -> Self {
+        self.run.blocking = blocking;
         self
     }
 
@@ -196,7 +214,7 @@ pub enum NetworkTrust {
 /// # Errors
 /// The output holds another study or is damaged, or the listener breaks.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     service: Service,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Outcome, ServeError> {
@@ -223,7 +241,7 @@ pub async fn serve(
 
 /// Serves workers and operators.
 async fn grpc(
-    listener: TcpListener,
+    listener: impl Listener,
     run: Run,
     overview: watch::Sender<Arc<Overview>>,
     access: Access,
@@ -236,6 +254,7 @@ async fn grpc(
     let server = service::serve(listener, handle, access, async { drop(is_over.await) });
     let mut server = std::pin::pin!(server);
     let outcome = tokio::select! {
+        biased;
         outcome = owner.run(calls, shutdown).instrument(span) => outcome?,
         broken = &mut server => return broken.map(|()| Outcome::stopped()).map_err(ServeError::from),
     };

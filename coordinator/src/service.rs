@@ -15,7 +15,6 @@ use babelquant_proto::overview::Overview;
 use babelquant_proto::wire::admin_server::{Admin, AdminServer};
 use babelquant_proto::wire::coordinator_server::{Coordinator, CoordinatorServer};
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX, Spec, UnitIndex, wire};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::{ReceiverStream, WatchStream};
@@ -28,7 +27,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::filter::FilterLayer;
 
-use crate::access::{Access, Refusals, admit};
+use crate::access::{Access, Listener, Refusals, admit};
 use crate::owner::{Call, Checked, Handle, Refusal};
 use crate::verify::{self, Rejection};
 pub use admin::{AdminConnection, AdminError, Watched};
@@ -42,7 +41,7 @@ const WAITING_MAX: usize = 64;
 /// The limits bound what one peer can hold: streams and pending resets a connection, header and message sizes, and the time of
 /// a call. Keep-alive finds peers that vanished without a word.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: impl Listener,
     handle: Handle,
     access: Access,
     shutdown: impl Future<Output = ()>,
@@ -74,6 +73,7 @@ pub(crate) async fn serve(
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), shutdown);
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
+        biased;
         served = &mut serving => served,
         // Nobody takes connections any more: what is open may end.
         () = admitting => serving.await,
@@ -144,7 +144,7 @@ impl Coordinator for Edge {
         let arrived = Instant::now();
         let request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
         let spec = Arc::clone(&self.handle.spec);
-        let checked = tokio::task::spawn_blocking(move || check(&spec, request)).await;
+        let checked = self.handle.blocking.run(move || check(&spec, request)).await;
         let checked = checked.map_err(|error| Status::internal(error.to_string()))?;
         let answer = self.call(|reply| Call::Sync(checked, reply)).await?;
         self.handle.live.metrics.synced(arrived.elapsed());

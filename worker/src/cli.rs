@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use babelquant_proto::CoordinatorFile;
-use babelquant_proto::credentials::{Caller, Credentials, install_provider};
+use babelquant_proto::credentials::{Caller, Credentials, Dial, install_provider};
 use babelquant_proto::hub::{Hub, cache_folder};
 use clap::Parser;
 use sysinfo::System;
@@ -148,6 +148,7 @@ impl Cli {
             Credentials::read(self.tls.as_deref(), self.token_file.as_deref(), &[Caller::Worker])?;
         Ok(Options {
             coordinator,
+            dial: Dial::tcp(),
             credentials,
             places: Places {
                 directories: self.models.clone(),

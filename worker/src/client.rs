@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use babelquant_proto::credentials::{Bearer, Credentials, CredentialsError, Link};
+use babelquant_proto::credentials::{Bearer, Credentials, CredentialsError, Dial, Link};
 use babelquant_proto::message::{Hello, SyncReply, SyncRequest, Welcome};
 use babelquant_proto::wire::coordinator_client::CoordinatorClient;
 use babelquant_proto::{ConvertError, MESSAGE_BYTES_MAX};
@@ -40,7 +40,11 @@ pub(crate) enum CallError {
 
 impl Client {
     /// A client of the coordinator at `url`; connects at the first call.
-    pub(crate) fn new(url: &str, credentials: Credentials) -> Result<Self, CredentialsError> {
+    pub(crate) fn new(
+        url: &str,
+        dial: Dial,
+        credentials: Credentials,
+    ) -> Result<Self, CredentialsError> {
         let bad = |_| CredentialsError::Address { url: url.to_owned() };
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(bad)?
@@ -48,9 +52,8 @@ impl Client {
             .timeout(Duration::from_secs(CALL_SECONDS))
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        let link = Link::new(endpoint, credentials)?;
+            .keep_alive_while_idle(true);
+        let link = Link::over(dial, endpoint, credentials)?;
         let inner = CoordinatorClient::new(link.channel())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);

@@ -19,9 +19,12 @@ pub mod statistics;
 use std::future::Future;
 use std::pin::pin;
 
+use babelquant_proto::Spec;
+
 pub use cache::Cache;
-pub use engine::{CANDLE, Device, DeviceError, engine_class};
+pub use engine::{CANDLE, Device, DeviceError, Engine, Event, Job, engine_class};
 pub use error::Error;
+use eval::Evaluator;
 pub use eval::{
     Places, Remainder, check, check_checkpoint, clipping_rows, parameters, weight_rows,
 };
@@ -32,14 +35,39 @@ pub use outcome::Outcome;
 /// unfinished then.
 ///
 /// # Errors
-/// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
+/// The device cannot be opened, the coordinator refuses this worker, stays out of reach, or `shutdown` ended first
+/// ([`Error::Stopped`]).
 pub async fn run(
     options: Options,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Outcome, Error> {
+    let device = options.device.open()?;
+    let evaluated = options.clone();
+    let engine = move |spec: &Spec| {
+        let Options { places, memory_bytes, cache, device: spelled, .. } = evaluated;
+        let evaluator = Evaluator::new(spec.clone(), places, device)
+            .with_memory(memory_bytes, spelled.memory_bytes());
+        Engine::start(match cache {
+            Some(cache) => evaluator.with_cache(cache, engine_class(&spelled)),
+            None => evaluator,
+        })
+    };
+    run_with(options, engine, shutdown).await
+}
+
+/// As [`run`], with an engine of another kind for the coordinator's spec.
+///
+/// # Errors
+/// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
+pub async fn run_with(
+    options: Options,
+    engine: impl FnOnce(&Spec) -> Engine,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, Error> {
     let mut shutdown = pin!(shutdown);
     let agent = tokio::select! {
-        agent = agent::Agent::join(options) => agent?,
+        biased;
+        agent = agent::Agent::join(options, engine) => agent?,
         () = &mut shutdown => return Err(Error::Stopped),
     };
     agent.work(shutdown).await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use babelquant_proto::CoordinatorFile;
-use babelquant_proto::credentials::Credentials;
+use babelquant_proto::credentials::{Credentials, Dial};
 
 use crate::cache::Cache;
 use crate::engine::Device;
@@ -23,6 +23,8 @@ pub enum Address {
 pub struct Options {
     /// Where the coordinator is.
     pub coordinator: Address,
+    /// How connections to it are made.
+    pub dial: Dial,
     /// What the coordinator is shown.
     pub credentials: Credentials,
     /// Where models are looked for.

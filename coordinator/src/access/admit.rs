@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -19,7 +18,7 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError
 use tokio_util::either::Either;
 
 use super::connection::{Connection, Peer, Stream};
-use super::{Certified, Refusals};
+use super::{Certified, Listener, Refusals};
 
 /// Connections that may be open; one more is closed at once.
 const CONNECTIONS_MAX: usize = 4096;
@@ -33,10 +32,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const EXHAUSTED: Duration = Duration::from_millis(200);
 
 /// Sends every connection that may be served to `admitted`, until nobody takes them any more.
-pub(crate) async fn admit(
-    listener: TcpListener,
+pub(crate) async fn admit<L: Listener>(
+    mut listener: L,
     tls: Option<TlsAcceptor>,
-    admitted: mpsc::Sender<io::Result<Connection>>,
+    admitted: mpsc::Sender<io::Result<Connection<L::Stream>>>,
     refusals: Arc<Refusals>,
 ) {
     let open = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -44,6 +43,7 @@ pub(crate) async fn admit(
     let mut oldest = VecDeque::new();
     loop {
         let (stream, address) = tokio::select! {
+            biased;
             () = admitted.closed() => return,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -84,16 +84,14 @@ fn give_way(oldest: &mut VecDeque<(SocketAddr, tokio::task::AbortHandle)>, refus
 }
 
 /// What one connection goes through.
-struct Door {
+struct Door<S> {
     tls: Option<TlsAcceptor>,
-    admitted: mpsc::Sender<io::Result<Connection>>,
+    admitted: mpsc::Sender<io::Result<Connection<S>>>,
     refusals: Arc<Refusals>,
 }
 
-impl Door {
-    async fn open(self, stream: TcpStream, address: SocketAddr, permit: OwnedSemaphorePermit) {
-        // Small messages go out at once; a socket that cannot do so is as good.
-        let _ = stream.set_nodelay(true);
+impl<S: AsyncRead + AsyncWrite + Unpin> Door<S> {
+    async fn open(self, stream: S, address: SocketAddr, permit: OwnedSemaphorePermit) {
         let (stream, certified) = match enter(self.tls.as_ref(), stream).await {
             Ok(entered) => entered,
             Err(reason) => return self.refusals.tell(address, None, &reason),
@@ -105,10 +103,10 @@ impl Door {
 }
 
 /// The bytes of a connection, encrypted where that is asked for, and who is at its other end; or why it is refused.
-pub(crate) async fn enter(
+pub(crate) async fn enter<S: AsyncRead + AsyncWrite + Unpin>(
     tls: Option<&TlsAcceptor>,
-    stream: TcpStream,
-) -> Result<(Stream, Certified), String> {
+    stream: S,
+) -> Result<(Stream<S>, Certified), String> {
     let Some(tls) = tls else { return Ok((Either::Left(stream), Certified::Nobody)) };
     let stream = handshake(tls, stream).await?;
     let certified = Certified::of(stream.get_ref().1.peer_certificates().and_then(<[_]>::first));
@@ -116,10 +114,10 @@ pub(crate) async fn enter(
 }
 
 /// The encrypted stream, or why there is none.
-async fn handshake(
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     tls: &TlsAcceptor,
-    stream: TcpStream,
-) -> Result<tokio_rustls::server::TlsStream<TcpStream>, String> {
+    stream: S,
+) -> Result<tokio_rustls::server::TlsStream<S>, String> {
     match timeout(HANDSHAKE, tls.accept(stream).into_fallible()).await {
         Ok(Ok(stream)) => Ok(stream),
         Ok(Err((error, stream))) => {
@@ -131,7 +129,7 @@ async fn handshake(
     }
 }
 
-async fn farewell(mut stream: TcpStream) -> io::Result<()> {
+async fn farewell(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.shutdown().await?;
     let mut buffer = [0; 1024];
     while stream.read(&mut buffer).await? > 0 {}

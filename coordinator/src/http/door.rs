@@ -32,7 +32,7 @@ impl Door {
         &self,
         stream: TcpStream,
         address: SocketAddr,
-    ) -> Option<(Stream, Peer)> {
+    ) -> Option<(Stream<TcpStream>, Peer)> {
         match enter(self.access.of_pages().as_ref(), stream).await {
             Ok((stream, certified)) => Some((stream, Peer { address, certified })),
             Err(reason) => {

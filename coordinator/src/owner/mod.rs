@@ -1,6 +1,6 @@
 //! The one task that owns the scheduler and the store. It takes calls in groups: report to the scheduler, have the store commit what follows
 //! as one object, and acknowledge only what is durable. However long the storage takes, workers are heard and answered meanwhile. Not the
-//! wire (`service`), and it computes nothing: batches are checked before they come here, Parquet is written on a blocking thread.
+//! wire (`service`), and it computes nothing: batches are checked before they come here, Parquet is written elsewhere (`blocking`).
 
 mod answer;
 mod call;
@@ -25,6 +25,7 @@ use babelquant_proto::{Spec, UnitIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use crate::blocking::Blocking;
 use crate::events::Events;
 use crate::live::{Live, Loss};
 use crate::scheduler::{Clock, Geometry, Opening, Traced};
@@ -98,6 +99,7 @@ pub(crate) struct Handle {
     pub(crate) calls: mpsc::Sender<Call>,
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
     pub(crate) live: Arc<Live>,
+    pub(crate) blocking: Blocking,
 }
 
 impl Owner {
@@ -107,7 +109,8 @@ impl Owner {
         overview: watch::Sender<Arc<Overview>>,
     ) -> Result<(Self, Handle, mpsc::Receiver<Call>), StoreError> {
         let run_file = run.output.check(&run.spec, &run.registration).await?;
-        let (mut store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
+        let (store, records) = Store::open(&run.output, Arc::clone(&run.spec)).await?;
+        let mut store = store.working(run.blocking);
         let (run_file, taken) = run.take_over(&mut store, run_file).await?;
         let records = records.into_iter().chain(taken).collect();
         let Options { lease, returning, straggling, .. } = run.options;
@@ -121,8 +124,9 @@ impl Owner {
             .map_err(|reason| StoreError::Damaged { path: "journal".to_owned(), reason })?;
         let (sender, calls) = mpsc::channel(CALLS_MAX);
         let spec = Arc::clone(&run.spec);
-        let live = Arc::clone(&run.live);
-        let handle = Handle { spec, calls: sender, overview: overview.subscribe(), live };
+        let (live, blocking) = (Arc::clone(&run.live), run.blocking);
+        let overviews = overview.subscribe();
+        let handle = Handle { spec, calls: sender, overview: overviews, live, blocking };
         show_earlier(&run.live, &scheduler, &run.spec);
         let owner = Self {
             next_session: store.epoch() << 32,
@@ -159,21 +163,27 @@ impl Owner {
         let mut ticks = tokio::time::interval(self.run.options.tick);
         let mut group = Vec::new();
         loop {
+            // In one order, so that what happens at one moment happens the same way each time. Ticks, which may be due all the time where
+            // turns are slow, bring the calls that wait.
             let occasion = tokio::select! {
+                biased;
+                () = &mut shutdown, if self.draining.is_none() => {
+                    self.draining = Some(self.now());
+                    Occasion::Shutdown
+                }
+                written = self.writer.written() => {
+                    self.take_in(written)?;
+                    Occasion::Written
+                }
+                _ = ticks.tick() => {
+                    take_waiting(&mut calls, &mut group);
+                    Occasion::Tick
+                }
                 count = calls.recv_many(&mut group, GROUP_CALLS_MAX) => {
                     if count == 0 {
                         return Ok(self.outcome());
                     }
                     Occasion::Calls
-                }
-                _ = ticks.tick() => Occasion::Tick,
-                written = self.writer.written() => {
-                    self.take_in(written)?;
-                    Occasion::Written
-                }
-                () = &mut shutdown, if self.draining.is_none() => {
-                    self.draining = Some(self.now());
-                    Occasion::Shutdown
                 }
             };
             self.turn(occasion, &mut group).await?;
@@ -235,5 +245,13 @@ impl Owner {
                 reason: format!("the output could not be written, with {open} units to go"),
             },
         }
+    }
+}
+
+/// Takes the calls that wait, as many as make a group.
+fn take_waiting(calls: &mut mpsc::Receiver<Call>, group: &mut Vec<Call>) {
+    while group.len() < GROUP_CALLS_MAX {
+        let Ok(call) = calls.try_recv() else { return };
+        group.push(call);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use babelquant_proto::{EngineClass, Spec};
 
 use super::Options;
+use crate::blocking::Blocking;
 use crate::events::Events;
 use crate::live::Live;
 use crate::scheduler::Record;
@@ -25,6 +26,8 @@ pub(crate) struct Run {
     pub(crate) earlier: Option<Earlier>,
     /// Where the scheduler's steps are written down.
     pub(crate) events: Option<Events>,
+    /// Where results are checked and parts are written.
+    pub(crate) blocking: Blocking,
 }
 
 impl Run {

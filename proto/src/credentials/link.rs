@@ -5,7 +5,6 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -18,6 +17,7 @@ use tonic::{Request, Status};
 use tower::service_fn;
 
 use super::Credentials;
+use super::dial::{Dial, Stream};
 use super::error::CredentialsError;
 use super::watched::Watched;
 
@@ -29,11 +29,23 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link to `endpoint`; connects at the first call.
+    /// A link to `endpoint` over TCP; connects at the first call.
     ///
     /// # Errors
     /// The address and the credentials do not fit together.
     pub fn new(endpoint: Endpoint, credentials: Credentials) -> Result<Self, CredentialsError> {
+        Self::over(Dial::tcp(), endpoint, credentials)
+    }
+
+    /// A link whose connections are made by `dial`.
+    ///
+    /// # Errors
+    /// The address and the credentials do not fit together.
+    pub fn over(
+        dial: Dial,
+        endpoint: Endpoint,
+        credentials: Credentials,
+    ) -> Result<Self, CredentialsError> {
         let uri = endpoint.uri();
         let url = uri.to_string();
         let refusal = Refusal::default();
@@ -42,10 +54,13 @@ impl Link {
                 let host = uri.host().unwrap_or_default();
                 let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
                     .map_err(|_| CredentialsError::Address { url })?;
-                encrypted(&endpoint, name, tls, refusal.clone())
+                encrypted(&endpoint, dial, (name, tls), refusal.clone())
             }
             (Some("https"), None) => return Err(CredentialsError::NoFolder { url }),
-            (Some("http"), None) => endpoint.connect_lazy(),
+            (Some("http"), None) => endpoint.connect_with_connector_lazy(service_fn(move |uri| {
+                let connecting = dial.connect(uri);
+                async { connecting.await.map(TokioIo::new) }
+            })),
             (Some("http"), Some(_)) => return Err(CredentialsError::NotEncrypted { url }),
             _ => return Err(CredentialsError::Address { url }),
         };
@@ -79,27 +94,28 @@ impl Interceptor for Bearer {
 
 fn encrypted(
     endpoint: &Endpoint,
-    name: ServerName<'static>,
-    tls: Arc<ClientConfig>,
+    dial: Dial,
+    (name, tls): (ServerName<'static>, Arc<ClientConfig>),
     refusal: Refusal,
 ) -> Channel {
     let connector = TlsConnector::from(tls);
     endpoint.connect_with_connector_lazy(service_fn(move |uri: Uri| {
-        let (connector, name, refusal) = (connector.clone(), name.clone(), refusal.clone());
-        async move { connect(&uri, name, connector, refusal).await.map(TokioIo::new) }
+        refusal.clear();
+        let (name, refusal) = (name.clone(), refusal.clone());
+        let (connector, connecting) = (connector.clone(), dial.connect(uri));
+        async move {
+            let stream = connecting.await?;
+            shake_hands(stream, name, connector, refusal).await.map(TokioIo::new)
+        }
     }))
 }
 
-async fn connect(
-    uri: &Uri,
+async fn shake_hands(
+    stream: Box<dyn Stream>,
     name: ServerName<'static>,
     connector: TlsConnector,
     refusal: Refusal,
-) -> io::Result<Watched<TlsStream<TcpStream>>> {
-    refusal.clear();
-    let port = uri.port_u16().unwrap_or(443);
-    let stream = TcpStream::connect((&*name.to_str(), port)).await?;
-    stream.set_nodelay(true)?;
+) -> io::Result<Watched<TlsStream<Box<dyn Stream>>>> {
     let stream = connector.connect(name, stream).await.inspect_err(|error| refusal.hear(error))?;
     Ok(Watched::new(stream, refusal))
 }

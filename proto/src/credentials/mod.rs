@@ -2,6 +2,7 @@
 //! both find them here; what a coordinator makes of them is the coordinator's.
 
 mod caller;
+mod dial;
 mod error;
 mod link;
 mod pem;
@@ -17,6 +18,7 @@ use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 pub use caller::Caller;
+pub use dial::{Dial, Stream};
 pub use error::CredentialsError;
 pub use link::{Bearer, Link};
 pub use pem::{Name, Pair};

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use babelquant_proto::WIRE_MAJOR;
-use babelquant_proto::credentials::Credentials;
+use babelquant_proto::credentials::{Credentials, Dial};
 use babelquant_proto::message::{Hello, Welcome};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -21,6 +21,7 @@ use crate::options::{Address, Options};
 pub(super) struct Contact {
     address: Address,
     url: String,
+    dial: Dial,
     credentials: Credentials,
     client: Client,
 }
@@ -44,9 +45,9 @@ impl Contact {
                 }
             }
         };
-        let credentials = options.credentials.clone();
-        let client = Client::new(&url, credentials.clone())?;
-        Ok(Self { address, url, credentials, client })
+        let (dial, credentials) = (options.dial.clone(), options.credentials.clone());
+        let client = Client::new(&url, dial.clone(), credentials.clone())?;
+        Ok(Self { address, url, dial, credentials, client })
     }
 
     /// Whom to call; clones share the connection.
@@ -67,7 +68,7 @@ impl Contact {
             }
         };
         info!(from = self.url, to = url, "the coordinator has moved");
-        self.client = Client::new(&url, self.credentials.clone())?;
+        self.client = Client::new(&url, self.dial.clone(), self.credentials.clone())?;
         self.url = url;
         Ok(true)
     }

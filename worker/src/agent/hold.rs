@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use babelquant_proto::message::{SyncReply, SyncRequest, UnitFailure, UnitResult, VerdictKind};
 use babelquant_proto::{FailureKind, ShardId, ShardText, Spec, UnitIndex};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::engine::Job;
 use crate::error::Error;
@@ -194,6 +194,7 @@ impl Hold {
         for verdict in &reply.verdicts {
             self.units.remove(&verdict.unit);
             let (unit, reason) = (verdict.unit.0, &verdict.reason);
+            debug!(unit, verdict = ?verdict.kind, "settled");
             match verdict.kind {
                 VerdictKind::Durable | VerdictKind::DuplicateSame => {}
                 VerdictKind::DuplicateDifferent => error!(unit, "another worker's result differs"),

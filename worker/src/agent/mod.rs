@@ -1,7 +1,8 @@
 //! The agent: keeps the coordinator informed and the engine busy. Moves messages; never computes.
 //!
 //! Every Sync tells the whole state, so that a lost request or reply heals at the next one. A result is kept until the
-//! coordinator has said what became of it.
+//! coordinator has said what became of it. Whatever happens at one moment is taken in one order, so that a simulated worker does the
+//! same each time.
 
 mod backoff;
 mod contact;
@@ -19,9 +20,8 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use self::contact::{Contact, Lost};
 use self::hold::Hold;
 use crate::client::CallError;
-use crate::engine::{Engine, Event, engine_class};
+use crate::engine::{Engine, Event};
 use crate::error::Error;
-use crate::eval::Evaluator;
 use crate::options::Options;
 use crate::outcome::Outcome;
 
@@ -69,17 +69,14 @@ impl Agent {
     /// Registers, retrying until the coordinator answers, and starts the engine.
     ///
     /// # Errors
-    /// The coordinator refuses, stays out of reach, or the device cannot be opened.
-    pub(crate) async fn join(options: Options) -> Result<Self, Error> {
-        let device = options.device.open()?;
+    /// The coordinator refuses or stays out of reach.
+    pub(crate) async fn join(
+        options: Options,
+        engine: impl FnOnce(&Spec) -> Engine,
+    ) -> Result<Self, Error> {
         let mut contact = Contact::find(&options).await?;
         let welcome = contact.register(&options).await?;
         info!(session = welcome.session.0, units = welcome.spec.units(), "registered");
-        let mut evaluator = Evaluator::new(welcome.spec.clone(), options.places.clone(), device)
-            .with_memory(options.memory_bytes, options.device.memory_bytes());
-        if let Some(cache) = options.cache.clone() {
-            evaluator = evaluator.with_cache(cache, engine_class(&options.device));
-        }
         Ok(Self {
             hold: Hold::new(options.slots),
             has_news: false,
@@ -90,8 +87,8 @@ impl Agent {
             contact,
             session: welcome.session,
             sync_every: Duration::from_millis(welcome.sync_ms.into()),
+            engine: engine(&welcome.spec),
             spec: welcome.spec,
-            engine: Engine::start(evaluator),
         })
     }
 
@@ -113,6 +110,7 @@ impl Agent {
             }
             let is_farewell = self.stay == Stay::Finishing && self.hold.is_empty();
             let reply = tokio::select! {
+                biased;
                 reply = self.sync() => reply?,
                 () = &mut shutdown => return self.leave(Error::Stopped).await,
             };
@@ -168,6 +166,7 @@ impl Agent {
             self.feed()?;
             let hang = self.hang();
             tokio::select! {
+                biased;
                 event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
                 () = hang => self.time_out(),
                 () = &mut timer => return Ok(Wake::Timer),
@@ -249,6 +248,7 @@ impl Agent {
             self.feed()?;
             let hang = self.hang();
             tokio::select! {
+                biased;
                 answer = &mut answer => return Ok(answer),
                 event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
                 () = hang => self.time_out(),

@@ -1,4 +1,5 @@
-//! The engine: one thread that owns the device and the model. Jobs in, results out; async code never computes.
+//! The engine: one thread that owns the device and the model. Jobs in, results out; async code never computes. To the agent it is two
+//! channels: whatever takes jobs and tells events is an engine.
 
 mod class;
 mod device;
@@ -20,14 +21,16 @@ use crate::eval::{EvalError, Evaluator};
 
 /// Units of one lane, with the text of their shard.
 #[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) units: Vec<UnitIndex>,
-    pub(crate) text: Option<Arc<ShardText>>,
+pub struct Job {
+    /// The units, in order.
+    pub units: Vec<UnitIndex>,
+    /// The text, where they have a shard.
+    pub text: Option<Arc<ShardText>>,
 }
 
 /// What the engine says.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub enum Event {
     /// A unit is finished.
     Done(UnitResult),
     /// A unit failed.
@@ -38,16 +41,21 @@ pub(crate) enum Event {
     Broken(String),
 }
 
-/// The handle of the engine's thread; dropping it ends the thread after its job.
+/// The handle of an engine; dropping it ends the engine after its job.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub struct Engine {
     /// One job at a time: the agent sends the next when it hears `Idle`.
     jobs: mpsc::Sender<Job>,
     events: mpsc::Receiver<Event>,
 }
 
 impl Engine {
-    /// Starts the thread.
+    /// The engine that takes its jobs from the other end of `jobs`, one at a time, and tells what becomes of them.
+    pub fn of(jobs: mpsc::Sender<Job>, events: mpsc::Receiver<Event>) -> Self {
+        Self { jobs, events }
+    }
+
+    /// Starts a thread for an evaluator.
     pub(crate) fn start(evaluator: Evaluator) -> Self {
         let (jobs, mut job_queue) = mpsc::channel::<Job>(1);
         let (event_sender, events) = mpsc::channel(64);
@@ -59,7 +67,7 @@ impl Engine {
                 }
             }
         });
-        Self { jobs, events }
+        Self::of(jobs, events)
     }
 
     /// Hands a job to the idle engine; false where its thread is gone.

@@ -23,6 +23,7 @@ use super::part::Part;
 use super::reuse::Earlier;
 use super::rows::{digest_in_part, write_part};
 use super::run_file::RunFile;
+use crate::blocking::Blocking;
 use crate::scheduler::Record;
 use ledger::{CommitName, Ledger};
 
@@ -39,6 +40,7 @@ pub struct Store {
     /// Entries of that commit that may be durable already: it was written, and nobody knows what became of it.
     in_doubt: usize,
     ledger: Ledger,
+    blocking: Blocking,
 }
 
 impl Store {
@@ -59,10 +61,16 @@ impl Store {
                 ledger.found(part, first);
             }
         }
-        let next = CommitName { epoch, number: 0 };
-        let mut store = Self { objects, spec, next, in_doubt: 0, ledger };
+        let (next, blocking) = (CommitName { epoch, number: 0 }, Blocking::on_threads());
+        let mut store = Self { objects, spec, next, in_doubt: 0, ledger, blocking };
         let records = store.replay().await?;
         Ok((store, records))
+    }
+
+    /// The store, which encodes and decodes parts where `blocking` says.
+    #[must_use]
+    pub fn working(self, blocking: Blocking) -> Self {
+        Self { blocking, ..self }
     }
 
     /// The claimed epoch.
@@ -165,7 +173,7 @@ impl Store {
             if !payloads.is_empty() {
                 let paths = part.paths(&self.spec);
                 let write = move || write_part(part, paths, &payloads);
-                for (path, content) in tokio::task::spawn_blocking(write).await?? {
+                for (path, content) in self.blocking.run(write).await?? {
                     self.objects.put_new(&path, content).await?;
                 }
             }
@@ -194,7 +202,7 @@ impl Store {
         }
         let spec = Arc::clone(&self.spec);
         let find = move || digest_in_part(&spec, (part, unit), &files);
-        tokio::task::spawn_blocking(find).await?
+        self.blocking.run(find).await?
     }
 
     /// Writes the manifest and deletes the journal. Every part must have been compacted.
