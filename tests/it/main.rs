@@ -17,6 +17,7 @@ mod evidence;
 mod families;
 mod gguf;
 mod golden;
+mod hang;
 mod hub;
 mod hub_fixture;
 mod hub_http;

@@ -85,6 +85,9 @@ impl fmt::Display for Tally {
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     pub(crate) now: Millis,
+    /// When the manifest was on the disk. From then on servers say goodbye, and in which order they do two things at one moment is drawn by chance
+    /// in libraries: the history ends here.
+    pub(crate) over: Option<Millis>,
     pub(crate) lines: Vec<String>,
     pub(crate) tally: Tally,
     /// How often a result of each unit was written to the journal.
@@ -110,12 +113,22 @@ impl History {
 
     pub(crate) fn say(&self, text: &str) {
         let mut events = self.events();
+        if events.over.is_some() {
+            return;
+        }
         let line = format!("{:>7} {text}", events.now);
         events.lines.push(line);
     }
 
     pub(crate) fn count(&self, what: What) {
         *self.events().tally.0.entry(what).or_default() += 1;
+    }
+
+    /// The manifest is on the disk.
+    pub(crate) fn end(&self) {
+        let mut events = self.events();
+        let now = events.now;
+        events.over.get_or_insert(now);
     }
 
     pub(crate) fn violated(&self, rule: String) {

@@ -25,7 +25,7 @@ mod study;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use babelquant_proto::Digest;
 use cluster::{Played, play};
@@ -88,24 +88,13 @@ fn seeds() -> Range<u64> {
     }
 }
 
-/// Plays the plans of all seeds twice, on all cores.
-fn all(seeds: Range<u64>, plan: impl Fn(u64) -> Plan + Sync) -> Vec<Played> {
-    let next = Mutex::new(seeds);
-    let (played, failures) = (Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
-    let work = || {
-        let another = || next.lock().unwrap().next();
-        while let Some(seed) = another() {
-            match twice(&plan(seed)) {
-                Ok(run) => drop(played.lock().unwrap().insert(seed, run)),
-                Err(failure) => failures.lock().unwrap().push(failure),
-            }
-        }
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
-    let failures = failures.into_inner().unwrap();
+/// Plays the plans of all seeds twice.
+fn all(seeds: Range<u64>, plan: impl Fn(u64) -> Plan) -> Vec<Played> {
+    let runs: Vec<Result<Played, String>> = seeds.map(|seed| twice(&plan(seed))).collect();
+    let failures: Vec<&str> =
+        runs.iter().filter_map(|run| Some(run.as_ref().err()?.as_str())).collect();
     assert!(failures.is_empty(), "{} runs failed:\n{}", failures.len(), failures.join("\n\n"));
-    played.into_inner().unwrap().into_values().collect()
+    runs.into_iter().map(Result::unwrap).collect()
 }
 
 #[expect(clippy::print_stdout, reason = "runs that nobody sees have shown little")]

@@ -38,6 +38,9 @@ impl Recorder {
     }
 
     fn message(&self, fields: &Fields) {
+        if self.history.events().over.is_some() {
+            return;
+        }
         let Fields { message, source, destination, protocol, .. } = fields;
         match message.as_str() {
             "Send" => self.history.count(What::Segment),

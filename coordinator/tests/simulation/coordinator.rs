@@ -97,7 +97,7 @@ impl Cluster {
         self.step_and_enter(Input::Tick);
         self.answer_waiting();
         self.at(self.now + TICK, Event::Tick { epoch: self.epoch });
-        if self.once_in(500) {
+        if self.once_in(40) {
             self.tally.count(What::Stop, 1);
             let stop = self.random.random_range(1_000..60_000);
             self.stopped_until = self.now + stop;

@@ -41,7 +41,8 @@ pub(crate) struct Plan {
     pub(crate) restarts: u64,
     /// Workers that are cut off for ever after a tenth of the units.
     pub(crate) cuts: Vec<(usize, Cut)>,
-    /// Whether workers die and freeze by themselves.
+    /// Whether workers die and freeze, by themselves and over poison, and call twice with one request: a late one opens a session here that
+    /// nobody goes on with.
     pub(crate) workers_break: bool,
 }
 
@@ -58,10 +59,11 @@ impl Plan {
         Geometry::new([(0, 1, 25), (0, self.lane_units, self.lanes)])
     }
 
-    /// Five units break every worker that computes them.
+    /// Five units break every worker that computes them, where workers break.
     pub(crate) fn poison(&self) -> BTreeSet<u64> {
         let units = self.geometry().units();
-        (1..=5).map(|index| units / 6 * index).collect()
+        let last = if self.workers_break { 5 } else { 0 };
+        (1..=last).map(|index| units / 6 * index).collect()
     }
 }
 
@@ -235,7 +237,7 @@ impl Cluster {
             self.tally.count(What::LostRequest, 1);
             return;
         }
-        if self.once_in(200) {
+        if self.plan.workers_break && self.once_in(200) {
             self.tally.count(What::DuplicateRequest, 1);
             self.after(1..3_000, Event::Arrive { worker, request: request.clone() });
         }
