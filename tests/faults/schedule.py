@@ -34,7 +34,7 @@ class Fault:
 
     def __init__(self, kind, share, target, length):
         self.kind, self.share, self.target, self.length = kind, share, target, length
-        self.acting, self.fired_at, self.done = None, None, 0
+        self.acting, self.over, self.fired_at, self.done = None, False, None, 0
 
     def fire(self):
         self.fired_at = self.done
@@ -94,7 +94,7 @@ class Schedule:
             for fault in self.faults:
                 self.advance(fault, cluster)
             if time.monotonic() - began > PATIENCE_SECONDS:
-                acting = [fault.kind.name for fault in self.faults if fault.acting]
+                acting = [fault.kind.name for fault in self.faults if fault.acting and not fault.over]
                 raise Broken(f"the run does not end: {cluster.status.done} of {cluster.status.units} units; acting: {acting}")
             time.sleep(POLL_SECONDS)
         self.mend()
@@ -106,7 +106,7 @@ class Schedule:
             if fault.share and (status.units is None or status.done < fault.share * status.units):
                 return
             fault.acting = fault.kind.act(fault, cluster)
-        next(fault.acting, None)
+        fault.over = next(fault.acting, fault) is fault
 
     def mend(self):
         """Takes back what still acts."""

@@ -18,6 +18,7 @@ def ended_with(placed, process, codes):
     code = yield from ended(process)
     if code not in codes:
         raise Broken(f"{placed.name} ended with {code}, not with {' or '.join(map(str, codes))}: {placed.last_words()}")
+    return code
 
 
 def sent_away(fault, placed, process, number, is_in_phase=True):

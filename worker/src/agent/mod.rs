@@ -52,9 +52,7 @@ pub(crate) struct Agent {
 enum Stay {
     /// It takes work.
     Working,
-    /// The operator has drained it: it finishes what it computes, then leaves.
-    Finishing,
-    /// Its launcher takes the machine away, or its engine cannot go on: it leaves at once.
+    /// It takes no more: it finishes or gives back what it holds, then leaves.
     Leaving,
 }
 
@@ -108,7 +106,7 @@ impl Agent {
             if let Some(reason) = self.broken.take() {
                 return self.leave(reason).await;
             }
-            let is_farewell = self.stay == Stay::Finishing && self.hold.is_empty();
+            let is_farewell = self.stay == Stay::Leaving && self.hold.is_empty();
             let reply = tokio::select! {
                 biased;
                 reply = self.sync() => reply?,
@@ -119,18 +117,18 @@ impl Agent {
                 (_, RunState::CompleteWithQuarantine) => {
                     return Ok(Outcome::CompleteWithQuarantine);
                 }
-                (Stay::Finishing, _) if is_farewell => {
+                (Stay::Leaving, _) if is_farewell => {
                     info!("drained by the operator: everything is handed in or given back");
                     return Ok(Outcome::Drained);
                 }
-                (Stay::Finishing, _) if self.hold.is_empty() => continue,
+                (Stay::Leaving, _) if self.hold.is_empty() => continue,
                 (Stay::Working, _) if reply.leave => {
                     info!("drained by the operator: finishing what is begun, giving back the rest");
                     self.hold.release_queued();
-                    self.stay = Stay::Finishing;
+                    self.stay = Stay::Leaving;
                     continue;
                 }
-                (Stay::Working | Stay::Finishing | Stay::Leaving, _) => {}
+                (Stay::Working | Stay::Leaving, _) => {}
             }
             let pause = Duration::from_millis(reply.next_sync_ms.into()).min(self.sync_every);
             if matches!(self.pause(pause, &mut shutdown).await?, Wake::Shutdown) {
