@@ -20,9 +20,13 @@ const REQUEST: Duration = Duration::from_secs(60);
 /// Variables that say where the server is.
 const ENDPOINTS: [&str; 3] = ["aws_endpoint_url_s3", "aws_endpoint_url", "aws_endpoint"];
 
+/// The variables of a key.
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+
 /// Variables that say where keys come from.
 const KEYS: [&str; 5] = [
-    "aws_access_key_id",
+    ID,
     "aws_web_identity_token_file",
     "aws_container_credentials_relative_uri",
     "aws_container_credentials_full_uri",
@@ -57,6 +61,12 @@ pub(super) fn open(
         && first(options, &["aws_allow_http"]) != Some("true")
     {
         return Err(format!("{endpoint} is not encrypted; AWS_ALLOW_HTTP=true allows it"));
+    }
+    for (set, other) in [(ID, SECRET), (SECRET, ID)] {
+        if first(options, &[set]).is_some() && first(options, &[other]).is_none() {
+            let [set, other] = [set, other].map(str::to_uppercase);
+            return Err(format!("{set} is set and {other} is not"));
+        }
     }
     let (_, prefix) = ObjectStoreScheme::parse(url).map_err(|error| refused(error.into()))?;
     let client = ClientOptions::new().with_timeout(REQUEST);
@@ -139,5 +149,7 @@ mod tests {
         assert!(error.contains("AWS_ALLOW_HTTP=true"), "{error}");
         let (_, prefix) = open(&url, &[plain, option("aws_allow_http", "true")]).unwrap();
         assert_eq!(prefix.as_ref(), "some/prefix");
+        let error = open(&url, &[option(ID, "k")]).unwrap_err();
+        assert_eq!(error, "AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not");
     }
 }

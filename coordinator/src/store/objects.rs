@@ -20,7 +20,7 @@ use super::pending::Pending;
 /// How long a bucket may take to answer for the first time.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 
-/// How often a listing or a deletion is tried.
+/// How often a request that does no harm to repeat is tried.
 const TRIES: u32 = 3;
 
 /// The root of an output.
@@ -151,8 +151,11 @@ impl Objects {
 
     /// The content of an object, if it is there.
     pub(super) async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
-        let _request = self.pending.begin(Instant::now());
-        let read = async { self.store.get(&self.path(path)).await?.bytes().await };
+        let location = &self.path(path);
+        let read = repeated(move || async move {
+            let _request = self.pending.begin(Instant::now());
+            self.store.get(location).await?.bytes().await
+        });
         match read.await {
             Ok(content) => Ok(Some(content)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -226,14 +229,15 @@ impl Objects {
     }
 }
 
-/// Does again what does no harm to repeat and broke off: a store of its own accord repeats only what was not answered at all.
+/// Does again what does no harm to repeat and broke off, also in the middle of an answer: a store of its own accord does not always.
 async fn repeated<T, F>(request: impl Fn() -> F) -> object_store::Result<T>
 where
     F: Future<Output = object_store::Result<T>>,
 {
     for _ in 1..TRIES {
-        if let Ok(answer) = request().await {
-            return Ok(answer);
+        match request().await {
+            Err(object_store::Error::Generic { .. }) => {}
+            answer => return answer,
         }
     }
     request().await

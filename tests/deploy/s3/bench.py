@@ -1,5 +1,6 @@
 """What the scenarios stand on: moto's server, the proxy before it, programs as processes, and the comparison of a bucket with a directory."""
 
+import copy
 import json
 import logging
 import os
@@ -36,6 +37,12 @@ class Bench:
         )
         self.s3.create_bucket(Bucket=BUCKET)
         self.processes = []
+
+    def apart(self):
+        """The same with a proxy of its own, for a scenario beside others."""
+        other = copy.copy(self)
+        other.proxy = Proxy(self.server_port)
+        return other
 
     def environment(self, port=None, **more):
         """No keys of this machine's, and none of its variables; `None` takes one away."""

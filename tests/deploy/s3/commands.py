@@ -75,10 +75,8 @@ def refusals(bench):
     bench.proxy.set()
     nowhere = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"}
     says("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set", code=75, **nowhere)
-    says("Missing", "SECRET", code=2, AWS_SECRET_ACCESS_KEY=None)
+    says("AWS_SECRET_ACCESS_KEY is not", code=2, AWS_SECRET_ACCESS_KEY=None)
     says("cannot list", "127.0.0.1:9", code=75, port=9)
-    bench.proxy.set(Fault("first answer held", "hold", lambda request: True, times=9))
-    says("has not answered for 20 s", code=75)
     # A server that does not know conditional writes.
     bench.proxy.set()
     bench.proxy.strip = ("if-none-match",)
@@ -88,4 +86,12 @@ def refusals(bench):
     return "refusals: each says what is wrong and ends with its code"
 
 
-SCENARIOS = [one_machine, later_commands, encrypted, refusals]
+def silent_from_the_start(bench):
+    bench.proxy.set(Fault("first answer held", "hold", lambda request: True, times=9))
+    said = bench.command("report", f"s3://{BUCKET}/run", code=75)
+    assert "has not answered for 20 s" in said, said
+    return "a server that says nothing from the start: the command ends with 75 and says so"
+
+
+# one_machine comes first.
+SCENARIOS = [later_commands, encrypted, refusals, silent_from_the_start]
