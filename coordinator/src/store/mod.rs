@@ -26,6 +26,8 @@ pub use error::StoreError;
 pub(crate) use error::told;
 pub use journal::Entry;
 pub use manifest::{DataFile, Manifest, QuarantinedUnit};
+#[cfg(test)]
+pub(crate) use objects::TRIES;
 pub(crate) use output::check_engine;
 pub use output::{AnalysisFile, Output};
 pub use reuse::Earlier;

@@ -21,7 +21,7 @@ use super::pending::Pending;
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
 
 /// How often a request that does no harm to repeat is tried.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 
 /// The root of an output.
 #[derive(Debug, Clone)]

@@ -14,8 +14,10 @@ use object_store::{
 };
 use tokio::sync::watch;
 
-/// Answers to lose: that of a write, then that of a read.
-const WRITE_AND_READ: u32 = 2;
+use crate::store::TRIES;
+
+/// Answers to lose: that of a write, then those of a read as often as the store tries.
+const WRITE_AND_READ: u32 = 1 + TRIES;
 
 /// Memory whose writes fail.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(crate) struct Faulty {
     flaky: bool,
     /// Writes replace what is there, whatever is asked.
     forgetful: bool,
-    /// The next write is applied and not answered, and the next read after it fails.
+    /// The next write is applied and not answered, and the next read after it fails, however often it is tried.
     loses: AtomicU32,
     /// Nothing is answered while this is set.
     silent: watch::Sender<bool>,
@@ -76,7 +78,7 @@ impl Faulty {
         drop(self.silent.subscribe().wait_for(|silent| !silent).await);
     }
 
-    /// The next write is applied and not answered, and the next read after it fails.
+    /// The next write is applied and not answered, and the next read after it fails, however often it is tried.
     pub(crate) fn lose_answer(&self) {
         self.loses.store(WRITE_AND_READ, Ordering::Relaxed);
     }
@@ -140,7 +142,7 @@ impl ObjectStore for Faulty {
         options: GetOptions,
     ) -> object_store::Result<GetResult> {
         self.answers().await;
-        if self.loses(WRITE_AND_READ - 1) {
+        if (1..=TRIES).rev().any(|answers| self.loses(answers)) {
             return Err(fault());
         }
         self.inner.get_opts(location, options).await

@@ -69,7 +69,12 @@ impl Cluster {
         }
         self.listen();
         let known = |session: &u64| self.scheduler.as_ref().unwrap().knows(Session(*session));
-        let session = request.session.filter(known).unwrap_or_else(|| self.join(worker));
+        let Some(session) = request.session.filter(known) else {
+            // Registering says nothing of what is held: the next call does.
+            let (session, Request { life, call, .. }) = (self.join(worker), request);
+            let (accepted, revoked, grants) = (Vec::new(), Vec::new(), Vec::new());
+            return self.send(worker, Reply { life, call, session, accepted, revoked, grants });
+        };
         request.session = Some(session);
         let closed = |unit: &u64| self.standing(*unit) != Standing::Open;
         let (late, fresh): (Vec<u64>, Vec<u64>) =

@@ -104,7 +104,7 @@ class Proxy:
     def down(self):
         """From now on connections are refused, and those that are open are reset."""
         self._wait(self._down())
-        self.counts["connection refused"] += 1
+        self.counts["storage away, connections refused"] += 1
 
     async def _down(self):
         self.server.close()

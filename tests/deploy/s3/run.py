@@ -12,6 +12,7 @@ import sys
 import analysts
 import commands
 import faults
+import suite
 from bench import Bench
 
 # Most of a scenario is waiting.
@@ -32,7 +33,8 @@ def main(programs, study, expected, place):
     try:
         play(commands.one_machine)
         with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-            playing = [pool.submit(play, scenario) for scenario in [*faults.SCENARIOS, *commands.SCENARIOS, analysts.readers]]
+            scenarios = [*faults.SCENARIOS, *commands.SCENARIOS, analysts.readers, suite.store_tests]
+            playing = [pool.submit(play, scenario) for scenario in scenarios]
             for played in concurrent.futures.as_completed(playing):
                 if played.exception():
                     pool.shutdown(wait=False, cancel_futures=True)
@@ -45,8 +47,8 @@ def main(programs, study, expected, place):
         bench.close()
 
 
-# They bring another proxy, or ask the server itself.
-UNSEEN = {commands.encrypted, analysts.readers}
+# They bring another proxy, ask the server itself, or count for themselves.
+UNSEEN = {commands.encrypted, analysts.readers, suite.store_tests}
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

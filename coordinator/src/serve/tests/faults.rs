@@ -98,20 +98,24 @@ async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
 async fn a_slow_disk_costs_time_and_nothing_else() {
     let disk = Arc::new(Faulty::healthy());
     let running = start(Output::of(Arc::<Faulty>::clone(&disk)), spec(1)).await;
-    let [mut a, mut b] =
-        [Worker::join(&running.address, "a").await, Worker::join(&running.address, "b").await];
+    let mut workers = Vec::new();
+    for name in ["a", "b"] {
+        workers.push(Worker::join(&running.address, name).await);
+    }
     disk.set_slow(2 * QUICK.lease.as_millis() as u32);
     let mut rounds = 0;
-    loop {
+    while !workers.is_empty() {
         let (status, metrics) = get(running.http, "/metrics").await;
         assert_eq!((status, metric(&metrics, "babelquant_lease_expired_total")), (200, 0.0));
-        let (first, second) = tokio::join!(a.sync(), b.sync());
-        let (first, second) = (first.unwrap(), second.unwrap());
-        if first.state.is_complete() && second.state.is_complete() {
-            break;
+        let mut syncs = JoinSet::new();
+        for mut worker in std::mem::take(&mut workers) {
+            syncs.spawn(async move {
+                let reply = worker.sync().await.unwrap();
+                worker.compute(&[]);
+                (!reply.state.is_complete()).then_some(worker)
+            });
         }
-        a.compute(&[]);
-        b.compute(&[]);
+        workers = syncs.join_all().await.into_iter().flatten().collect();
         rounds += 1;
     }
     assert!(rounds > 2, "{rounds}");
