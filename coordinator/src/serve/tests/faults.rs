@@ -97,7 +97,8 @@ async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
 #[tokio::test]
 async fn a_slow_disk_costs_time_and_nothing_else() {
     let disk = Arc::new(Faulty::healthy());
-    let running = start(Output::of(Arc::<Faulty>::clone(&disk)), spec(1)).await;
+    let patient = Options { patience: Duration::from_secs(60), ..QUICK };
+    let running = start_with(Output::of(Arc::<Faulty>::clone(&disk)), spec(1), patient).await;
     let mut workers = Vec::new();
     for name in ["a", "b"] {
         workers.push(Worker::join(&running.address, name).await);
