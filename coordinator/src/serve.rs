@@ -267,7 +267,10 @@ async fn grpc(
 
 /// The outcome of a run that is complete already.
 async fn finished(run: &Run) -> Result<Option<Outcome>, StoreError> {
-    run.output.check(&run.spec, &run.registration).await?;
+    let there = run.output.check(&run.spec, &run.registration).await?;
+    if let Some(there) = there.filter(|there| run.options.mixed_engines && !there.mixed_engines) {
+        return Err(StoreError::OneEngine { run: there.engine_class.to_string() });
+    }
     let manifest = run.output.manifest().await?;
     Ok(manifest
         .map(|manifest| Outcome::Complete { quarantined: manifest.quarantined.len() as u64 }))

@@ -29,7 +29,7 @@ use tower::filter::FilterLayer;
 
 use crate::access::{Access, Listener, Refusals, admit};
 use crate::owner::{Call, Checked, Handle, Refusal};
-use crate::verify::{self, Rejection};
+use crate::verify::{self, Engines, Rejection};
 pub use admin::{AdminConnection, AdminError, Watched};
 use gate::Gate;
 
@@ -143,8 +143,8 @@ impl Coordinator for Edge {
     ) -> Result<Response<wire::SyncReply>, Status> {
         let arrived = Instant::now();
         let request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
-        let spec = Arc::clone(&self.handle.spec);
-        let checked = self.handle.blocking.run(move || check(&spec, request)).await;
+        let (spec, engines) = (Arc::clone(&self.handle.spec), Arc::clone(&self.handle.engines));
+        let checked = self.handle.blocking.run(move || check(&spec, engines.get(), request)).await;
         let checked = checked.map_err(|error| Status::internal(error.to_string()))?;
         let answer = self.call(|reply| Call::Sync(checked, reply)).await?;
         self.handle.live.metrics.synced(arrived.elapsed());
@@ -183,13 +183,13 @@ impl Admin for Edge {
     }
 }
 
-/// Sorts the results of a Sync into those of their units and the others.
-fn check(spec: &Spec, mut request: SyncRequest) -> Checked {
+/// Sorts the results of a Sync into those of their units and the others. Before it is known whose are taken nobody has a session to send any.
+fn check(spec: &Spec, engines: Option<&Engines>, mut request: SyncRequest) -> Checked {
     let mut rejected: Vec<(UnitIndex, Rejection)> = Vec::new();
     let mut losses = BTreeMap::new();
     let mut fits = |result: &UnitResult| {
-        let Some(unit) = spec.unit(result.unit) else { return true };
-        match verify::result(spec, unit, result.blake3, &result.ipc) {
+        let (Some(unit), Some(engines)) = (spec.unit(result.unit), engines) else { return true };
+        match verify::result((spec, engines), unit, result.blake3, &result.ipc) {
             Ok(loss) => losses.extend(loss.map(|loss| (result.unit, loss))),
             Err(rejection) => {
                 rejected.push((result.unit, rejection));

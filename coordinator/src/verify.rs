@@ -3,16 +3,34 @@
 use std::collections::BTreeMap;
 
 use babelquant_proto::rows::{
-    ActivationRow, DocumentRow, QuantizationRow, Row, RowError, TokenRow, WeightRow, decode,
-    decode_both,
+    ActivationRow, DocumentRow, Measured, QuantizationRow, Row, RowError, TokenRow, WeightRow,
+    decode, decode_both,
 };
 use babelquant_proto::{
-    Components, Digest, Histogram, Layer, LayerSet, Layers, Model, Shape, Shard, ShardId, Spec,
-    Unit,
+    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Model, Shape, Shard,
+    ShardId, Spec, Unit,
 };
 use thiserror::Error;
 
 use crate::live::Loss;
+
+/// Whose results a run takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engines {
+    /// Those of one engine class.
+    Only(EngineClass),
+    /// Those of any.
+    Any,
+}
+
+impl Engines {
+    fn admit(&self, engine: &str) -> bool {
+        match self {
+            Self::Only(class) => class.as_str() == engine,
+            Self::Any => engine.parse::<EngineClass>().is_ok(),
+        }
+    }
+}
 
 /// Why a result is refused.
 #[derive(Debug, Error)]
@@ -40,6 +58,16 @@ pub enum Rejection {
         table: &'static str,
         /// The row.
         row: usize,
+    },
+    /// A row is of an engine class that the run does not take.
+    #[error("row {row} of table {table} was made by engine class {engine:?}")]
+    Engine {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        row: usize,
+        /// As it says.
+        engine: String,
     },
     /// There is no row.
     #[error("table {table} has no row")]
@@ -78,7 +106,7 @@ pub enum Rejection {
 /// # Errors
 /// What is wrong with them.
 pub(crate) fn result(
-    spec: &Spec,
+    (spec, engines): (&Spec, &Engines),
     unit: Unit<'_>,
     claimed: Digest,
     ipc: &[u8],
@@ -88,22 +116,22 @@ pub(crate) fn result(
         return Err(Rejection::Digest { found, claimed });
     }
     match unit {
-        Unit::Weights { .. } => rows(ipc, |row| weights(spec, unit, row)).map(|_| None),
+        Unit::Weights { .. } => rows(ipc, engines, |row| weights(spec, unit, row)).map(|_| None),
         Unit::Quantization { model, layer } => {
-            let rows = decode_own(ipc, |row| quantization(spec, unit, row))?;
+            let rows = decode_own(ipc, engines, |row| quantization(spec, unit, row))?;
             every_config(spec, (model, layer), &rows).map(|()| None)
         }
         Unit::Baseline { model, shard } => {
-            rows(ipc, |row| activations(spec, (model, shard), row)).map(|_| None)
+            rows(ipc, engines, |row| activations(spec, (model, shard), row)).map(|_| None)
         }
         Unit::Cell { shard, .. } => {
             let table = DocumentRow::TABLE.name;
             let both = decode_both::<DocumentRow, TokenRow>(ipc);
             let (of_documents, of_tokens) =
                 both.map_err(|source| Rejection::Rows { table, source })?;
-            let rows = some(own(of_documents, |row| documents(spec, unit, row))?)?;
+            let rows = some(own(of_documents, engines, |row| documents(spec, unit, row))?)?;
             complete(self::shard(spec, shard), &rows)?;
-            counted(&rows, &own(of_tokens, |row| tokens(spec, unit, row))?)?;
+            counted(&rows, &own(of_tokens, engines, |row| tokens(spec, unit, row))?)?;
             Ok(Some(Loss::of(&rows)))
         }
     }
@@ -194,8 +222,12 @@ fn shard(spec: &Spec, id: ShardId) -> &Shard {
 }
 
 /// The rows, if there are some and each belongs to the unit.
-fn rows<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
-    some(decode_own(ipc, is_of_unit)?)
+fn rows<R: Measured>(
+    ipc: &[u8],
+    engines: &Engines,
+    is_of_unit: impl Fn(&R) -> bool,
+) -> Result<Vec<R>, Rejection> {
+    some(decode_own(ipc, engines, is_of_unit)?)
 }
 
 fn some<R: Row>(rows: Vec<R>) -> Result<Vec<R>, Rejection> {
@@ -205,14 +237,26 @@ fn some<R: Row>(rows: Vec<R>) -> Result<Vec<R>, Rejection> {
     }
 }
 
-/// The rows, if each belongs to the unit.
-fn decode_own<R: Row>(ipc: &[u8], is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
+/// The rows, if each belongs to the unit and was made by an engine that is taken.
+fn decode_own<R: Measured>(
+    ipc: &[u8],
+    engines: &Engines,
+    is_of_unit: impl Fn(&R) -> bool,
+) -> Result<Vec<R>, Rejection> {
     let table = R::TABLE.name;
-    own(decode::<R>(ipc).map_err(|source| Rejection::Rows { table, source })?, is_of_unit)
+    let rows = decode::<R>(ipc).map_err(|source| Rejection::Rows { table, source })?;
+    own(rows, engines, is_of_unit)
 }
 
-fn own<R: Row>(rows: Vec<R>, is_of_unit: impl Fn(&R) -> bool) -> Result<Vec<R>, Rejection> {
+fn own<R: Measured>(
+    rows: Vec<R>,
+    engines: &Engines,
+    is_of_unit: impl Fn(&R) -> bool,
+) -> Result<Vec<R>, Rejection> {
     let table = R::TABLE.name;
+    if let Some(row) = rows.iter().position(|row| !engines.admit(row.engine())) {
+        return Err(Rejection::Engine { table, row, engine: rows[row].engine().to_owned() });
+    }
     match rows.iter().position(|row| !is_of_unit(row)) {
         Some(row) => Err(Rejection::Foreign { table, row }),
         None => Ok(rows),

@@ -6,14 +6,20 @@ use std::path::{Path, PathBuf};
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, TokenRow, decode_both};
 use babelquant_proto::{
-    Batch, Document, Dtype, LanguageCorpus, Metrics, Model, ModelPart, Protocol, Scope, Shard,
-    ShardId, ShardText, Spec, UnitIndex, Windows,
+    Batch, Document, Dtype, EngineClass, LanguageCorpus, Metrics, Model, ModelPart, Protocol,
+    Scope, Shard, ShardId, ShardText, Spec, UnitIndex, Windows,
 };
+use babelquant_worker::engine_class;
 use babelquant_worker::eval::{EvalError, Evaluator, Places};
 use candle_core::Device;
 use serde_json::Value;
 
 use crate::golden::folder;
+
+/// The engine class of this machine's processor.
+pub(crate) fn engine() -> EngineClass {
+    engine_class(&babelquant_worker::Device::Cpu)
+}
 
 /// The folders of golden cases.
 pub(crate) fn cases() -> Vec<PathBuf> {
@@ -136,7 +142,8 @@ pub(crate) fn evaluate_tokens_in(
     let cells = spec.models[0].cells.len() as u64;
     let units: Vec<UnitIndex> = (spec.units() - cells..spec.units()).map(UnitIndex).collect();
     let places = Places { directories, hub: None };
-    let mut evaluator = Evaluator::new(spec, places, Device::Cpu).with_memory(None, device);
+    let mut evaluator =
+        Evaluator::new(spec, places, (Device::Cpu, engine())).with_memory(None, device);
     let mut rows = BTreeMap::new();
     let mut emit = |unit: UnitIndex, outcome: Result<bytes::Bytes, EvalError>| {
         rows.insert(unit, outcome.map(|ipc| decode_both(&ipc).unwrap()));

@@ -12,6 +12,8 @@ use babelquant_proto::{Unit, UnitIndex};
 use babelquant_worker::eval::{EvalError, Evaluator, Places};
 use candle_core::Device;
 
+use crate::cases::engine;
+
 /// Rounding to nearest in three bits, an offset and a scale for each group of weights.
 const NEAREST: &str = "int3-asym-group64";
 /// The same with groups half as long: more bits than any of `BETTER`.
@@ -57,7 +59,7 @@ type Losses = BTreeMap<String, BTreeMap<String, f64>>;
 
 fn losses(Resolved { spec, texts, directories, .. }: Resolved, languages: &[&String]) -> Losses {
     let places = Places { directories, hub: None };
-    let mut evaluator = Evaluator::new(spec.clone(), places, Device::Cpu);
+    let mut evaluator = Evaluator::new(spec.clone(), places, (Device::Cpu, engine()));
     let mut sums: BTreeMap<(String, String), (f64, u64)> = BTreeMap::new();
     for text in texts.values() {
         let is_measured = |unit: &UnitIndex| match spec.unit(*unit) {

@@ -8,7 +8,7 @@ use babelquant_worker::eval::{Evaluator, Places};
 use candle_core::Device;
 use serde_json::Value;
 
-use crate::cases::{cases, cell, spec};
+use crate::cases::{cases, cell, engine, spec};
 use crate::golden::{close, json};
 
 /// The spec of a golden case with these (layers, components, config) cells.
@@ -28,7 +28,7 @@ fn rows(case: &Path, spec: Spec) -> Vec<QuantizationRow> {
 pub(crate) fn rows_in(directories: Vec<PathBuf>, spec: Spec) -> Vec<QuantizationRow> {
     let units: Vec<UnitIndex> = spec.quantization_units().map(UnitIndex).collect();
     let places = Places { directories, hub: None };
-    let mut evaluator = Evaluator::new(spec, places, Device::Cpu);
+    let mut evaluator = Evaluator::new(spec, places, (Device::Cpu, engine()));
     let mut rows = Vec::new();
     for unit in units {
         let mut emit = |_, ipc: Result<bytes::Bytes, _>| {

@@ -22,6 +22,7 @@ use babelquant_proto::{
     ShardId, ShardText, Spec, UnitIndex, Windows,
 };
 use babelquant_worker::eval::{Evaluator, Places};
+use babelquant_worker::{Device, engine_class};
 use serde_json::{Map, Value, json};
 
 fn main() -> Result<()> {
@@ -120,7 +121,8 @@ fn measure(
     let first = spec.quantization_units().end;
     let units: Vec<UnitIndex> = (first..spec.units()).map(UnitIndex).collect();
     let places = Places { directories: vec![model.to_owned()], hub: None };
-    let evaluator = Evaluator::new(spec, places, candle_core::Device::Cpu);
+    let device = (candle_core::Device::Cpu, engine_class(&Device::Cpu));
+    let evaluator = Evaluator::new(spec, places, device);
     let mut evaluator = evaluator.with_memory(None, memory_bytes);
     let label = if kl { "NLL, top-1, KL" } else { "NLL, top-1" };
     // The first pass loads the model, runs the baseline and warms up; it is not counted.

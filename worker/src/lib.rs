@@ -45,10 +45,11 @@ pub async fn run(
     let evaluated = options.clone();
     let engine = move |spec: &Spec| {
         let Options { places, memory_bytes, cache, device: spelled, .. } = evaluated;
-        let evaluator = Evaluator::new(spec.clone(), places, device)
+        let class = engine_class(&spelled);
+        let evaluator = Evaluator::new(spec.clone(), places, (device, class))
             .with_memory(memory_bytes, spelled.memory_bytes());
         Engine::start(match cache {
-            Some(cache) => evaluator.with_cache(cache, engine_class(&spelled)),
+            Some(cache) => evaluator.with_cache(cache),
             None => evaluator,
         })
     };

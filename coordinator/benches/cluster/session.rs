@@ -11,6 +11,8 @@ use babelquant_proto::{MESSAGE_BYTES_MAX, Spec, UnitIndex, WIRE_MAJOR, wire};
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
+use super::made_up;
+
 /// The way to a coordinator.
 pub(super) type Client = CoordinatorClient<InterceptedService<Channel, Bearer>>;
 
@@ -38,8 +40,11 @@ pub(super) fn client(url: &str, tls: Option<&Path>) -> Result<Client> {
 }
 
 async fn register(client: &mut Client, name: &str) -> Result<Welcome> {
-    let hello =
-        Hello { wire_major: WIRE_MAJOR, name: name.to_owned(), engine_class: "cpu-bench".parse()? };
+    let hello = Hello {
+        wire_major: WIRE_MAJOR,
+        name: name.to_owned(),
+        engine_class: made_up::ENGINE.parse()?,
+    };
     let welcome = client.register(wire::Hello::from(hello)).await?.into_inner();
     Ok(welcome.try_into()?)
 }

@@ -141,6 +141,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
         lease,
         returning: lease,
         sync: Duration::from_millis(flags.sync_ms.into()),
+        mixed_engines: flags.mixed_engines,
         ..Options::default()
     };
     let announced = match &flags.coordinator_file {

@@ -215,6 +215,10 @@ struct Serve {
     out: String,
     #[command(flatten)]
     reused: Reused,
+    /// Let workers of several engine classes in, such as CPUs beside GPUs: every row names its engine, the report says how far the same
+    /// baseline lies apart on them, and two runs need not give the same bytes. For the whole of a run: the first start decides
+    #[arg(long)]
+    mixed_engines: bool,
     /// Address to listen on; port 0 picks a free one, which is printed
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
@@ -283,6 +287,7 @@ mod tests {
         assert!(!parse("babelquant recipe r/ --budget 4 --objective best"));
         assert!(parse("babelquant run s.toml --out x --reuse y"));
         assert!(parse("babelquant serve s.toml --out x --reuse s3://b/y"));
+        assert!(parse("babelquant serve s.toml --mixed-engines"));
         assert!(!parse("babelquant run s.toml --revision step1"));
         assert!(!parse("babelquant run"));
         assert!(!parse("babelquant run s.toml --model m --corpus c"));

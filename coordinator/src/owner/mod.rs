@@ -16,12 +16,12 @@ mod turn;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use babelquant_proto::message::{RunState, Session};
 use babelquant_proto::overview::Overview;
-use babelquant_proto::{Spec, UnitIndex};
+use babelquant_proto::{EngineClass, Spec, UnitIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -30,6 +30,7 @@ use crate::events::Events;
 use crate::live::{Live, Loss};
 use crate::scheduler::{Clock, Geometry, Opening, Traced};
 use crate::store::{Entry, RunFile, Store, StoreError};
+use crate::verify::Engines;
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
 use details::Details;
@@ -48,6 +49,8 @@ pub(crate) struct Owner {
     run: Run,
     /// The run's engine class, once a worker has registered.
     run_file: Option<RunFile>,
+    /// Whose results are taken, for those who check them.
+    engines: Arc<OnceLock<Engines>>,
     scheduler: Traced,
     writer: Writer,
     epoch: u64,
@@ -56,6 +59,8 @@ pub(crate) struct Owner {
     /// The scheduler's time, as this turn began.
     listened: Duration,
     next_session: u64,
+    /// The engine class of each live session.
+    classes: BTreeMap<Session, EngineClass>,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
     /// Entries that ever were in it, and those that left it.
@@ -100,6 +105,8 @@ pub(crate) struct Handle {
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
     pub(crate) live: Arc<Live>,
     pub(crate) blocking: Blocking,
+    /// Whose results are taken: known before anybody has a session.
+    pub(crate) engines: Arc<OnceLock<Engines>>,
 }
 
 impl Owner {
@@ -126,18 +133,21 @@ impl Owner {
         let spec = Arc::clone(&run.spec);
         let (live, blocking) = (Arc::clone(&run.live), run.blocking);
         let overviews = overview.subscribe();
-        let handle = Handle { spec, calls: sender, overview: overviews, live, blocking };
+        let engines = Arc::default();
+        let handle = Handle { spec, calls: sender, overview: overviews, live, blocking, engines };
         show_earlier(&run.live, &scheduler, &run.spec);
-        let owner = Self {
+        let mut owner = Self {
+            engines: Arc::clone(&handle.engines),
             next_session: store.epoch() << 32,
             run,
-            run_file,
+            run_file: None,
             scheduler,
             epoch: store.epoch(),
             writer: Writer::new(store),
             started: Instant::now(),
             clock: Clock::new(lease),
             listened: Duration::ZERO,
+            classes: BTreeMap::new(),
             backlog: Vec::new(),
             entered: 0,
             durable: 0,
@@ -150,7 +160,16 @@ impl Owner {
             told: BTreeSet::new(),
             overview,
         };
+        if let Some(run_file) = run_file {
+            owner.begin(run_file);
+        }
         Ok((owner, handle, calls))
+    }
+
+    /// Makes the output this run's, now that it is known whose numbers it holds.
+    fn begin(&mut self, run_file: RunFile) {
+        self.engines.get_or_init(|| run_file.engines());
+        self.run_file = Some(run_file);
     }
 
     /// Serves calls until the run is over.
@@ -187,6 +206,10 @@ impl Owner {
                 }
             };
             self.turn(occasion, &mut group).await?;
+            if occasion == Occasion::Tick {
+                let scheduler = &self.scheduler;
+                self.classes.retain(|session, _| scheduler.knows(*session));
+            }
             let is_over = self.is_over();
             if occasion == Occasion::Tick || is_over || self.state() != self.overview.borrow().state
             {

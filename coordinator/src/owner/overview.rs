@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use babelquant_proto::UnitIndex;
+use babelquant_proto::message::Session;
 use babelquant_proto::overview::{Degraded, HeldUnit, Overview, QuarantinedUnit, Worker};
 
 use super::Owner;
@@ -48,22 +49,19 @@ impl Owner {
         }
     }
 
-    /// The run's engine class; nothing before the first worker.
-    pub(super) fn engine(&self) -> String {
-        let class = self.run_file.as_ref().map(|run_file| run_file.engine_class.to_string());
-        class.unwrap_or_default()
+    /// A session's engine class.
+    pub(super) fn engine(&self, session: Session) -> String {
+        self.classes.get(&session).map(ToString::to_string).unwrap_or_default()
     }
 
     fn workers(&self, now: Duration) -> Vec<Worker> {
-        // A run has one engine class, and every worker that has joined is of it.
-        let engine = self.engine();
         let presences = self.scheduler.presences(now);
         presences
             .map(|presence| Worker {
                 lacks: presence.missing.iter().map(|&model| self.model(model)).collect(),
                 name: presence.worker.to_owned(),
                 session: presence.session,
-                engine: engine.clone(),
+                engine: self.engine(presence.session),
                 held: presence.held as u64,
                 accepted: presence.accepted,
                 units_per_second: presence.per_second,

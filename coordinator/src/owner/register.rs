@@ -1,4 +1,4 @@
-//! A worker's introduction: the first one makes its engine class the run's, others must have the same. Not its Syncs.
+//! A worker's introduction: the first one makes its engine class the run's, others must have the same unless the run takes any. Not its Syncs.
 
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ impl Owner {
         let (worker, engine) = (&hello.name, &hello.engine_class);
         tracing::info!(worker, session = session.0, %engine, "a worker joined");
         let now = self.listened;
+        self.classes.insert(session, hello.engine_class);
         self.scheduler.step(now, Input::Join { session, worker: hello.name });
         let milliseconds = |duration: Duration| duration.as_millis() as u32;
         Ok(Welcome {
@@ -64,7 +65,7 @@ impl Owner {
             true => Refusal::Engine(error),
             false => Refusal::Storage(error),
         })?;
-        self.run_file = Some(run_file);
+        self.begin(run_file);
         Ok(())
     }
 }

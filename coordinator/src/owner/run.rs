@@ -38,6 +38,7 @@ impl Run {
             study: self.study.clone(),
             spec_digest: spec.digest().expect("a spec is JSON: it was read or made as such"),
             engine_class: engine_class.clone(),
+            mixed_engines: self.options.mixed_engines,
             spec: spec.clone(),
             registration: self.registration.clone(),
             reused: self.earlier.as_ref().map(Earlier::spec_digest),
@@ -54,6 +55,12 @@ impl Run {
         let Some(earlier) = &self.earlier else { return Ok((known, Vec::new())) };
         let from = earlier.location();
         if let Some(reason) = earlier.obstacle(&self.spec) {
+            return Err(StoreError::Unusable { location: from.to_owned(), reason });
+        }
+        let mixed =
+            known.as_ref().map_or(self.options.mixed_engines, |run_file| run_file.mixed_engines);
+        if earlier.is_mixed() && !mixed {
+            let reason = "engines of several classes made its numbers; serve --mixed-engines takes them over".to_owned();
             return Err(StoreError::Unusable { location: from.to_owned(), reason });
         }
         let run_file = match known {
@@ -78,7 +85,7 @@ fn check_earlier(run_file: &RunFile, earlier: &Earlier) -> Result<(), StoreError
         Err(StoreError::Unusable { location, reason })
     };
     let (own, theirs) = (&run_file.engine_class, earlier.engine_class());
-    if own != theirs {
+    if !run_file.mixed_engines && own != theirs {
         return refused(format!("engine class {theirs} made them, and this run uses {own}"));
     }
     match run_file.reused == Some(earlier.spec_digest()) {

@@ -26,7 +26,7 @@ impl Owner {
     /// Shows what became of a worker's results and how long they took; keeps what the accepted ones say until they are durable.
     pub(super) fn show_report(
         &mut self,
-        waiting: &Waiting,
+        (session, waiting): (Session, &Waiting),
         held: &BTreeMap<UnitIndex, Duration>,
         mut losses: BTreeMap<UnitIndex, Loss>,
     ) {
@@ -34,7 +34,7 @@ impl Owner {
         if waiting.accepted.is_empty() {
             return;
         }
-        let engine = self.engine();
+        let engine = self.engine(session);
         for &unit in &waiting.accepted {
             if let Some(&took) = held.get(&unit) {
                 self.run.live.metrics.computed(&engine, config(&self.run.spec, unit), took);

@@ -94,8 +94,9 @@ impl Owner {
                 Err(error) => return Err(error),
             }
         }
+        let session = request.session;
         let report = Report {
-            session: request.session,
+            session,
             holding: request.holding,
             finished: results.keys().copied().collect(),
             failures,
@@ -103,12 +104,12 @@ impl Owner {
             draining: request.draining,
         };
         let now = self.listened;
-        let held = self.held(now, report.session, results.keys());
+        let held = self.held(now, session, results.keys());
         let effects = self.scheduler.step(now, Input::Report(report));
         waiting.revoked = effects.revoked;
         waiting.accepted = self.enter(effects.records, &mut results);
         waiting.durable_at = self.entered;
-        self.show_report(&waiting, &held, losses);
+        self.show_report((session, &waiting), &held, losses);
         Ok(Ok(waiting))
     }
 
@@ -124,6 +125,8 @@ impl Owner {
             Standing::Open => None,
             Standing::Unknown => verdict(VerdictKind::Rejected, "the study has no such unit"),
             Standing::Quarantined(_) => verdict(VerdictKind::Rejected, "the unit is quarantined"),
+            // On another engine the last bits may be others.
+            Standing::Done if self.is_mixed() => verdict(VerdictKind::DuplicateSame, ""),
             Standing::Done if self.durable_digest(unit).await? == Some(result.blake3) => {
                 verdict(VerdictKind::DuplicateSame, "")
             }
@@ -132,6 +135,11 @@ impl Owner {
                 verdict(VerdictKind::DuplicateDifferent, "another result is durable already")
             }
         })
+    }
+
+    /// True where engines of several classes make the run's numbers.
+    fn is_mixed(&self) -> bool {
+        self.run_file.as_ref().is_some_and(|run_file| run_file.mixed_engines)
     }
 
     /// The digest of a durable result. Nobody waits for it: while the store is at work or the storage silent there is none.

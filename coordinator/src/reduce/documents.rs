@@ -3,13 +3,14 @@
 //! Invariant: a document's group, tokens, bytes and characters are the same in every cell of its model, because baseline and quantized model
 //! are scored on the same tokens. They are therefore kept once per (model, language).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Sum;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, unsupported_cause};
 use babelquant_proto::{Drift, Layers};
 
+use super::engines::{Engines, Pair};
 use super::groups::{self, Groups};
 use super::held::{Held, HeldLayers};
 use super::layers::Weights;
@@ -31,6 +32,7 @@ pub(super) struct Documents {
 struct Pushed {
     slots: BTreeMap<u32, usize>,
     documents: Vec<Document>,
+    engines: Engines,
     /// By scope, components and config.
     cells: BTreeMap<[u32; 3], PushedCell>,
 }
@@ -125,6 +127,8 @@ pub(super) struct LanguageScores {
     pub(super) cells: Vec<Cell>,
     /// The cells of the config `f32`, which quantizes nothing.
     references: Vec<Cell>,
+    /// Every two engine classes that made numbers of the model.
+    pub(super) engines: Vec<Pair>,
 }
 
 /// The scores of one scope, components and config. Cells are ordered by those, scopes and configs by meaning.
@@ -162,8 +166,10 @@ impl Documents {
         let language = [&row.model, &row.language].map(|name| self.names.number(name));
         let cell = [&row.scope, &row.components, &row.config].map(|name| self.names.number(name));
         self.held.push(language[0], cell[0], self.names.number(&row.layers));
+        let engine = self.names.number(&row.engine);
         let pushed = self.languages.entry(language).or_default();
         let slot = pushed.slot(row);
+        pushed.engines.push(slot, engine, row.base_nll_sum);
         let DocumentRow {
             base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, ..
         } = *row;
@@ -183,9 +189,15 @@ impl Documents {
     /// The scores by model and language, everything in an order that does not depend on the order of pushes.
     pub(super) fn finish(self, weights: &Weights) -> ByLanguage<LanguageScores> {
         let Self { names, held, languages } = self;
+        let mut engines: BTreeMap<u32, BTreeSet<(&str, u32)>> = BTreeMap::new();
+        for ([model, _], pushed) in &languages {
+            let numbers = pushed.engines.numbers().into_iter();
+            let of_model = engines.entry(*model).or_default();
+            of_model.extend(numbers.map(|number| (names.text(number), number)));
+        }
         let named = |([model, language], pushed): ([u32; 2], Pushed)| {
             let layers = |scope| held.of((model, scope), &names, weights);
-            (names.pair(model, language), pushed.finish(&names, layers))
+            (names.pair(model, language), pushed.finish(&names, layers, &engines[&model]))
         };
         let mut scores: ByLanguage<LanguageScores> = languages.into_iter().map(named).collect();
         groups::pool(scores.values_mut().map(|scores| &mut scores.groups));
@@ -204,8 +216,22 @@ impl Pushed {
         })
     }
 
-    fn finish(self, names: &Names, layers: impl Fn(u32) -> HeldLayers) -> LanguageScores {
-        let Self { documents, cells, .. } = self;
+    fn finish(
+        self,
+        names: &Names,
+        layers: impl Fn(u32) -> HeldLayers,
+        engines: &BTreeSet<(&str, u32)>,
+    ) -> LanguageScores {
+        let Self { documents, cells, engines: scored, .. } = self;
+        let pair = |(&first, &second): (&(&str, u32), &(&str, u32))| {
+            let mut shared = scored.shared([first.1, second.1]);
+            shared.sort_by_key(|(slot, _)| documents[*slot].number);
+            Pair { engines: [first.0, second.0].map(str::to_owned), documents: shared }
+        };
+        let pairs = engines.iter().enumerate().flat_map(|(index, first)| {
+            engines.iter().skip(index + 1).map(move |second| (first, second))
+        });
+        let engines = pairs.map(pair).collect();
         let named = |([scope, components, config], pushed): ([u32; 3], PushedCell)| {
             let PushedCell { mut scores, unsupported } = pushed;
             scores.sort_by_key(|score| documents[score.slot].number);
@@ -227,7 +253,7 @@ impl Pushed {
         );
         let is_reference = |cell: &Cell| cell.config.value == Some(QuantConfig::F32);
         let (references, cells) = cells.into_iter().partition(is_reference);
-        LanguageScores { documents, groups, cells, references }
+        LanguageScores { documents, groups, cells, references, engines }
     }
 }
 

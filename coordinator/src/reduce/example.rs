@@ -9,6 +9,8 @@ use super::{Reducer, Summary};
 use crate::study::hypothesis::{Correction, Tested};
 use crate::study::{Analysis, Families, Hypothesis};
 
+/// The engine class of the rows.
+pub(crate) const ENGINE: &str = "cpu-a";
 /// The languages of the demo.
 pub(crate) const LANGUAGES: [&str; 14] = [
     "ara", "deu", "eng", "fin", "fra", "heb", "hin", "jpn", "kor", "rus", "tha", "tur", "vie",
@@ -160,6 +162,7 @@ pub(crate) fn tested(id: &str, model: &str, claim: &str, correction: Correction)
 pub(crate) fn weight_row(model: &str, layer: u32, moments: Moments) -> WeightRow {
     WeightRow {
         model: model.to_owned(),
+        engine: ENGINE.to_owned(),
         stack: Some("dec".to_owned()),
         layer: Some(layer),
         kind: "group".to_owned(),
@@ -189,6 +192,7 @@ fn tensor_row() -> WeightRow {
 pub(crate) fn quantization_row() -> QuantizationRow {
     QuantizationRow {
         model: "toy".to_owned(),
+        engine: ENGINE.to_owned(),
         stack: Some("dec".to_owned()),
         layer: Some(0),
         tensor: "mlp.up".to_owned(),
@@ -233,6 +237,7 @@ pub(crate) fn document_row(language: &str, document: u32, cell: (&str, &str)) ->
     };
     DocumentRow {
         model: "toy".to_owned(),
+        engine: ENGINE.to_owned(),
         language: language.to_owned(),
         shard: shard_of(document),
         document,
@@ -279,6 +284,7 @@ fn activation_row(values: &[f64]) -> ActivationRow {
     let magnitudes = values.iter().map(|value| value.abs());
     ActivationRow {
         model: "toy".to_owned(),
+        engine: ENGINE.to_owned(),
         language: String::new(),
         shard: 0,
         document: None,

@@ -1,58 +1,91 @@
-//! The config `f32` → the table `floor`: how far rounding alone moves each language's scores. Not a quantization (`sensitivity`).
+//! What moves scores although nothing is quantized → the table `floor`: rounding in the study's dtype, by the config `f32`, and engines of
+//! several classes. Not a quantization (`sensitivity`).
 
-use super::documents::{Cell, LanguageScores};
+use std::collections::BTreeMap;
+
+use super::documents::{Cell, LanguageScores, Score};
+use super::engines::Pair;
 use super::names::ByLanguage;
 use super::reasons::Reasons;
-use super::tables::FloorRow;
+use super::tables::{DTYPE, FloorRow};
 use crate::statistics::ratio;
 
-/// The table: every (model, language) that was measured in f32 too.
+/// The table: every (model, language) that was measured in f32 too, and every two engine classes.
 pub(super) fn rows(languages: &ByLanguage<LanguageScores>) -> Vec<FloorRow> {
-    let cells = |scores| LanguageScores::reference(scores);
-    let measured = languages.iter().filter_map(|(key, scores)| Some((key, scores, cells(scores)?)));
-    measured.map(|((model, language), scores, cell)| row((model, language), scores, cell)).collect()
+    let rows = languages.iter().flat_map(|((model, language), scores)| {
+        let dtype = LanguageScores::reference(scores).map(|cell| of_dtype(scores, cell));
+        let engines = scores.engines.iter().map(|pair| of_engines(scores, pair));
+        let named = |row| FloorRow { model: model.clone(), language: language.clone(), ..row };
+        dtype.into_iter().chain(engines).map(named)
+    });
+    rows.collect()
 }
 
-fn row((model, language): (&str, &str), scores: &LanguageScores, cell: &Cell) -> FloorRow {
-    let size = scores.size(cell);
-    let tokens = size.tokens as f64;
-    let nll_defined = cell.scores.iter().all(|score| score.nll.is_some());
+fn of_dtype(scores: &LanguageScores, cell: &Cell) -> FloorRow {
+    let tokens = scores.size(cell).tokens as f64;
     let kl_defined = cell.scores.iter().all(|score| score.kl.is_some());
-    let deltas: Vec<(f64, f64)> = cell
-        .scores
-        .iter()
-        .filter_map(|score| {
-            let tokens = scores.documents[score.slot].size.tokens as f64;
-            Some((score.base_nll - score.nll?, tokens))
-        })
-        .collect();
-    let per_token = |sum: f64| ratio(sum, tokens).filter(|_| nll_defined);
-    let delta_nll = per_token(deltas.iter().map(|(delta, _)| delta).sum());
-    let squares: f64 = deltas.iter().map(|(delta, _)| delta * delta).sum();
-    let each: Vec<f64> =
-        deltas.iter().filter_map(|&(delta, tokens)| ratio(delta.abs(), tokens)).collect();
     let mut reasons = Reasons::default();
-    reasons.add_where(!nll_defined, || "NLL of a document is not finite".to_owned());
     reasons.add_where(!kl_defined, || "KL was not measured or is not finite".to_owned());
-    reasons.add_where(size.tokens == 0, || "no scored token".to_owned());
+    let difference = |score: &Score| (score.slot, score.delta().map(|delta| -delta));
     FloorRow {
-        model: model.to_owned(),
-        language: language.to_owned(),
-        documents: cell.scores.len() as u64,
-        tokens: size.tokens,
-        delta_nll,
-        document_abs_delta_nll: ratio(each.iter().sum(), each.len() as f64).filter(|_| nll_defined),
+        compared: DTYPE.to_owned(),
         kl: ratio(scores.sum(cell, |score, _| score.kl.unwrap_or(0.0)), tokens)
             .filter(|_| kl_defined),
         top1_agreement: ratio(scores.sum(cell, |score, _| score.top1.unwrap_or(0) as f64), tokens),
+        ..of_differences(scores, cell.scores.iter().map(difference), reasons)
+    }
+}
+
+fn of_engines(scores: &LanguageScores, Pair { engines: [a, b], documents }: &Pair) -> FloorRow {
+    let mut reasons = Reasons::default();
+    reasons.add_where(documents.is_empty(), || "no document was scored on both".to_owned());
+    let differences = documents.iter().map(|&(slot, [on_a, on_b])| (slot, Some(on_a - on_b)));
+    FloorRow { compared: format!("{a} | {b}"), ..of_differences(scores, differences, reasons) }
+}
+
+/// What is made of the documents' differences of NLL, nat, by slot, alone; `None` is one that is not defined.
+fn of_differences(
+    scores: &LanguageScores,
+    differences: impl Iterator<Item = (usize, Option<f64>)>,
+    mut reasons: Reasons,
+) -> FloorRow {
+    let sized = differences.map(|(slot, delta)| (delta, scores.documents[slot].size.tokens));
+    let sized: Vec<(Option<f64>, u64)> = sized.collect();
+    let tokens = sized.iter().map(|(_, tokens)| tokens).sum();
+    let is_defined = sized.iter().all(|(delta, _)| delta.is_some());
+    reasons.add_where(!is_defined, || "NLL of a document is not finite".to_owned());
+    reasons.add_where(tokens == 0, || "no scored token".to_owned());
+    let deltas = || sized.iter().filter_map(|&(delta, tokens)| Some((delta?, tokens as f64)));
+    let per_token = |sum: f64| ratio(sum, tokens as f64).filter(|_| is_defined);
+    let delta_nll = per_token(deltas().map(|(delta, _)| delta).sum());
+    let squares: f64 = deltas().map(|(delta, _)| delta * delta).sum();
+    let each: Vec<f64> =
+        deltas().filter_map(|(delta, tokens)| ratio(delta.abs(), tokens)).collect();
+    FloorRow {
+        documents: sized.len() as u64,
+        tokens,
+        delta_nll,
+        document_abs_delta_nll: ratio(each.iter().sum(), each.len() as f64).filter(|_| is_defined),
         floor: delta_nll.zip(per_token(squares.sqrt())).map(|(sum, each)| sum.abs().max(each)),
         reason: reasons.column(),
+        ..FloorRow::default()
     }
+}
+
+/// The largest floor of each (model, language).
+pub(super) fn largest(rows: &[FloorRow]) -> BTreeMap<(&str, &str), f64> {
+    let mut largest: BTreeMap<_, f64> = BTreeMap::new();
+    for row in rows {
+        let Some(floor) = row.floor else { continue };
+        let entry = largest.entry((row.model.as_str(), row.language.as_str())).or_insert(floor);
+        *entry = entry.max(floor);
+    }
+    largest
 }
 
 #[cfg(test)]
 mod tests {
-    use babelquant_proto::rows::Row;
+    use babelquant_proto::rows::{DocumentRow, Row};
 
     use super::super::example::{LANGUAGES, Rows, document_row};
     use super::FloorRow;
@@ -90,6 +123,44 @@ mod tests {
         assert_eq!(cells, without.sensitivity);
         assert_eq!(summary.correlations, without.correlations);
         assert_eq!(summary.languages, without.languages);
+    }
+
+    #[test]
+    fn engines_are_compared_on_the_documents_that_both_scored() {
+        let few = || Analysis { bootstrap_draws: 20, ..Analysis::default() };
+        let mut rows = Rows::new(&LANGUAGES[..2]);
+        let without = rows.reduce(few());
+        let (mut sum, mut squares, mut tokens) = (0.0, 0.0, 0);
+        for (document, delta) in [(1, 0.5), (0, -0.25)] {
+            // The same cell, as a second engine would have it: what differs is the baseline.
+            let row = document_row(LANGUAGES[0], document, ("only(4)", "int4-channel"));
+            (sum, squares, tokens) = (sum + delta, squares + delta * delta, tokens + row.tokens);
+            let base_nll_sum = row.base_nll_sum - delta;
+            rows.documents.push(DocumentRow { engine: "cuda-b".to_owned(), base_nll_sum, ..row });
+        }
+        let summary = rows.reduce(few());
+        rows.documents.reverse();
+        assert_eq!(rows.reduce(few()).floor, summary.floor);
+        let [shared, alone] = &summary.floor[..] else { panic!("{:?}", summary.floor) };
+        assert_eq!(
+            (shared.language.as_str(), alone.language.as_str()),
+            (LANGUAGES[0], LANGUAGES[1])
+        );
+        assert_eq!(
+            (shared.compared.as_str(), shared.documents, shared.tokens),
+            ("cpu-a | cuda-b", 2, tokens)
+        );
+        let (sum, squares, tokens): (f64, f64, f64) = (sum, squares, tokens as f64);
+        assert!((shared.delta_nll.unwrap() - sum / tokens).abs() < 1e-12);
+        assert!((shared.floor.unwrap() - squares.sqrt() / tokens).abs() < 1e-12);
+        assert_eq!((shared.kl, shared.reason.as_deref()), (None, None));
+        assert_eq!((alone.documents, alone.floor), (0, None));
+        let reason = alone.reason.as_deref().unwrap();
+        assert!(reason.contains("no document was scored on both"), "{reason}");
+        for cell in &summary.sensitivity {
+            assert_eq!(cell.floor, shared.floor.filter(|_| cell.language == LANGUAGES[0]));
+        }
+        assert!(without.floor.is_empty());
     }
 
     #[test]

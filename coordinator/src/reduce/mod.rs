@@ -18,6 +18,7 @@ mod documents;
 mod draws;
 mod drift;
 mod effects;
+mod engines;
 mod evaluations;
 mod families;
 mod floor;
@@ -65,8 +66,8 @@ pub(crate) use sources::by_table as sources_by_table;
 pub use sources::{Source, Sourced};
 pub(crate) use spelled::Spelled;
 pub use tables::{
-    ADJUSTMENTS, AdditivityRow, AdjustedRow, BY_RESOURCE, ConfigRow, CorrelationRow, DepthRow,
-    DisparityRow, DivergenceRow, EVERY_SET, EXTREMES, FloorRow, HypothesisRow, INTERCEPT,
+    ADJUSTMENTS, AdditivityRow, AdjustedRow, BY_RESOURCE, ConfigRow, CorrelationRow, DTYPE,
+    DepthRow, DisparityRow, DivergenceRow, EVERY_SET, EXTREMES, FloorRow, HypothesisRow, INTERCEPT,
     LanguageRow, LayerRow, LeaningRow, LimitRow, MatrixRow, ModelRow, ProtectionRow, RegressionRow,
     ReplicationRow, SensitivityRow, ShareRow, TrendRow, WORST_ONE_IN,
 };

@@ -7,6 +7,7 @@ use babelquant_proto::{Drift, LayerSet, Layers};
 use super::documents::{Cell, LanguageScores, Score};
 use super::draws;
 use super::drift::{cosine, square_error};
+use super::floor;
 use super::names::ByLanguage;
 use super::reasons::Reasons;
 use super::tables::{FloorRow, SensitivityRow};
@@ -24,10 +25,10 @@ pub(super) fn rows(
     analysis: &Analysis,
 ) -> Vec<SensitivityRow> {
     let mut rows = Vec::new();
+    let floors = floor::largest(floors);
     for ((model, language), scores) in languages {
         let resampling = scores.groups.resampling(analysis);
-        let floor = floors.iter().find(|row| (&row.model, &row.language) == (model, language));
-        let floor = floor.and_then(|row| row.floor);
+        let floor = floors.get(&(model.as_str(), language.as_str())).copied();
         let of = Cells { model, language, scores, floor, analysis };
         let draw = |columns: &[Vec<f64>]| resampling.totals(columns);
         draws::for_each(

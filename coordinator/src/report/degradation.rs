@@ -8,7 +8,7 @@ use babelquant_proto::quant::QuantConfig;
 use super::View;
 use super::block::Block;
 use super::columns::{Column, tables};
-use super::floor::{self, Floors};
+use super::floor;
 use super::number::{estimates, fixed, significant};
 use super::sensitivity::{is_none, label};
 use crate::reduce::{SensitivityRow, Spelled};
@@ -24,11 +24,10 @@ type Cells<'a> = BTreeMap<&'a str, (Percent, &'static str)>;
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let all = Layers::All.to_string();
     let mut configs: BTreeMap<(String, Spelled<QuantConfig>), Cells<'_>> = BTreeMap::new();
-    let floors = Floors::of(view);
     for row in view.cells().filter(|row| row.scope == all && !is_none(row)) {
         let config = (row.components.clone(), Spelled::new(&row.config));
         let mark = match row.near_lossless {
-            _ if floors.hide(row) => floor::MARK,
+            _ if floor::hides(row) => floor::MARK,
             Some(true) => NEAR_LOSSLESS,
             Some(false) | None => "",
         };

@@ -6,7 +6,7 @@ use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::{LayerSet, Layers};
 
 use super::block::Block;
-use super::floor::{self, Floors};
+use super::floor;
 use super::matrix::{Entry, Matrix, Scale};
 use super::number::fixed;
 use super::{View, reasons};
@@ -17,19 +17,18 @@ use crate::study::Analysis;
 pub(super) fn blocks(view: View<'_>) -> Vec<Block> {
     let mut matrices: BTreeMap<Key, BTreeMap<Spelled<Layers>, BTreeMap<String, Entry>>> =
         BTreeMap::new();
-    let floors = Floors::of(view);
     let level = view.summary.analysis.level();
     for row in view.cells().filter(|row| !is_none(row)) {
         let scope = Spelled::new(&row.scope);
         let key = (row.components.clone(), Spelled::new(&row.config), Design::of(&scope));
         let entries = matrices.entry(key).or_default().entry(scope).or_default();
-        entries.insert(row.language.clone(), entry(row, &floors, level));
+        entries.insert(row.language.clone(), entry(row, level));
     }
     let mut blocks: Vec<Block> =
         matrices.into_iter().flat_map(|(key, rows)| matrix(&key, rows, view)).collect();
     if !blocks.is_empty() {
         blocks.push(Block::Text(legend(&view.summary.analysis)));
-        blocks.extend((!floors.is_empty()).then(|| Block::Text(floor::LEGEND.to_owned())));
+        blocks.extend(floor::is_known(view).then(|| Block::Text(floor::LEGEND.to_owned())));
     }
     let changing = view.cells().filter(|row| !is_none(row));
     blocks.extend(reasons(changing.map(|row| &row.reason)));
@@ -73,8 +72,8 @@ fn matrix(
     [Block::Heading(heading)].into_iter().chain(matrix.blocks(scale, view.medium)).collect()
 }
 
-fn entry(row: &SensitivityRow, floors: &Floors<'_>, level: f64) -> Entry {
-    let mark = match floors.hide(row) {
+fn entry(row: &SensitivityRow, level: f64) -> Entry {
+    let mark = match floor::hides(row) {
         true => floor::MARK,
         false if stands_out(row, level) => "*",
         false => "",

@@ -19,6 +19,7 @@ pub(super) fn provenance() -> Provenance {
         study: "toy study".to_owned(),
         spec_digest: Digest::of(b"spec"),
         engine_class: "cpu-x86_64-v3-candle0.11.1".parse().unwrap(),
+        mixed_engines: false,
         reused: None,
         quarantined: Vec::new(),
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::adjustment::{explains, hardest, in_words, is_by_family};
-use super::floor::Floors;
+use super::floor;
 use super::language::full;
 use super::number::{fixed, or_undefined, p};
 use super::question::Question;
 use super::sensitivity::{is_none, label};
 use super::shown::{Shown, name};
-use crate::reduce::{AdjustedRow, SensitivityRow, WORST_ONE_IN};
+use crate::reduce::{AdjustedRow, DTYPE, SensitivityRow, WORST_ONE_IN};
 use crate::statistics::{AIM, LEVEL, Pearson};
 
 /// Fewer languages than this see only very large correlations.
@@ -46,7 +46,9 @@ pub(super) enum Warning {
     Quarantined { units: Vec<String> },
     /// Cells without a number.
     Missing { cells: usize, reasons: Vec<String> },
-    /// Numbers that the dtype may have made.
+    /// Numbers of engines that round in their own ways; of how many languages nobody knows how far apart they lie.
+    Engines { compared: Vec<String>, unknown: usize, of: usize },
+    /// Numbers that rounding may have made.
     BelowFloor { cells: usize, of: usize },
     /// The identity changed something.
     Identity { cells: usize },
@@ -68,6 +70,7 @@ pub(super) fn warnings(shown: &Shown<'_>, quarantined: &[String]) -> Vec<Warning
     warnings.extend(few_documents(shown));
     warnings.extend(many_tests(shown));
     warnings.extend(unsupported(shown));
+    warnings.extend(engines(shown));
     warnings.extend(below_floor(shown));
     warnings
 }
@@ -172,10 +175,22 @@ fn missing(shown: &Shown<'_>) -> Option<Warning> {
     (!without.is_empty()).then_some(Warning::Missing { cells: without.len(), reasons })
 }
 
+fn engines(shown: &Shown<'_>) -> Option<Warning> {
+    let Shown { view, .. } = shown;
+    let rows = view.summary.floor.iter().filter(|row| row.model == view.model);
+    let pairs: Vec<_> = rows.filter(|row| row.compared != DTYPE).collect();
+    let compared: BTreeSet<String> = pairs.iter().map(|row| row.compared.clone()).collect();
+    let languages = |unknown: bool| {
+        let of = pairs.iter().filter(|row| !unknown || row.floor.is_none());
+        of.map(|row| &row.language).collect::<BTreeSet<_>>().len()
+    };
+    let (unknown, of) = (languages(true), languages(false));
+    (of > 0).then(|| Warning::Engines { compared: compared.into_iter().collect(), unknown, of })
+}
+
 fn below_floor(shown: &Shown<'_>) -> Option<Warning> {
-    let floors = Floors::of(shown.view);
     let cells = || shown.view.all_cells().filter(|row| !is_none(row) && row.delta_nll.is_some());
-    let below = cells().filter(|row| floors.hide(row)).count();
+    let below = cells().filter(|row| floor::hides(row)).count();
     (below > 0).then(|| Warning::BelowFloor { cells: below, of: cells().count() })
 }
 
@@ -231,6 +246,9 @@ impl Warning {
             Self::Missing { cells, reasons } => {
                 format!("Cells without a number: {cells} ({}).", listed(reasons))
             }
+            Self::Engines { compared, .. } => {
+                format!("Several engine classes made the numbers: {}.", listed(compared))
+            }
             Self::BelowFloor { cells, of } => {
                 format!("Below the numerical floor: {cells} of {of} cells.")
             }
@@ -268,7 +286,12 @@ impl Warning {
             Self::Unsupported { .. } => "They have no numbers here; take a group size that divides the rows, or leave them out.".to_owned(),
             Self::Quarantined { .. } => "Their cells lack these shards; run the study again on the same output once the cause is gone.".to_owned(),
             Self::Missing { .. } => "What is built on them is missing too; run the study again on the same output to complete it.".to_owned(),
-            Self::BelowFloor { .. } => "They may be rounding of the study's dtype; repeat with dtype = \"f32\" to tell.".to_owned(),
+            Self::Engines { unknown: 0, .. } => "What they differ by is in the numerical floor, and another run need not give the same bytes.".to_owned(),
+            Self::Engines { unknown, of, .. } => format!(
+                "In {unknown} of {of} languages two of them scored no document in common: there nothing says what they differ by. Another run need not \
+                 give the same bytes."
+            ),
+            Self::BelowFloor { .. } => "They may be rounding; repeat with dtype = \"f32\", on engines of one class, to tell.".to_owned(),
             Self::Identity { .. } => "It is the identity: do not trust this run, and report it.".to_owned(),
         }
     }

@@ -86,8 +86,19 @@ pub enum StoreError {
         /// Where they differ first.
         difference: String,
     },
+    /// The output was begun by workers of one engine class, and others are wanted now.
+    #[error(
+        "the run was begun with engine class {run} alone, and its rows are held to that: leave out --mixed-engines, or choose another --out"
+    )]
+    OneEngine {
+        /// The run's.
+        run: String,
+    },
     /// The output was measured by another engine class.
-    #[error("the run uses engine class {run}, this worker has {worker}: their last bits differ")]
+    #[error(
+        "the run uses engine class {run}, this worker has {worker}: their last bits differ; a run of several begins with serve \
+         --mixed-engines"
+    )]
     OtherEngine {
         /// The run's.
         run: String,
@@ -158,6 +169,7 @@ impl StoreError {
             self,
             Self::OtherStudy { .. }
                 | Self::OtherHypotheses { .. }
+                | Self::OneEngine { .. }
                 | Self::OtherEngine { .. }
                 | Self::Unusable { .. }
         )

@@ -266,9 +266,9 @@ impl Output {
     }
 }
 
-/// Refuses a worker whose engine class is not the run's.
+/// Refuses a worker whose engine class is not the run's, unless it takes any.
 pub(crate) fn check_engine(run: &RunFile, worker: &EngineClass) -> Result<(), StoreError> {
-    match run.engine_class == *worker {
+    match run.mixed_engines || run.engine_class == *worker {
         true => Ok(()),
         false => Err(StoreError::OtherEngine {
             run: run.engine_class.to_string(),

@@ -13,7 +13,7 @@ use super::objects::Objects;
 use super::output::Output;
 use super::part::{Part, Place};
 use super::rows::{File, Key, Payloads, key, key_of_cell};
-use crate::verify;
+use crate::verify::{self, Engines};
 
 /// A finished run whose results are taken over.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Earlier {
     spec: Spec,
     spec_digest: Digest,
     engine_class: EngineClass,
+    engines: Engines,
     /// The digests of its files, by path.
     files: BTreeMap<String, Digest>,
 }
@@ -40,9 +41,10 @@ impl Earlier {
             reason: "it is not finished; run its own study to the end first".to_owned(),
         })?;
         let files = manifest.files.into_iter().map(|file| (file.path, file.blake3)).collect();
+        let engines = run.engines();
         let (spec, spec_digest) = (run.spec, run.spec_digest);
         let objects = output.objects.clone();
-        Ok(Self { objects, spec, spec_digest, engine_class: run.engine_class, files })
+        Ok(Self { objects, spec, spec_digest, engine_class: run.engine_class, engines, files })
     }
 
     /// Where it is.
@@ -69,6 +71,11 @@ impl Earlier {
         &self.engine_class
     }
 
+    /// True where engines of several classes may have made its numbers.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.engines == Engines::Any
+    }
+
     /// What its rows say of units of a part of `spec`.
     pub(super) async fn results(
         &self,
@@ -84,8 +91,9 @@ impl Earlier {
             let Some(content) = self.file(&path).await? else { return Ok(Vec::new()) };
             files.push((path, content));
         }
-        let spec = Arc::clone(spec);
-        tokio::task::spawn_blocking(move || payloads(&spec, (there, &known), &files)).await?
+        let (spec, engines) = (Arc::clone(spec), self.engines.clone());
+        let payloads = move || payloads((&spec, &engines), (there, &known), &files);
+        tokio::task::spawn_blocking(payloads).await?
     }
 
     /// The units of a part that this run has, with everything that their rows depend on, and the part of this run that has them.
@@ -176,7 +184,7 @@ impl Earlier {
 
 /// The payloads of those of the units of a part that the rows of an earlier run's files complete.
 fn payloads(
-    spec: &Spec,
+    (spec, engines): (&Spec, &Engines),
     (part, units): (Part, &[UnitIndex]),
     files: &[File],
 ) -> Result<Vec<(UnitIndex, Bytes)>, StoreError> {
@@ -185,7 +193,7 @@ fn payloads(
     for &index in units {
         let Some(unit) = spec.unit(index) else { continue };
         let Some(ipc) = payloads.of(spec, unit)? else { continue };
-        match verify::result(spec, unit, Digest::of(&ipc), &ipc) {
+        match verify::result((spec, engines), unit, Digest::of(&ipc), &ipc) {
             Ok(_) => found.push((index, ipc)),
             Err(error) => {
                 tracing::warn!(unit = index.0, %error, "the earlier run's rows are not the unit's");

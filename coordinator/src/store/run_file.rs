@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::error::StoreError;
 use crate::study::Registration;
+use crate::verify::Engines;
 
 /// The content of `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,8 +16,11 @@ pub struct RunFile {
     pub study: String,
     /// The digest of the spec: it guards the output.
     pub spec_digest: Digest,
-    /// What makes the run's numbers.
+    /// What makes the run's numbers; of a run that takes those of any class, its first worker's.
     pub engine_class: EngineClass,
+    /// True where workers of other classes may serve the run too: then two runs need not give the same bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed_engines: bool,
     /// The spec.
     pub spec: Spec,
     /// What is claimed of the results; outside the digest, since it changes no number.
@@ -42,6 +46,14 @@ impl RunFile {
         let file = file.map_err(|error| StoreError::damaged(Self::PATH, &error))?;
         let registration = file.get("registration").unwrap_or(&Value::Null);
         Ok(Digest::of(registration.to_string().as_bytes()))
+    }
+
+    /// Whose results the run takes.
+    pub(crate) fn engines(&self) -> Engines {
+        match self.mixed_engines {
+            true => Engines::Any,
+            false => Engines::Only(self.engine_class.clone()),
+        }
     }
 
     /// Refuses a spec that is not the run's.
@@ -106,6 +118,7 @@ mod tests {
             study: "s".to_owned(),
             spec_digest: spec.digest().unwrap(),
             engine_class: "cpu-test".parse().unwrap(),
+            mixed_engines: false,
             spec: spec.clone(),
             registration: Registration::default(),
             reused: None,

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{
-    ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow, encode, encode_both,
+    ActivationRow, DocumentRow, Measured, QuantizationRow, TokenRow, WeightRow, encode, encode_both,
 };
 use babelquant_proto::{
-    Batch, Components, Digest, Document, Dtype, LanguageCorpus, Layer, Layers, Metrics, Model,
-    ModelPart, Protocol, Scope, Shape, Shard, ShardId, ShardText, Spec, Unit, UnitIndex, Windows,
+    Batch, Components, Digest, Document, Dtype, EngineClass, LanguageCorpus, Layer, Layers,
+    Metrics, Model, ModelPart, Protocol, Scope, Shape, Shard, ShardId, ShardText, Spec, Unit,
+    UnitIndex, Windows,
 };
 use bytes::Bytes;
+
+/// The engine class that the rows name.
+pub(crate) const ENGINE: &str = "cpu-test";
 
 /// A spec with so many models of two layers and two cells, and two languages of two shards of two documents.
 pub(crate) fn spec(models: usize) -> Spec {
@@ -58,16 +62,30 @@ pub(crate) fn spec(models: usize) -> Spec {
 
 /// Made-up rows of a unit's table: a function of the unit, like those of a worker.
 pub(crate) fn payload(spec: &Spec, unit: UnitIndex) -> Bytes {
-    match spec.unit(unit).unwrap() {
-        Unit::Weights { model, layer } => encode(&[weight_row(spec, model, layer)]).unwrap(),
-        Unit::Quantization { model, layer } => {
-            encode(&quantization_rows(spec, model, layer)).unwrap()
-        }
-        Unit::Baseline { model, shard } => encode(&[activation_row(spec, model, shard)]).unwrap(),
-        Unit::Cell { .. } => {
-            encode_both(&document_rows(spec, unit), &[token_row(spec, unit)]).unwrap()
-        }
+    payload_by(&ENGINE.parse().unwrap(), spec, unit)
+}
+
+/// The same rows, of another engine class.
+pub(crate) fn payload_by(engine: &EngineClass, spec: &Spec, unit: UnitIndex) -> Bytes {
+    fn made_by<R: Measured>(engine: &EngineClass, rows: Vec<R>) -> Vec<R> {
+        rows.into_iter().map(|row| row.made_by(engine)).collect()
     }
+    let ipc = match spec.unit(unit).unwrap() {
+        Unit::Weights { model, layer } => {
+            encode(&made_by(engine, vec![weight_row(spec, model, layer)]))
+        }
+        Unit::Quantization { model, layer } => {
+            encode(&made_by(engine, quantization_rows(spec, model, layer)))
+        }
+        Unit::Baseline { model, shard } => {
+            encode(&made_by(engine, vec![activation_row(spec, model, shard)]))
+        }
+        Unit::Cell { .. } => encode_both(
+            &made_by(engine, document_rows(spec, unit)),
+            &made_by(engine, vec![token_row(spec, unit)]),
+        ),
+    };
+    ipc.unwrap()
 }
 
 /// Made-up document rows of a `Cell` unit.
@@ -81,6 +99,7 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
     documents
         .map(|document| DocumentRow {
             model: spec.models[model].model.name.clone(),
+            engine: ENGINE.to_owned(),
             language: corpus.language.to_string(),
             shard: shard.shard,
             document,
@@ -113,11 +132,12 @@ pub(crate) fn document_rows(spec: &Spec, unit: UnitIndex) -> Vec<DocumentRow> {
 /// The made-up row of a `Cell` unit on its tokens.
 pub(crate) fn token_row(spec: &Spec, unit: UnitIndex) -> TokenRow {
     let documents = document_rows(spec, unit);
-    let DocumentRow { model, language, shard, scope, components, config, .. } =
+    let DocumentRow { model, engine, language, shard, scope, components, config, .. } =
         documents[0].clone();
     let tokens = documents.iter().map(|row| row.tokens).sum();
     TokenRow {
         model,
+        engine,
         language,
         shard,
         scope,
@@ -136,6 +156,7 @@ pub(crate) fn token_row(spec: &Spec, unit: UnitIndex) -> TokenRow {
 fn weight_row(spec: &Spec, model: usize, layer: Option<Layer>) -> WeightRow {
     WeightRow {
         model: spec.models[model].model.name.clone(),
+        engine: ENGINE.to_owned(),
         stack: layer.map(|layer| layer.stack.name().to_owned()),
         layer: layer.map(|layer| layer.index),
         kind: "tensor".to_owned(),
@@ -154,6 +175,7 @@ fn quantization_rows(spec: &Spec, model: usize, layer: Option<Layer>) -> Vec<Qua
         let configs = spec.models[model].configs_of(layer, &role.parse().unwrap()).into_iter();
         configs.map(move |config| QuantizationRow {
             model: spec.models[model].model.name.clone(),
+            engine: ENGINE.to_owned(),
             stack: layer.map(|layer| layer.stack.name().to_owned()),
             layer: layer.map(|layer| layer.index),
             tensor: role.to_owned(),
@@ -177,6 +199,7 @@ fn quantization_rows(spec: &Spec, model: usize, layer: Option<Layer>) -> Vec<Qua
 fn activation_row(spec: &Spec, model: usize, shard: ShardId) -> ActivationRow {
     ActivationRow {
         model: spec.models[model].model.name.clone(),
+        engine: ENGINE.to_owned(),
         language: spec.corpus[shard.language as usize].language.to_string(),
         shard: shard.shard,
         document: None,

@@ -4,5 +4,5 @@ pub(crate) mod faulty;
 mod made_up;
 mod storages;
 
-pub(crate) use made_up::{document_rows, payload, spec, texts, token_row};
+pub(crate) use made_up::{ENGINE, document_rows, payload, payload_by, spec, texts, token_row};
 pub(crate) use storages::{Storage, storages};

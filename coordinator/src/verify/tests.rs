@@ -4,7 +4,12 @@ use babelquant_proto::UnitIndex;
 use babelquant_proto::rows::{encode, encode_both};
 
 use super::*;
-use crate::testing::{document_rows, payload, spec, token_row};
+use crate::testing::{ENGINE, document_rows, payload, spec, token_row};
+
+/// The engine class of made-up rows.
+fn only() -> Engines {
+    Engines::Only(ENGINE.parse().unwrap())
+}
 
 #[test]
 fn every_unit_accepts_its_own_rows_and_no_others() {
@@ -12,7 +17,8 @@ fn every_unit_accepts_its_own_rows_and_no_others() {
     for unit in (0..spec.units()).map(UnitIndex) {
         let ipc = payload(&spec, unit);
         for other in (0..spec.units()).map(UnitIndex) {
-            let accepted = result(&spec, spec.unit(other).unwrap(), Digest::of(&ipc), &ipc);
+            let accepted =
+                result((&spec, &only()), spec.unit(other).unwrap(), Digest::of(&ipc), &ipc);
             assert_eq!(accepted.is_ok(), unit == other, "rows of {unit} as {other}: {accepted:?}");
         }
     }
@@ -47,7 +53,7 @@ fn a_matrix_has_a_row_for_each_of_its_configs_or_is_left_out() {
     let rows = decode::<QuantizationRow>(&payload(&spec, unit)).unwrap();
     let check = |rows: &[QuantizationRow]| {
         let ipc = encode(rows).unwrap();
-        result(&spec, spec.unit(unit).unwrap(), Digest::of(&ipc), &ipc)
+        result((&spec, &only()), spec.unit(unit).unwrap(), Digest::of(&ipc), &ipc)
     };
     assert_eq!(rows.len(), 4);
     assert!(check(&rows).is_ok() && check(&rows[..2]).is_ok() && check(&[]).is_ok());
@@ -63,7 +69,7 @@ fn damaged_and_incomplete_results_are_refused() {
     let spec = spec(1);
     let cell = UnitIndex(6);
     let unit = spec.unit(cell).unwrap();
-    let check_ipc = |ipc: &[u8]| result(&spec, unit, Digest::of(ipc), ipc);
+    let check_ipc = |ipc: &[u8]| result((&spec, &only()), unit, Digest::of(ipc), ipc);
     let row = token_row(&spec, cell);
     let check_both = |documents: &[DocumentRow], rows: &[TokenRow]| {
         check_ipc(&encode_both(documents, rows).unwrap())
@@ -108,6 +114,27 @@ fn damaged_and_incomplete_results_are_refused() {
     rows.truncate(1);
     assert!(matches!(check(&rows), Err(Rejection::Documents { .. })));
     assert!(matches!(check_ipc(b"garbage"), Err(Rejection::Rows { .. })));
-    let wrong = result(&spec, unit, Digest::of(b"x"), &encode(&rows).unwrap());
+    let wrong = result((&spec, &only()), unit, Digest::of(b"x"), &encode(&rows).unwrap());
     assert!(matches!(wrong, Err(Rejection::Digest { .. })));
+}
+
+#[test]
+fn rows_of_other_engine_classes_are_refused_unless_any_will_do() {
+    let spec = spec(1);
+    let unit = spec.unit(UnitIndex(0)).unwrap();
+    let rows = decode::<WeightRow>(&payload(&spec, UnitIndex(0))).unwrap();
+    let check = |engines: &Engines, engine: &str| {
+        let rows: Vec<WeightRow> =
+            rows.iter().map(|row| WeightRow { engine: engine.to_owned(), ..row.clone() }).collect();
+        let ipc = encode(&rows).unwrap();
+        result((&spec, engines), unit, Digest::of(&ipc), &ipc).map(drop)
+    };
+    assert!(check(&only(), ENGINE).is_ok() && check(&Engines::Any, "cuda-sm90").is_ok());
+    let refused = |engines: &Engines, engine| {
+        let error = check(engines, engine).unwrap_err();
+        assert!(matches!(&error, Rejection::Engine { row: 0, engine: e, .. } if e == engine));
+    };
+    refused(&only(), "cuda-sm90");
+    refused(&Engines::Any, "");
+    refused(&Engines::Any, "an engine");
 }

@@ -4,9 +4,11 @@ use std::fmt;
 
 crate::table! {
     /// Sums over all values (tokens × channels) at one point of one layer; merge rows by the formulas of parallel moments.
-    ActivationRow in "activations" version 1 {
+    ActivationRow in "activations" version 2 {
         /// Model name as in the study.
         model: String ["key"],
+        /// The engine class that made it: what decides its numbers' last bits.
+        engine: String ["key"],
         /// Language.
         language: String ["key"],
         /// Shard of the language.

@@ -43,17 +43,20 @@ pub enum RowError {
     /// Arrow refused.
     #[error("arrow refused the batch")]
     Arrow(#[from] arrow::error::ArrowError),
-    /// IPC bytes that hold no batch, or more than one.
-    #[error("expected one record batch, found {0}")]
-    Batches(usize),
+    /// Bytes of another table, or of another version of it.
+    #[error("these are no rows of table {table}, or of another version of it")]
+    Layout {
+        /// The table.
+        table: &'static str,
+    },
     /// Bytes after the last table.
     #[error("{bytes} bytes stand after the rows")]
     Trailing {
         /// How many.
         bytes: usize,
     },
-    /// The decoder panicked over the bytes.
-    #[error("the bytes broke the decoder")]
+    /// Bytes that are no record batch.
+    #[error("the bytes are no record batch, or not the whole of one")]
     Malformed,
 }
 

@@ -2,9 +2,11 @@
 
 crate::table! {
     /// Scores of one document, baseline and quantized on the same tokens.
-    DocumentRow in "documents" version 4 {
+    DocumentRow in "documents" version 5 {
         /// Model name as in the study.
         model: String ["key"],
+        /// The engine class that made it: what decides its numbers' last bits.
+        engine: String ["key"],
         /// Language.
         language: String ["key"],
         /// Shard of the language.

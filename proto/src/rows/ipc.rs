@@ -1,89 +1,118 @@
-//! Rows as Arrow IPC stream bytes, without compression (with it, mutated input can abort the process). Hash before decoding. The schema has
-//! names and types alone: what the columns mean stands in the files that are kept (`table`), and here would be most of the bytes.
+//! Rows as bytes: the record batch of an Arrow IPC stream, without compression (with it, mutated input can abort the process). Hash before
+//! decoding. In place of the schema, which both sides have and which would be most of the bytes, stands the start of its digest.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema};
-use arrow::ipc::MetadataVersion;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow::buffer::Buffer;
+use arrow::ipc::reader::read_record_batch;
+use arrow::ipc::writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, write_message};
+use arrow::ipc::{MetadataVersion, root_as_message};
 use bytes::Bytes;
 
 use super::column::RowError;
-use super::table::Row;
+use super::table::{Fingerprint, Row};
 
 /// Bytes that a column's buffers begin at a multiple of: a unit has few rows, and with Arrow's usual 64 most of its bytes are padding.
 const ALIGNMENT: usize = 8;
+/// What every message of an IPC stream begins with, before the length of its description.
+const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// The IPC stream of one batch that holds these rows.
+/// The rows as bytes.
 ///
 /// # Errors
 /// A number is not finite.
 pub fn encode<R: Row>(rows: &[R]) -> Result<Bytes, RowError> {
-    let batch = bare(&R::to_batch(rows)?)?;
     let mut bytes = Vec::new();
-    let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
-    let mut writer = StreamWriter::try_new_with_options(&mut bytes, &batch.schema(), options)?;
-    writer.write(&batch)?;
-    writer.finish()?;
-    drop(writer);
+    append(rows, &mut bytes)?;
     Ok(bytes.into())
 }
 
-/// The batch without its columns' metadata.
-fn bare(batch: &RecordBatch) -> Result<RecordBatch, RowError> {
-    let schema = batch.schema();
-    let bare = |field: &Arc<Field>| field.as_ref().clone().with_metadata(HashMap::new());
-    let fields: Vec<Field> = schema.fields().iter().map(bare).collect();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), batch.columns().to_vec())?)
-}
-
-/// The streams of two tables, one after the other: what a unit returns that fills both.
+/// The rows of two tables, one after the other: what a unit returns that fills both.
 ///
 /// # Errors
 /// A number is not finite.
 pub fn encode_both<A: Row, B: Row>(first: &[A], second: &[B]) -> Result<Bytes, RowError> {
-    Ok([encode(first)?, encode(second)?].concat().into())
+    let mut bytes = Vec::new();
+    append(first, &mut bytes)?;
+    append(second, &mut bytes)?;
+    Ok(bytes.into())
 }
 
-/// The rows of an IPC stream that `encode` wrote; the schema must be exactly the table's.
+fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<(), RowError> {
+    let batch = R::to_batch(rows)?;
+    let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
+    let mut dictionaries = DictionaryTracker::new(false);
+    let (_, encoded) = IpcDataGenerator::default().encode(
+        &batch,
+        &mut dictionaries,
+        &options,
+        &mut Default::default(),
+    )?;
+    bytes.extend(R::layout().fingerprint);
+    write_message(bytes, encoded, &options)?;
+    Ok(())
+}
+
+/// The rows that `encode` wrote.
 ///
 /// # Errors
-/// The bytes are no such stream, or more than it. A panic of the decoder over malformed bytes is caught and reported as an error.
+/// The bytes are no such rows, or more than them. A panic of the decoder over malformed bytes is caught and reported as an error.
 pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
     guarded(|| {
-        let mut rest = bytes;
+        let mut rest = Buffer::from(bytes);
         let rows = next(&mut rest)?;
-        ended(rest).map(|()| rows)
+        ended(&rest).map(|()| rows)
     })
 }
 
-/// The rows of both streams that `encode_both` wrote.
+/// The rows of both tables that `encode_both` wrote.
 ///
 /// # Errors
 /// As `decode`.
 pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), RowError> {
     guarded(|| {
-        let mut rest = bytes;
+        let mut rest = Buffer::from(bytes);
         let rows = (next(&mut rest)?, next(&mut rest)?);
-        ended(rest).map(|()| rows)
+        ended(&rest).map(|()| rows)
     })
 }
 
-/// The rows of the stream at the start of `bytes`, which then begins after it.
-fn next<R: Row>(bytes: &mut &[u8]) -> Result<Vec<R>, RowError> {
-    let reader = StreamReader::try_new(bytes, None)?;
-    let batches = reader.collect::<Result<Vec<RecordBatch>, _>>()?;
-    match batches.as_slice() {
-        [batch] => R::from_batch(batch),
-        other => Err(RowError::Batches(other.len())),
+/// The rows at the start of `bytes`, which then begin after them.
+fn next<R: Row>(bytes: &mut Buffer) -> Result<Vec<R>, RowError> {
+    let layout = R::layout();
+    if *take(bytes, size_of::<Fingerprint>())? != layout.fingerprint {
+        return Err(RowError::Layout { table: R::TABLE.name });
     }
+    if *take(bytes, CONTINUATION.len())? != CONTINUATION {
+        return Err(RowError::Malformed);
+    }
+    let length = take(bytes, size_of::<u32>())?;
+    let length = u32::from_le_bytes(length.as_slice().try_into().expect("so many were taken"));
+    let description = take(bytes, length as usize)?;
+    let message = root_as_message(&description).map_err(|_| RowError::Malformed)?;
+    let batch = message.header_as_record_batch().ok_or(RowError::Malformed)?;
+    let body = usize::try_from(message.bodyLength()).map_err(|_| RowError::Malformed)?;
+    let body = take(bytes, body)?;
+    let (schema, dictionaries) = (Arc::clone(&layout.schema), HashMap::new());
+    let batch: RecordBatch =
+        read_record_batch(&body, batch, schema, &dictionaries, None, &message.version())?;
+    R::from_batch(&batch)
 }
 
-fn ended(rest: &[u8]) -> Result<(), RowError> {
+/// The first bytes, which `bytes` then lack.
+fn take(bytes: &mut Buffer, count: usize) -> Result<Buffer, RowError> {
+    if count > bytes.len() {
+        return Err(RowError::Malformed);
+    }
+    let taken = bytes.slice_with_length(0, count);
+    bytes.advance(count);
+    Ok(taken)
+}
+
+fn ended(rest: &Buffer) -> Result<(), RowError> {
     match rest.len() {
         0 => Ok(()),
         bytes => Err(RowError::Trailing { bytes }),
@@ -92,4 +121,63 @@ fn ended(rest: &[u8]) -> Result<(), RowError> {
 
 fn guarded<T>(read: impl FnOnce() -> Result<T, RowError>) -> Result<T, RowError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(RowError::Malformed))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::ipc::reader::StreamReader;
+    use arrow::ipc::writer::StreamWriter;
+
+    use super::*;
+    use crate::rows::{DocumentRow, TokenRow};
+
+    fn documents() -> Vec<DocumentRow> {
+        let row = |document| DocumentRow {
+            document,
+            language: "xho_Latn".to_owned(),
+            base_nll_sum: 0.5 * f64::from(document),
+            nll_sum: (document != 1).then_some(-2.0),
+            ..DocumentRow::default()
+        };
+        (0..3).map(row).collect()
+    }
+
+    fn tokens() -> Vec<TokenRow> {
+        let row = TokenRow { kl_counts: Some(vec![3, 0, 7]), tokens: 10, ..TokenRow::default() };
+        vec![row]
+    }
+
+    /// What stands behind the fingerprint is a message that Arrow reads after the schema.
+    #[test]
+    fn the_batch_is_arrows_own() {
+        let mut writer = StreamWriter::try_new(Vec::new(), &DocumentRow::schema()).unwrap();
+        let mut stream = std::mem::take(writer.get_mut());
+        stream.extend(&encode(&documents()).unwrap()[size_of::<Fingerprint>()..]);
+        let batches: Vec<RecordBatch> =
+            StreamReader::try_new(&*stream, None).unwrap().map(Result::unwrap).collect();
+        assert_eq!(batches, [DocumentRow::to_batch(&documents()).unwrap()]);
+    }
+
+    #[test]
+    fn rows_are_read_as_they_were_wherever_their_bytes_stand() {
+        let bytes = encode_both(&documents(), &tokens()).unwrap();
+        for offset in 0..8 {
+            let shifted = [&[0; 8][..offset], &bytes].concat();
+            let read = decode_both(&shifted[offset..]).unwrap();
+            assert_eq!(read, (documents(), tokens()));
+        }
+        assert_eq!(decode::<TokenRow>(&encode::<TokenRow>(&[]).unwrap()).unwrap(), []);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        let bytes = encode(&documents()).unwrap();
+        let refused = |bytes: &[u8]| decode::<DocumentRow>(bytes).unwrap_err();
+        let other = encode(&tokens()).unwrap();
+        assert!(matches!(refused(&other), RowError::Layout { table: "documents" }));
+        assert!(matches!(refused(&[&*bytes, &[0]].concat()), RowError::Trailing { bytes: 1 }));
+        for end in 0..bytes.len() {
+            assert!(matches!(refused(&bytes[..end]), RowError::Malformed), "{end} bytes");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use super::column::RowError;
+use crate::Digest;
 
 /// A table by name and schema version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,39 @@ pub struct Field {
     pub nullable: bool,
 }
 
+/// The start of a digest of a table's name, version and columns.
+pub type Fingerprint = [u8; 8];
+
+/// A table's columns as Arrow has them. Made once for each table.
+#[derive(Debug)]
+pub struct Layout {
+    /// Units and docs in the fields' metadata, the version in the schema's.
+    pub schema: SchemaRef,
+    /// What stands for the schema where both sides know it.
+    pub fingerprint: Fingerprint,
+}
+
+impl Layout {
+    /// The layout of a table.
+    #[must_use]
+    pub fn new<R: Row>() -> Self {
+        let Table { name, version } = R::TABLE;
+        let fields = R::fields();
+        let column =
+            |field: &Field| format!("{} {} {}", field.name, field.data_type, field.nullable);
+        let columns: Vec<String> = fields.iter().map(column).collect();
+        let digest = Digest::of(format!("{name} {version}: {}", columns.join(", ")).as_bytes());
+        let fields: Vec<_> = fields.into_iter().map(|field| field.to_arrow()).collect();
+        let metadata = [
+            ("babelquant.table", name.to_owned()),
+            ("babelquant.schema_version", version.to_string()),
+        ];
+        let metadata: HashMap<_, _> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
+        let fingerprint = *digest.as_bytes().first_chunk().expect("a digest is longer");
+        Self { schema: Arc::new(Schema::new_with_metadata(fields, metadata)), fingerprint }
+    }
+}
+
 /// A struct whose fields are the columns of one table.
 pub trait Row: Sized + Send + Sync {
     /// The table.
@@ -39,6 +73,9 @@ pub trait Row: Sized + Send + Sync {
 
     /// The columns in order.
     fn fields() -> Vec<Field>;
+
+    /// The columns as Arrow has them.
+    fn layout() -> &'static Layout;
 
     /// The batch of these rows.
     ///
@@ -52,15 +89,9 @@ pub trait Row: Sized + Send + Sync {
     /// The batch does not have exactly this table's columns.
     fn from_batch(batch: &RecordBatch) -> Result<Vec<Self>, RowError>;
 
-    /// The Arrow schema: units and docs in the fields' metadata, the version in the schema's.
+    /// The Arrow schema.
     fn schema() -> SchemaRef {
-        let fields: Vec<_> = Self::fields().into_iter().map(|field| field.to_arrow()).collect();
-        let metadata = [
-            ("babelquant.table", Self::TABLE.name.to_owned()),
-            ("babelquant.schema_version", Self::TABLE.version.to_string()),
-        ];
-        let metadata: HashMap<_, _> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
-        Arc::new(Schema::new_with_metadata(fields, metadata))
+        Arc::clone(&Self::layout().schema)
     }
 }
 
@@ -103,6 +134,12 @@ macro_rules! table {
                         nullable,
                     }
                 }),+]
+            }
+
+            fn layout() -> &'static $crate::rows::Layout {
+                static LAYOUT: std::sync::LazyLock<$crate::rows::Layout> =
+                    std::sync::LazyLock::new($crate::rows::Layout::new::<$row>);
+                &LAYOUT
             }
 
             fn to_batch(

@@ -5,9 +5,11 @@ crate::table! {
     /// Squares, extremes and counts over the scored tokens of a shard; b is the baseline's negative log-likelihood of a token, q the quantized
     /// model's, and Δp = e^−q − e^−b what quantization adds to the token's probability. Counts are by bucket: the first holds what is
     /// below 2⁻²⁰ = 9.5e-7, bucket i ≥ 1 begins at (1 + (i−1)%16/16)·2^(⌊(i−1)/16⌋−20); empty buckets at the end are left out.
-    TokenRow in "tokens" version 1 {
+    TokenRow in "tokens" version 2 {
         /// Model name as in the study.
         model: String ["key"],
+        /// The engine class that made it: what decides its numbers' last bits.
+        engine: String ["key"],
         /// Language.
         language: String ["key"],
         /// Shard of the language.

@@ -49,6 +49,7 @@ impl ActivationTap {
             let document = document.map(|document| &text.documents[document]);
             ActivationRow {
                 model: model.clone(),
+                engine: String::new(),
                 language: language.clone(),
                 shard: text.id.shard,
                 document: document.map(|document| document.index),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::encode_both;
-use babelquant_proto::{Component, Drift, Layer, Scope, Spec, UnitIndex};
+use babelquant_proto::{Component, Drift, EngineClass, Layer, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
 use super::documents::{Outcome, rows};
@@ -13,7 +13,7 @@ use super::head::Finals;
 use super::loaded::{Loaded, Start};
 use super::pass::Boundary;
 use super::shard::ShardStates;
-use super::{Emit, EvalError, tokens};
+use super::{Emit, EvalError, made_by, tokens};
 use crate::model::Tables;
 
 /// One cell of a shard.
@@ -28,7 +28,7 @@ pub(super) struct Cell<'a> {
 /// Evaluates cells that share a shard and emits their rows. A cell with a head of its own is scored alone: only one such head is in
 /// memory at a time.
 pub(super) fn evaluate(
-    spec: &Spec,
+    (spec, engine): (&Spec, &EngineClass),
     loaded: &mut Loaded,
     shard: &mut ShardStates,
     cells: &[Cell<'_>],
@@ -37,14 +37,14 @@ pub(super) fn evaluate(
     let own_head = |cell: &Cell<'_>| cell.scope.outside_layers().contains(Component::Head);
     let (own, shared): (Vec<_>, Vec<_>) = cells.iter().copied().partition(own_head);
     for together in [&shared[..]].into_iter().chain(own.chunks(1)).filter(|c| !c.is_empty()) {
-        score(spec, loaded, shard, (together, emit))?;
+        score((spec, engine), loaded, shard, (together, emit))?;
     }
     Ok(())
 }
 
 /// Runs cells one after the other and scores them together.
 fn score(
-    spec: &Spec,
+    (spec, engine): (&Spec, &EngineClass),
     loaded: &mut Loaded,
     shard: &mut ShardStates,
     (cells, emit): (&[Cell<'_>], &mut Emit<'_>),
@@ -73,7 +73,8 @@ fn score(
         };
         let documents = rows(spec, shard, (cell, layers), (&base, outcome));
         let tokens = tokens::row(spec, shard, cell, (&base, outcome));
-        emit(cell.index, Ok(encode_both(&documents, &[tokens])?));
+        let documents = made_by(engine, documents);
+        emit(cell.index, Ok(encode_both(&documents, &made_by(engine, vec![tokens]))?));
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ pub(super) fn rows(
                 quantized(spec, outcome, (number, sums));
             DocumentRow {
                 model: model.name.clone(),
+                engine: String::new(),
                 language: language.to_string(),
                 shard: id.shard,
                 document: document.index,

@@ -26,7 +26,7 @@ mod weights;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use babelquant_proto::rows::{QuantizationRow, Row, encode};
+use babelquant_proto::rows::{Measured, QuantizationRow, encode};
 use babelquant_proto::{EngineClass, Layer, ShardText, Spec, Unit, UnitIndex};
 use bytes::Bytes;
 
@@ -51,6 +51,8 @@ pub struct Evaluator {
     spec: Arc<Spec>,
     places: Places,
     device: candle_core::Device,
+    /// What makes the numbers: every row names it.
+    engine: EngineClass,
     budget: Budget,
     store: MomentStore,
     directories: Vec<Option<PathBuf>>,
@@ -62,19 +64,24 @@ pub struct Evaluator {
 pub(crate) type Emit<'a> = dyn FnMut(UnitIndex, Result<Bytes, EvalError>) + 'a;
 
 impl Evaluator {
-    /// An evaluator that looks for models in `places`.
-    pub fn new(spec: Spec, places: Places, device: candle_core::Device) -> Self {
+    /// An evaluator that looks for models in `places` and computes on a device of this engine class.
+    pub fn new(
+        spec: Spec,
+        places: Places,
+        (device, engine): (candle_core::Device, EngineClass),
+    ) -> Self {
         let directories = vec![None; spec.models.len()];
         let spec = Arc::new(spec);
         let budget = Budget::default();
         let store = MomentStore::default();
-        Self { spec, places, device, budget, store, directories, loaded: None, shard: None }
+        let (loaded, shard) = (None, None);
+        Self { spec, places, device, engine, budget, store, directories, loaded, shard }
     }
 
-    /// Keeps what calibration costs in `cache`, for workers whose numbers are those of `class`.
+    /// Keeps what calibration costs in `cache`, for workers of the same engine class.
     #[must_use]
-    pub fn with_cache(self, cache: Cache, class: EngineClass) -> Self {
-        Self { store: MomentStore::in_cache(cache, class), ..self }
+    pub fn with_cache(self, cache: Cache) -> Self {
+        Self { store: MomentStore::in_cache(cache, self.engine.clone()), ..self }
     }
 
     /// Refuses units whose estimate exceeds `allowed` bytes, and reads a model layer by layer that would not fit into `allowed`, or
@@ -123,7 +130,7 @@ impl Evaluator {
         let (Some((_, loaded)), Some(shard)) = (&mut self.loaded, &mut self.shard) else {
             return Ok(());
         };
-        cells::evaluate(&spec, loaded, shard, &cells, emit)
+        cells::evaluate((&spec, &self.engine), loaded, shard, &cells, emit)
     }
 
     fn directory(&mut self, model: usize) -> Result<PathBuf, EvalError> {
@@ -140,13 +147,16 @@ impl Evaluator {
         let architecture = Architecture::read(&directory)?;
         let checkpoint = Checkpoint::open(&directory, architecture.names.prefixes)?;
         let name = &self.spec.models[model].model.name;
-        encoded(&weights::rows(&checkpoint, &architecture, (name, layer)))
+        self.encoded(weights::rows(&checkpoint, &architecture, (name, layer)))
     }
 
     fn quantization(&mut self, model: usize, layer: Option<Layer>) -> Result<Bytes, EvalError> {
         self.load(model)?;
-        let Some((_, loaded)) = &mut self.loaded else { return encoded::<QuantizationRow>(&[]) };
-        encoded(&quantization::rows(&self.spec, loaded, (model, layer))?)
+        let Some((_, loaded)) = &mut self.loaded else {
+            return self.encoded::<QuantizationRow>(Vec::new());
+        };
+        let rows = quantization::rows(&self.spec, loaded, (model, layer))?;
+        self.encoded(rows)
     }
 
     fn load(&mut self, model: usize) -> Result<(), EvalError> {
@@ -184,14 +194,19 @@ impl Evaluator {
         let watcher = tap.as_mut().map(|tap| tap as &mut (dyn Watch + 'static));
         let shard = ShardStates::run((model, loaded), text, &self.spec, watcher)?;
         if let (Some(index), Some(tap)) = (baseline, tap) {
-            emit(index, encoded(&tap.into_rows(&self.spec, model, text)));
+            emit(index, self.encoded(tap.into_rows(&self.spec, model, text)));
         }
         self.shard = Some(shard);
         Ok(())
     }
+
+    /// Rows as they are sent.
+    fn encoded<R: Measured>(&self, rows: Vec<R>) -> Result<Bytes, EvalError> {
+        Ok(encode(&made_by(&self.engine, rows))?)
+    }
 }
 
-/// Rows as Arrow IPC.
-fn encoded<R: Row>(rows: &[R]) -> Result<Bytes, EvalError> {
-    Ok(encode(rows)?)
+/// The rows, which name this engine class: whoever makes them leaves it open.
+fn made_by<R: Measured>(engine: &EngineClass, rows: Vec<R>) -> Vec<R> {
+    rows.into_iter().map(|row| row.made_by(engine)).collect()
 }

@@ -85,6 +85,7 @@ fn blank((model, place): (&str, &Place), config: &QuantConfig, weights: usize) -
     let components: Vec<&str> = place.components.iter().map(|component| component.name()).collect();
     QuantizationRow {
         model: model.to_owned(),
+        engine: String::new(),
         stack: place.layer.map(|layer| layer.stack.name().to_owned()),
         layer: place.layer.map(|layer| layer.index),
         tensor: place.tensor.clone(),

@@ -135,6 +135,7 @@ impl WeightStatistics {
         let percent = 100.0 * self.outliers_3std as f64 / self.moments.count as f64;
         WeightRow {
             model: key.model,
+            engine: String::new(),
             stack: key.layer.map(|layer| layer.stack.name().to_owned()),
             layer: key.layer.map(|layer| layer.index),
             kind: key.kind.to_owned(),

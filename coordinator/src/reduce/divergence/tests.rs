@@ -31,9 +31,10 @@ fn rows(shard: u32, tokens: &[[f64; 3]]) -> (DocumentRow, TokenRow) {
     let [kl_min, kl_max] = ends(&|token| token[2]);
     let [dp_min, dp_max] = ends(&dp);
     let powers = |power| Some(tokens.iter().map(|token| dp(token).powi(power)).sum());
-    let DocumentRow { model, language, scope, components, config, .. } = document.clone();
+    let DocumentRow { model, engine, language, scope, components, config, .. } = document.clone();
     let row = TokenRow {
         model,
+        engine,
         language,
         shard,
         scope,

@@ -29,7 +29,7 @@ pub use correlations::CorrelationRow;
 pub use depth::DepthRow;
 pub use disparity::{BY_RESOURCE, DisparityRow, EXTREMES};
 pub use divergence::DivergenceRow;
-pub use floor::FloorRow;
+pub use floor::{DTYPE, FloorRow};
 pub use hypotheses::HypothesisRow;
 pub use languages::LanguageRow;
 pub use layers::LayerRow;

@@ -63,8 +63,8 @@ babelquant_proto::table! {
         /// Westfall and Young's p (1993), single step: the share of random signs of the groups under which some cell of the family has
         /// |Σδ_g| / √Σδ_g² as large as this one. Signs are the same in all layers, and in all languages with the same groups.
         delta_nll_p_max_t: Option<f64> ["1"],
-        /// What rounding in the study's dtype does to this language, `floor` of the table `floor`: a smaller |ΔNLL| may be rounding. Null
-        /// where the dtype is f32, or where the floor is not defined.
+        /// What moves this language's scores although nothing is quantized, the largest `floor` of the table `floor`: a smaller |ΔNLL| may be
+        /// rounding. Null where the dtype is f32 and one engine class made every number.
         floor: Option<f64> ["nat/token"],
         /// m: the relative change of perplexity, up or down, that the analysis calls near-lossless.
         margin: f64 ["1"],

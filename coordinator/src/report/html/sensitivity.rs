@@ -1,7 +1,7 @@
 //! The heat maps of sensitivity: ΔNLL with one layer quantized, language × layer, a panel for each config on one scale.
 
 use super::super::block::Table;
-use super::super::floor::Floors;
+use super::super::floor;
 use super::super::number::fixed;
 use super::super::sensitivity::{is_none, stands_out};
 use super::super::shown::{Config, Shown, name};
@@ -12,11 +12,10 @@ use crate::reduce::SensitivityRow;
 
 /// The chart; `None` where no layer was quantized alone.
 pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
-    let floors = Floors::of(shown.view);
     let maps: Vec<(Config<'_>, Map)> = shown
         .configs
         .iter()
-        .map(|&config| (config, map(shown, config, &floors)))
+        .map(|&config| (config, map(shown, config)))
         .filter(|(_, map)| !map.0.is_empty())
         .collect();
     let measured = shown.view.summary.sensitivity.iter();
@@ -43,18 +42,18 @@ pub(super) fn chart(shown: &Shown<'_>) -> Option<Chart> {
     })
 }
 
-fn map<'a>(shown: &Shown<'a>, config: Config<'a>, floors: &Floors<'_>) -> Map {
+fn map<'a>(shown: &Shown<'a>, config: Config<'a>) -> Map {
     let mut map = Map::default();
     let level = shown.view.summary.analysis.level();
     for row in shown.cells(config) {
         if let Some((stack, layer)) = row.stack.as_deref().zip(row.layer) {
-            map.insert(&row.language, place(stack, layer), entry(row, floors, level));
+            map.insert(&row.language, place(stack, layer), entry(row, level));
         }
     }
     map
 }
 
-fn entry(row: &SensitivityRow, floors: &Floors<'_>, level: f64) -> Entry {
+fn entry(row: &SensitivityRow, level: f64) -> Entry {
     let text = |value: f64| fixed(1e3 * value, 2);
     let interval = row.delta_nll_low.zip(row.delta_nll_high);
     let words = match (row.delta_nll, interval) {
@@ -64,7 +63,7 @@ fn entry(row: &SensitivityRow, floors: &Floors<'_>, level: f64) -> Entry {
         }
         (Some(value), None) => text(value),
     };
-    let marked = stands_out(row, level) && !floors.hide(row);
+    let marked = stands_out(row, level) && !floor::hides(row);
     Entry { value: row.delta_nll, text: words, marked }
 }
 

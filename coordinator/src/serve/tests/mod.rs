@@ -1,6 +1,7 @@
 //! The service over real gRPC, with workers that answer from the unit. Not the real worker: that is the test crate's.
 
 mod callers;
+mod engines;
 mod faults;
 mod hostile;
 mod http;
@@ -16,7 +17,7 @@ use babelquant_proto::message::{
 };
 use babelquant_proto::wire::admin_client::AdminClient;
 use babelquant_proto::wire::coordinator_client::CoordinatorClient;
-use babelquant_proto::{Digest, FailureKind, Spec, UnitIndex, WIRE_MAJOR, wire};
+use babelquant_proto::{Digest, EngineClass, FailureKind, Spec, UnitIndex, WIRE_MAJOR, wire};
 use tokio::task::JoinSet;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -25,7 +26,7 @@ use super::*;
 use crate::service::AdminConnection;
 use crate::study::Registration;
 use crate::testing::faulty::Faulty;
-use crate::testing::{payload, spec, texts};
+use crate::testing::{payload, payload_by, spec, texts};
 
 /// Times short enough for a test that loses workers, and a tick that is not what it waits for.
 const QUICK: Options = Options {
@@ -37,6 +38,7 @@ const QUICK: Options = Options {
     tick: Duration::from_millis(20),
     patience: Duration::from_millis(300),
     linger: Duration::from_secs(2),
+    mixed_engines: false,
 };
 
 /// As these, for workers that are silent for as long as a test is slow.
@@ -83,22 +85,29 @@ fn local(folder: &Path) -> Output {
     Output::open(folder.to_str().unwrap(), &[]).unwrap()
 }
 
+/// Bytes for a unit's result, with their digest.
+fn sealed(unit: UnitIndex, ipc: bytes::Bytes) -> UnitResult {
+    UnitResult { unit, blake3: Digest::of(&ipc), ipc }
+}
+
 /// A worker's connection and memory.
 struct Worker {
     client: CoordinatorClient<Channel>,
     spec: Spec,
+    engine: EngineClass,
     request: SyncRequest,
 }
 
 impl Worker {
     async fn hello(address: &str, name: &str, engine: &str) -> Result<Self, tonic::Status> {
         let mut client = CoordinatorClient::connect(address.to_owned()).await.unwrap();
-        let engine_class = engine.parse().unwrap();
+        let engine: EngineClass = engine.parse().unwrap();
+        let engine_class = engine.clone();
         let hello = Hello { wire_major: WIRE_MAJOR, name: name.to_owned(), engine_class };
         let welcome = client.register(wire::Hello::from(hello)).await?.into_inner();
         let Welcome { session, spec, .. } = welcome.try_into().unwrap();
         let request = SyncRequest::new(session, 3);
-        Ok(Self { client, spec, request })
+        Ok(Self { client, spec, engine, request })
     }
 
     async fn join(address: &str, name: &str) -> Self {
@@ -120,15 +129,20 @@ impl Worker {
         Ok(reply)
     }
 
+    /// Its result of a unit.
+    fn result(&self, unit: UnitIndex) -> UnitResult {
+        sealed(unit, payload_by(&self.engine, &self.spec, unit))
+    }
+
     /// Computes what it holds; `broken` units come back as garbage.
     fn compute(&mut self, broken: &[u64]) {
         for &unit in &self.request.holding {
-            let ipc = match broken.contains(&unit.0) {
-                true => bytes::Bytes::from_static(b"garbage"),
-                false => payload(&self.spec, unit),
+            let result = match broken.contains(&unit.0) {
+                true => sealed(unit, bytes::Bytes::from_static(b"garbage")),
+                false => self.result(unit),
             };
             self.request.results.retain(|result| result.unit != unit);
-            self.request.results.push(UnitResult { unit, blake3: Digest::of(&ipc), ipc });
+            self.request.results.push(result);
         }
     }
 

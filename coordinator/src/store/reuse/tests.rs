@@ -10,7 +10,7 @@ use super::*;
 use crate::store::tests::{entry, run};
 use crate::store::{RunFile, Store};
 use crate::study::Registration;
-use crate::testing::{Storage, spec, storages};
+use crate::testing::{ENGINE, Storage, spec, storages};
 
 /// The old run as its output holds it: claimed, measured, with two units given up.
 async fn earlier(output: &Output) -> Spec {
@@ -18,7 +18,8 @@ async fn earlier(output: &Output) -> Spec {
     let run_file = RunFile {
         study: "smaller".to_owned(),
         spec_digest: spec.digest().unwrap(),
-        engine_class: "cpu-a".parse().unwrap(),
+        engine_class: ENGINE.parse().unwrap(),
+        mixed_engines: false,
         spec: spec.clone(),
         registration: Registration::default(),
         reused: None,

@@ -1,0 +1,55 @@
+//! What the baseline scored on engines of several classes, document by document: what the floor between them is made of. A run of one class
+//! keeps one number for each document. Computes no statistic.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The baseline's NLL, nat, of documents by their slot and the number of the engine's name.
+#[derive(Debug, Default)]
+pub(super) struct Engines {
+    /// By slot: an engine that scored it.
+    first: Vec<(u32, f64)>,
+    /// By slot and engine: the others that scored it.
+    others: BTreeMap<(usize, u32), f64>,
+}
+
+/// Two engine classes, and what the baseline scored on both.
+#[derive(Debug)]
+pub(super) struct Pair {
+    /// The classes, the first by letters first.
+    pub(super) engines: [String; 2],
+    /// The slots of the documents that both scored, with the baseline's NLL on either, nat.
+    pub(super) documents: Vec<(usize, [f64; 2])>,
+}
+
+impl Engines {
+    /// Takes what an engine scored; slots come in order.
+    pub(super) fn push(&mut self, slot: usize, engine: u32, base_nll: f64) {
+        match self.first.get(slot) {
+            None => self.first.push((engine, base_nll)),
+            Some((first, _)) if *first == engine => {}
+            Some(_) => drop(self.others.insert((slot, engine), base_nll)),
+        }
+    }
+
+    /// The engines, by number.
+    pub(super) fn numbers(&self) -> BTreeSet<u32> {
+        let first = self.first.iter().map(|(engine, _)| *engine);
+        first.chain(self.others.keys().map(|(_, engine)| *engine)).collect()
+    }
+
+    /// The documents that both of two engines scored.
+    pub(super) fn shared(&self, engines: [u32; 2]) -> Vec<(usize, [f64; 2])> {
+        let mut slots: Vec<usize> = self.others.keys().map(|(slot, _)| *slot).collect();
+        slots.dedup();
+        let both = |slot| {
+            let [a, b] = engines.map(|engine| self.score(slot, engine));
+            Some((slot, [a?, b?]))
+        };
+        slots.into_iter().filter_map(both).collect()
+    }
+
+    fn score(&self, slot: usize, engine: u32) -> Option<f64> {
+        let first = self.first.get(slot).filter(|(first, _)| *first == engine);
+        first.map(|(_, score)| *score).or_else(|| self.others.get(&(slot, engine)).copied())
+    }
+}
