@@ -3,6 +3,7 @@
 
 mod admin;
 mod gate;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -26,12 +27,14 @@ use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::filter::FilterLayer;
+use tower::layer::layer_fn;
 
 use crate::access::{Access, Listener, Refusals, admit};
 use crate::owner::{Call, Checked, Handle, Refusal};
 use crate::verify::{self, Engines, Rejection};
 pub use admin::{AdminConnection, AdminError, Watched};
 use gate::Gate;
+use refused::Told;
 
 /// Connections that have been let in and wait to be served.
 const WAITING_MAX: usize = 64;
@@ -49,6 +52,7 @@ pub(crate) async fn serve(
     let refusals = Arc::new(Refusals::default());
     let (admitted, connections) = mpsc::channel(WAITING_MAX);
     let admitting = admit(listener, access.of_calls(), admitted, Arc::clone(&refusals));
+    let told = Arc::clone(&refusals);
     let gate = Gate { access, refusals };
     let (reporter, health) = tonic_health::server::health_reporter();
     let reporting = report_health(reporter, handle.overview.clone());
@@ -66,6 +70,7 @@ pub(crate) async fn serve(
         .http2_max_pending_accept_reset_streams(Some(20))
         .http2_max_header_list_size(16 << 10)
         .load_shed(true)
+        .layer(layer_fn(move |inner| Told { inner, refusals: Arc::clone(&told) }))
         .layer(FilterLayer::new(move |request: http::Request<Body>| gate.check(request)))
         .add_service(coordinator)
         .add_service(admin)

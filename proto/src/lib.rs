@@ -19,6 +19,7 @@ pub mod histogram;
 pub mod hub;
 mod language;
 mod layer;
+pub mod logs;
 pub mod message;
 mod model;
 mod moments;

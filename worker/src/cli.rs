@@ -1,7 +1,6 @@
 //! The command line of `babelquant-worker`. Flags and environment are read here and nowhere else.
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use babelquant_proto::CoordinatorFile;
 use babelquant_proto::credentials::{Caller, Credentials, Dial, install_provider};
 use babelquant_proto::hub::{Hub, cache_folder};
+use babelquant_proto::logs::Logs;
 use clap::Parser;
 use sysinfo::System;
 use tracing_subscriber::EnvFilter;
@@ -26,13 +26,13 @@ pub async fn main() -> ExitCode {
     install_provider();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let logs = logs.with_ansi(std::io::stderr().is_terminal());
-    if cli.log_json {
-        logs.json().init()
-    } else {
-        logs.init()
-    }
+    let logs = Logs {
+        program: "babelquant-worker",
+        filter,
+        json: cli.log_json,
+        variable: |name| std::env::var_os(name)?.into_string().ok(),
+    };
+    let _logging = logs.start();
     match work(&cli).await {
         Ok(code) => code.into(),
         Err(error) => {

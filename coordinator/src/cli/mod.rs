@@ -11,12 +11,13 @@ mod replay;
 mod stop;
 mod weights;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use babelquant_proto::credentials::install_provider;
+use babelquant_proto::logs::Logs;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -29,15 +30,14 @@ pub async fn main() -> ExitCode {
         _ => "warn,babelquant_coordinator::progress=info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
     let log_json = cli.log_json;
-    match log_json {
-        true => logs.json().init(),
-        false => logs.init(),
-    }
+    let logs = Logs {
+        program: "babelquant",
+        filter,
+        json: log_json,
+        variable: |name| std::env::var_os(name)?.into_string().ok(),
+    };
+    let _logging = logs.start();
     match commands::execute(cli.command).await {
         Ok(code) => code.into(),
         Err(stop) => {

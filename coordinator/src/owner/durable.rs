@@ -27,8 +27,8 @@ fn bytes(entries: &[Entry]) -> usize {
 }
 
 impl Owner {
-    /// Gives the store its next work, if it has none: what is not durable, then the manifest once every unit is closed. A storage that
-    /// refuses is tried again at the next tick.
+    /// Gives the store its next work, if it has none: what is not durable, then the manifest once every unit is closed; where there is
+    /// neither, now and then a look whether another coordinator has taken over. A storage that refuses is tried again at the next tick.
     pub(super) fn write_next(&mut self, occasion: Occasion) {
         self.run.live.metrics.in_flight(bytes(&self.backlog));
         let is_refused = self.degraded.is_some() && occasion != Occasion::Tick;
@@ -41,7 +41,14 @@ impl Owner {
             self.writer.commit(entries);
         } else if self.scheduler.open() == 0 {
             self.writer.finish();
+        } else if self.degraded.is_some()
+            || self.now().saturating_sub(self.worked) >= self.run.options.lease
+        {
+            self.writer.look();
+        } else {
+            return;
         }
+        self.worked = self.now();
     }
 
     /// Takes in what became of the store's work.

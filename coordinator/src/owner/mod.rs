@@ -70,6 +70,8 @@ pub(crate) struct Owner {
     losses: BTreeMap<UnitIndex, Loss>,
     /// What workers said last of units that broke.
     details: Details,
+    /// When the store last had something to do: then it finds out whether the output is this coordinator's.
+    worked: Duration,
     /// Why commits fail, while they do.
     degraded: Option<Failing>,
     /// Since when the run is complete and its manifest written.
@@ -153,6 +155,7 @@ impl Owner {
             durable: 0,
             losses: BTreeMap::new(),
             details: Details::default(),
+            worked: Duration::ZERO,
             degraded: None,
             complete: None,
             draining: None,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::{Instrument, info_span};
 
 use crate::store::{Entry, Store, StoreError};
 
@@ -41,8 +42,8 @@ impl Writer {
     pub(super) fn commit(&mut self, entries: Vec<Entry>) {
         let Some(mut store) = self.idle.take() else { return };
         let since = Instant::now();
-        self.busy = Some(Box::pin(async move {
-            let count = entries.len();
+        let count = entries.len();
+        let commit = async move {
             let committed = store.commit(entries).await;
             let took = since.elapsed();
             let (durable, outcome) = match committed {
@@ -50,6 +51,17 @@ impl Writer {
                 refused => (0, refused),
             };
             (store, Written { durable, took, is_last: false, outcome })
+        };
+        self.busy = Some(Box::pin(commit.instrument(info_span!("commit", entries = count))));
+    }
+
+    /// Looks whether the output is still this coordinator's.
+    pub(super) fn look(&mut self) {
+        let Some(store) = self.idle.take() else { return };
+        let since = Instant::now();
+        self.busy = Some(Box::pin(async move {
+            let outcome = store.check_epoch().await;
+            (store, Written { durable: 0, took: since.elapsed(), is_last: false, outcome })
         }));
     }
 

@@ -13,9 +13,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use babelquant_proto::Spec;
-use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest};
+use babelquant_proto::message::{RunState, Session, SyncReply, SyncRequest, UnitFailure};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use self::contact::{Contact, Lost};
 use self::hold::Hold;
@@ -37,6 +37,8 @@ pub(crate) struct Agent {
     spec: Spec,
     sync_every: Duration,
     engine: Engine,
+    /// What the engine works on, as a span of the log.
+    job: Span,
     hold: Hold,
     /// True where the engine finished something after the last Sync was written.
     has_news: bool,
@@ -86,6 +88,7 @@ impl Agent {
             session: welcome.session,
             sync_every: Duration::from_millis(welcome.sync_ms.into()),
             engine: engine(&welcome.spec),
+            job: Span::none(),
             spec: welcome.spec,
         })
     }
@@ -175,7 +178,10 @@ impl Agent {
 
     fn feed(&mut self) -> Result<(), Error> {
         let Some(job) = self.hold.next_job(&self.spec) else { return Ok(()) };
-        debug!(units = job.units.len(), first = job.units[0].0, "computing");
+        let (units, first) = (job.units.len(), job.units[0]);
+        let words = self.spec.words(first).map(|words| words.to_string());
+        self.job = info_span!("job", units, first = first.0, words);
+        self.job.in_scope(|| debug!("computing"));
         self.heard = Instant::now();
         if self.engine.submit(job) { Ok(()) } else { Err(Error::EngineGone) }
     }
@@ -204,14 +210,20 @@ impl Agent {
         self.heard = Instant::now();
         match event {
             Event::Done(result) => {
-                debug!(unit = result.unit.0, bytes = result.ipc.len(), "finished");
+                self.job.in_scope(|| {
+                    debug!(unit = result.unit.0, bytes = result.ipc.len(), "finished");
+                });
                 self.hold.finish(result);
             }
             Event::Failed(failure) => {
-                warn!(unit = failure.unit.0, kind = %failure.kind, detail = %failure.detail, "unit failed");
+                let UnitFailure { unit, kind, detail } = &failure;
+                self.job.in_scope(|| warn!(unit = unit.0, %kind, %detail, "unit failed"));
                 self.hold.fail(failure);
             }
-            Event::Idle => self.hold.idle(),
+            Event::Idle => {
+                self.job = Span::none();
+                self.hold.idle();
+            }
             Event::Broken(cause) => self.broken = Some(Error::Broken { cause }),
         }
     }

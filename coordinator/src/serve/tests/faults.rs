@@ -167,3 +167,15 @@ async fn a_silent_storage_costs_no_worker_its_units() {
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
 }
+
+#[tokio::test]
+async fn a_coordinator_without_work_notices_that_another_has_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = start(local(folder.path()), spec(1)).await;
+    seen(&first.address, |overview| overview.epoch == 1).await;
+    let second = start(local(folder.path()), spec(1)).await;
+    let error = first.outcome.await.unwrap().unwrap_err();
+    let superseded = matches!(error, ServeError::Store(StoreError::Superseded { epoch: 2 }));
+    assert!(superseded, "{error}");
+    second.outcome.abort();
+}

@@ -97,16 +97,25 @@ impl Store {
         if entries.is_empty() {
             return Ok(());
         }
-        let successor = self.next.epoch + 1;
-        if self.objects.get(&epoch_path(successor)).await?.is_some() {
-            return Err(StoreError::Superseded { epoch: successor });
-        }
+        self.check_epoch().await?;
         let mut again = entries;
         let new = again.split_off(if self.in_doubt > 0 { self.in_doubt } else { again.len() });
         for entries in [again, new] {
             self.put(entries).await?;
         }
         Ok(())
+    }
+
+    /// Looks whether the output is still this coordinator's.
+    ///
+    /// # Errors
+    /// The storage refuses, or another coordinator has taken over.
+    pub(crate) async fn check_epoch(&self) -> Result<(), StoreError> {
+        let successor = self.next.epoch + 1;
+        match self.objects.get(&epoch_path(successor)).await? {
+            Some(_) => Err(StoreError::Superseded { epoch: successor }),
+            None => Ok(()),
+        }
     }
 
     /// Writes the next commit.
