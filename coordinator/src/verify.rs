@@ -12,7 +12,7 @@ use babelquant_proto::{
 };
 use thiserror::Error;
 
-use crate::live::Loss;
+pub use crate::live::Loss;
 
 /// Why a result is refused.
 #[derive(Debug, Error)]
@@ -77,7 +77,7 @@ pub enum Rejection {
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn result(
+pub fn result(
     spec: &Spec,
     unit: Unit<'_>,
     claimed: Digest,
