@@ -12,7 +12,7 @@ use babelquant_proto::{
 };
 use thiserror::Error;
 
-use crate::live::Loss;
+pub use crate::live::Loss;
 
 /// Whose results a run takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ pub enum Rejection {
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn result(
+pub fn result(
     (spec, engines): (&Spec, &Engines),
     unit: Unit<'_>,
     claimed: Digest,

@@ -15,6 +15,7 @@ mod dtypes;
 mod events;
 mod evidence;
 mod families;
+mod fuzz;
 mod gguf;
 mod golden;
 mod hang;

@@ -1,1 +1,3 @@
-//! Nothing but the home of the test binary `it` and of the thin programs that it starts.
+//! The home of the test binary `it`, of the thin programs that it starts, and of what the fuzzers check.
+
+pub mod fuzz;

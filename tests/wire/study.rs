@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use babelquant_coordinator::study::{Registration, Resolved, Texts};
 use babelquant_proto::message::UnitResult;
 use babelquant_proto::{Digest, LanguageCorpus, Shard, ShardText, Spec, UnitIndex};
+use babelquant_worker::{Device, engine_class};
 use bytes::Bytes;
 
 use super::made_up;
@@ -43,8 +44,10 @@ impl Study {
             let shard = &mut spec.corpus[id.language as usize].shards[id.shard as usize];
             shard.digest = ShardText::digest_of(documents);
         }
+        // As the real agents call themselves.
+        let engine = engine_class(&Device::Cpu);
         let result = |unit| {
-            let ipc = made_up::payload(&spec, unit);
+            let ipc = made_up::payload_by(&engine, &spec, unit);
             (unit, (Digest::of(&ipc), ipc))
         };
         let results = (0..spec.units()).map(UnitIndex).map(result).collect();

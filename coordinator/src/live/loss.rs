@@ -7,7 +7,7 @@ use crate::statistics::ratio;
 
 /// Sums over documents; undefined ones are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Loss {
+pub struct Loss {
     tokens: f64,
     delta_nll_sum: f64,
 }

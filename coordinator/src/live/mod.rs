@@ -13,7 +13,7 @@ use babelquant_proto::{Spec, UnitIndex};
 use tokio::time::Instant;
 
 pub(crate) use grid::{Grid, Heading, Square};
-pub(crate) use loss::Loss;
+pub use loss::Loss;
 pub(crate) use metrics::Metrics;
 
 /// A run as it is seen from outside.
