@@ -133,7 +133,8 @@ what it computes first (0).
 Exit codes: 0 the run is complete, or the operator drained this worker, 3 complete with quarantined units, 75 unfinished (start me again),
 77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.
 RUST_LOG sets the log level (default info). HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean
-to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (default ~/.cache).";
+to Python's huggingface_hub; XDG_CACHE_HOME is the user's folder of caches (default ~/.cache). OTEL_EXPORTER_OTLP_ENDPOINT names
+a collector for spans, where the feature otel is built in.";
 
 impl Cli {
     /// The options that the flags say.

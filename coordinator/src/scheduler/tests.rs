@@ -1,5 +1,6 @@
 //! The scheduler's rules, each under its name, and random histories. Not its speed and size (`tests/scheduler_scale.rs`).
 
+mod rules;
 mod stragglers;
 
 use std::collections::BTreeSet;
