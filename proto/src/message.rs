@@ -23,6 +23,8 @@ pub struct Hello {
     pub name: String,
     /// What makes its numbers.
     pub engine_class: EngineClass,
+    /// Memory that its computations may take, in bytes, where it knows.
+    pub memory_bytes: Option<u64>,
 }
 
 /// The coordinator's answer to a [`Hello`].

@@ -44,6 +44,7 @@ async fn register(client: &mut Client, name: &str) -> Result<Welcome> {
         wire_major: WIRE_MAJOR,
         name: name.to_owned(),
         engine_class: made_up::ENGINE.parse()?,
+        memory_bytes: None,
     };
     let welcome = client.register(wire::Hello::from(hello)).await?.into_inner();
     Ok(welcome.try_into()?)

@@ -43,7 +43,8 @@ impl Owner {
         tracing::info!(worker, session = session.0, %engine, "a worker joined");
         let now = self.listened;
         self.classes.insert(session, hello.engine_class);
-        self.scheduler.step(now, Input::Join { session, worker: hello.name });
+        self.scheduler
+            .step(now, Input::Join { session, worker: hello.name, memory: hello.memory_bytes });
         let milliseconds = |duration: Duration| duration.as_millis() as u32;
         Ok(Welcome {
             session,

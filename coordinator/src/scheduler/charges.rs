@@ -13,6 +13,8 @@ pub(super) struct Charges {
     names: Vec<String>,
     by_unit: BTreeMap<u64, Vec<u32>>,
     suspects: BTreeSet<u64>,
+    /// The most bytes of memory that open units have run out of.
+    too_little: BTreeMap<u64, u64>,
 }
 
 impl Charges {
@@ -44,12 +46,24 @@ impl Charges {
     pub(super) fn forget(&mut self, unit: u64) {
         self.by_unit.remove(&unit);
         self.suspects.remove(&unit);
+        self.too_little.remove(&unit);
     }
 
     /// Forgets the closed ones among all units.
     pub(super) fn forget_closed(&mut self, is_closed: impl Fn(u64) -> bool) {
         self.by_unit.retain(|&unit, _| !is_closed(unit));
         self.suspects.retain(|&unit| !is_closed(unit));
+    }
+
+    /// Notes that a unit ran out of so many bytes of memory.
+    pub(super) fn ran_out(&mut self, unit: u64, bytes: u64) {
+        let most = self.too_little.entry(unit).or_default();
+        *most = bytes.max(*most);
+    }
+
+    /// The most bytes of memory that an open unit has run out of.
+    pub(super) fn too_little(&self, unit: u64) -> Option<u64> {
+        self.too_little.get(&unit).copied()
     }
 
     pub(super) fn has_suspects(&self) -> bool {
@@ -66,10 +80,13 @@ impl Charges {
         worker: &str,
         others_alive: bool,
     ) -> impl Iterator<Item = u64> {
-        let barred = move |unit: &u64| {
-            let charges = self.by_unit.get(unit).map_or(&[][..], Vec::as_slice);
-            others_alive && charges.iter().all(|&name| self.names[name as usize] == worker)
-        };
-        self.suspects.iter().copied().filter(move |unit| !barred(unit))
+        let barred = move |unit: u64| others_alive && self.broke_on_alone(unit, worker);
+        self.suspects.iter().copied().filter(move |&unit| !barred(unit))
+    }
+
+    /// True where a unit broke on no other worker than this one.
+    pub(super) fn broke_on_alone(&self, unit: u64, worker: &str) -> bool {
+        let charges = self.by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
+        charges.iter().all(|&name| self.names[name as usize] == worker)
     }
 }

@@ -35,7 +35,7 @@ use pace::Pace;
 use pool::{Pool, Reach};
 pub use record::{Fault, Record};
 pub use replay::{Replay, ReplayError, Replayed};
-use sessions::Sessions;
+use sessions::{Session, Sessions};
 pub use step::{Effects, Input, Report, Standing};
 use stragglers::Stragglers;
 pub use trace::{Opening, Sink, Traced, stopped};
@@ -113,8 +113,8 @@ impl Scheduler {
     /// The next state and what follows from the input.
     pub fn step(&mut self, now: Duration, input: Input) -> Effects {
         match input {
-            Input::Join { session, worker } => {
-                self.join(now, session, worker);
+            Input::Join { session, worker, memory } => {
+                self.join(now, session, (worker, memory));
                 Effects::default()
             }
             Input::Report(report) => self.report(now, &report),
@@ -216,7 +216,7 @@ impl Scheduler {
         }
     }
 
-    fn join(&mut self, now: Duration, session: SessionId, worker: String) {
+    fn join(&mut self, now: Duration, session: SessionId, worker: (String, Option<u64>)) {
         if self.sessions.len() == 0 && self.pace.total() == 0 {
             self.pace = Pace::new(now);
         }
@@ -255,11 +255,23 @@ impl Scheduler {
         let session = self.sessions.get(id).filter(|session| session.held.is_empty())?;
         let others = self.sessions.has_others(&session.worker);
         let unit = self.charges.suspects_for(&session.worker, others).find(|&unit| {
-            let can = !session.missing.contains(&self.pool.model(unit));
+            let model = self.pool.model(unit);
+            let can = !session.missing.contains(&model) && self.has_room(session, (unit, model));
             can && !self.sessions.is_held(unit) && !self.withheld.contains_key(&unit)
         });
         self.sessions.hold(id, unit?, now);
         unit
+    }
+
+    /// True where a unit may fit into the worker's memory, or into that of nobody else who may try it.
+    fn has_room(&self, session: &Session, (unit, model): (u64, usize)) -> bool {
+        let Some(too_little) = self.charges.too_little(unit) else { return true };
+        let is_larger = |session: &Session| session.memory.is_none_or(|bytes| bytes > too_little);
+        let may_try = |other: &Session| {
+            !other.missing.contains(&model) && !self.charges.broke_on_alone(unit, &other.worker)
+        };
+        is_larger(session)
+            || !self.sessions.working().any(|other| is_larger(other) && may_try(other))
     }
 
     /// The unit that another worker has held longest, if that is too long, for a worker that holds nothing: whoever is first wins.

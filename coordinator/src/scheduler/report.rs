@@ -8,6 +8,7 @@ use babelquant_proto::{FailureKind, UnitIndex};
 
 use super::Scheduler;
 use super::record::{Fault, Record};
+use super::sessions::Session;
 use super::step::{Effects, Report, Standing};
 
 impl Scheduler {
@@ -68,7 +69,11 @@ impl Scheduler {
                 Some(Record::Quarantine { unit, fault })
             }
             FailureKind::OutOfMemory | FailureKind::Crash | FailureKind::Timeout => {
-                let worker = self.sessions.get(session)?.worker.clone();
+                let Session { worker, memory, .. } = self.sessions.get(session)?;
+                let (worker, memory) = (worker.clone(), *memory);
+                if kind == FailureKind::OutOfMemory {
+                    memory.into_iter().for_each(|bytes| self.charges.ran_out(unit.0, bytes));
+                }
                 let alive = |scheduler: &Self| scheduler.sessions.alive().len();
                 Some(self.charge(unit, worker, fault, alive))
             }

@@ -16,6 +16,8 @@ use super::pool::Seat;
 pub(super) struct Session {
     /// Its name; two sessions of one name count as one worker.
     pub(super) worker: String,
+    /// Bytes that its computations may take, where it knows.
+    pub(super) memory: Option<u64>,
     /// When it was last heard.
     pub(super) seen: Duration,
     /// The units lent to it.
@@ -49,9 +51,15 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn join(&mut self, id: SessionId, worker: String, now: Duration) {
+    pub(super) fn join(
+        &mut self,
+        id: SessionId,
+        (worker, memory): (String, Option<u64>),
+        now: Duration,
+    ) {
         let session = Session {
             worker,
+            memory,
             seen: now,
             held: BTreeSet::new(),
             seat: None,
@@ -172,18 +180,18 @@ impl Sessions {
 
     /// True where another worker than this one still takes work.
     pub(super) fn has_others(&self, worker: &str) -> bool {
-        self.working().any(|name| name != worker)
+        self.working().any(|session| session.worker != worker)
     }
 
-    fn working(&self) -> impl Iterator<Item = &str> {
+    /// Those that still take work.
+    pub(super) fn working(&self) -> impl Iterator<Item = &Session> {
         let working = self.by_id.values().filter(|session| !session.draining);
-        let names = working.map(|session| session.worker.as_str());
-        names.filter(|name| !self.is_drained(name))
+        working.filter(|session| !self.is_drained(&session.worker))
     }
 
     /// The names of workers that still take work.
     pub(super) fn alive(&self) -> BTreeSet<&str> {
-        self.working().collect()
+        self.working().map(|session| session.worker.as_str()).collect()
     }
 
     /// The sessions that have been silent for longer than `lease`.

@@ -18,6 +18,9 @@ pub enum Input {
         session: SessionId,
         /// The worker's name.
         worker: String,
+        /// Bytes that its computations may take, where it knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<u64>,
     },
     /// A worker said how it is.
     Report(Report),

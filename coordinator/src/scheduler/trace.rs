@@ -18,7 +18,7 @@ use super::step::{Effects, Input};
 use super::{STRAGGLING, Scheduler};
 
 /// Rises whenever the scheduler answers the same inputs in another way, or lines are spelled otherwise.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// More units than any study has; a line that speaks of more is no trace.
 const UNITS_MAX: u64 = 1 << 36;
 

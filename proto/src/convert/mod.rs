@@ -62,6 +62,7 @@ impl From<Hello> for wire::Hello {
             wire_minor: crate::WIRE_MINOR,
             name: hello.name,
             engine_class: hello.engine_class.to_string(),
+            memory_bytes: hello.memory_bytes.unwrap_or_default(),
         }
     }
 }
@@ -75,6 +76,7 @@ impl TryFrom<wire::Hello> for Hello {
             wire_major: hello.wire_major,
             name: bounded(hello.name),
             engine_class: engine_class.map_err(|_| ConvertError::Field("engine_class"))?,
+            memory_bytes: Some(hello.memory_bytes).filter(|bytes| *bytes > 0),
         })
     }
 }

@@ -81,6 +81,7 @@ impl Contact {
                 wire_major: WIRE_MAJOR,
                 name: options.name.clone(),
                 engine_class: engine_class(&options.device),
+                memory_bytes: options.memory_bytes.or_else(|| options.device.memory_bytes()),
             };
             match self.client.register(hello).await {
                 Ok(welcome) => return Ok(welcome),

@@ -49,7 +49,8 @@ fn report(session: u64, holding: Vec<UnitIndex>, finished: Vec<UnitIndex>) -> Re
 /// durable. Every input occurs.
 fn serve(traced: &mut Traced) -> Vec<Record> {
     let mut durable = Vec::new();
-    traced.step(at(0), Input::Join { session: Session(1), worker: "one \"two\"".to_owned() });
+    let worker = "one \"two\"".to_owned();
+    traced.step(at(0), Input::Join { session: Session(1), worker, memory: None });
     traced.step(at(1), Input::Drain("gpu-*".parse().unwrap()));
     for round in 0..5 {
         let now = at(10 * round + 2);
@@ -82,7 +83,8 @@ fn lines() -> Vec<String> {
     let durable =
         serve(&mut Traced::open(opening(1, Vec::new(), Vec::new()), lines.sink()).unwrap());
     let mut second = Traced::open(opening(2, durable, Vec::new()), lines.sink()).unwrap();
-    second.step(at(0), Input::Join { session: Session(2), worker: "w".to_owned() });
+    second
+        .step(at(0), Input::Join { session: Session(2), worker: "w".to_owned(), memory: Some(5) });
     second.step(at(1), Input::Ask { session: Session(2), want: 2 });
     lines.all()
 }

@@ -69,7 +69,8 @@ impl World {
             (0, _) | (_, None) => {
                 self.sessions += 1;
                 let worker = self.any(&WORKERS).unwrap().to_owned();
-                Input::Join { session: SessionId(self.sessions), worker }
+                let memory = self.any(&[None, Some(8), Some(16), Some(32)]).unwrap();
+                Input::Join { session: SessionId(self.sessions), worker, memory }
             }
             (1, _) => {
                 self.restart();
@@ -259,4 +260,38 @@ fn a_unit_is_lent_to_two_workers_at_most_and_never_twice_to_one() {
             assert!(!before.withheld.contains_key(&unit.0), "{unit}");
         }
     });
+}
+
+#[test]
+fn what_ran_out_of_memory_goes_to_a_larger_worker_while_there_is_one() {
+    in_any_history(|Step { before, input, effects, .. }| {
+        let Input::Ask { session, .. } = **input else { return };
+        let asking = before.sessions.get(session);
+        for unit in &effects.grants {
+            let Some(too_little) = before.charges.too_little(unit.0) else { continue };
+            let is_larger = |one: &Session| one.memory.is_none_or(|bytes| bytes > too_little);
+            let model = before.pool.model(unit.0);
+            let larger = before.sessions.working().find(|one| {
+                is_larger(one)
+                    && !one.missing.contains(&model)
+                    && !before.charges.broke_on_alone(unit.0, &one.worker)
+            });
+            assert!(asking.is_some_and(is_larger) || larger.is_none(), "{unit}: {larger:?}");
+        }
+    });
+}
+
+#[test]
+fn the_larger_worker_is_waited_for_and_its_absence_is_not() {
+    let mut bench = Bench::new(&[], &[(0, 1, 1)]);
+    for (id, worker, memory) in [(0, "small", 8), (1, "equal", 8), (2, "large", 16)] {
+        let (session, worker) = (SessionId(id), worker.to_owned());
+        bench.step(0, Input::Join { session, worker, memory: Some(memory) });
+    }
+    assert_eq!(bench.ask(0, 1), [0]);
+    bench.fail(0, 0, FailureKind::OutOfMemory);
+    assert_eq!(bench.ask(1, 1), [] as [u64; 0], "it has no more memory than the first");
+    assert_eq!(bench.ask(2, 1), [0]);
+    bench.step(0, Input::Report(Report { released: units([0]), draining: true, ..quiet(2, &[]) }));
+    assert_eq!(bench.ask(1, 1), [0], "the large one has left");
 }

@@ -65,6 +65,7 @@ async fn answers(channel: Way) -> [Code; 3] {
         wire_major: WIRE_MAJOR,
         name: "a".to_owned(),
         engine_class: "cpu-test".parse().unwrap(),
+        memory_bytes: None,
     };
     let mut coordinator = CoordinatorClient::new(channel.clone());
     let registered = coordinator.register(wire::Hello::from(hello)).await.map(drop);

@@ -55,6 +55,7 @@ async fn a_message_that_is_too_large_is_refused_and_the_next_one_is_not() {
         wire_minor: 0,
         name: "x".repeat(babelquant_proto::MESSAGE_BYTES_MAX + 1),
         engine_class: "cpu-test".to_owned(),
+        memory_bytes: 0,
     };
     let refused = worker.client.register(hello).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange, "{refused}");

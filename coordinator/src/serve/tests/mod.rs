@@ -103,7 +103,12 @@ impl Worker {
         let mut client = CoordinatorClient::connect(address.to_owned()).await.unwrap();
         let engine: EngineClass = engine.parse().unwrap();
         let engine_class = engine.clone();
-        let hello = Hello { wire_major: WIRE_MAJOR, name: name.to_owned(), engine_class };
+        let hello = Hello {
+            wire_major: WIRE_MAJOR,
+            name: name.to_owned(),
+            engine_class,
+            memory_bytes: None,
+        };
         let welcome = client.register(wire::Hello::from(hello)).await?.into_inner();
         let Welcome { session, spec, .. } = welcome.try_into().unwrap();
         let request = SyncRequest::new(session, 3);
@@ -220,6 +225,7 @@ async fn strangers_are_refused_by_name() {
         wire_minor: 0,
         name: "old".to_owned(),
         engine_class: "cpu-one".to_owned(),
+        memory_bytes: 0,
     };
     let old = worker.client.register(old).await.unwrap_err();
     assert_eq!(old.code(), Code::FailedPrecondition);

@@ -36,7 +36,8 @@ where
 pub(super) fn hello(script: &mut Script<'_>) -> Hello {
     let name = NAMES[usize::from(script.byte()) % NAMES.len()].to_owned();
     let engine_class = "cpu-avx2-candle0.11.1".parse().expect("a class of engines");
-    sent::<wire::Hello, _>(Hello { wire_major: WIRE_MAJOR, name, engine_class })
+    let memory_bytes = Some(u64::from(script.byte() % 4)).filter(|bytes| *bytes > 0);
+    sent::<wire::Hello, _>(Hello { wire_major: WIRE_MAJOR, name, engine_class, memory_bytes })
 }
 
 pub(super) fn drain(script: &mut Script<'_>) -> Drain {
