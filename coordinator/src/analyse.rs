@@ -44,8 +44,7 @@ pub async fn analyse(output: &Output, analysis: Analysis) -> Result<String, Anal
     let provenance = Provenance {
         study: run.study,
         spec_digest: run.spec_digest,
-        engine_class: run.engine_class,
-        mixed_engines: run.mixed_engines,
+        engines: reducer.engines(),
         reused: run.reused,
         quarantined: given_up.unwrap_or_default().into_iter().map(in_words).collect(),
     };

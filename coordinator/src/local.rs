@@ -6,7 +6,7 @@ use std::time::Duration;
 use babelquant_proto::Shape;
 use babelquant_proto::credentials::{Credentials, Dial};
 use babelquant_proto::quant::Uniform;
-use babelquant_proto::rows::{ClippingRow, WeightRow};
+use babelquant_proto::rows::{ClippingRow, Measured, WeightRow};
 use babelquant_worker as worker;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -181,10 +181,12 @@ pub async fn run(
 /// # Errors
 /// The directory holds no model that can be read.
 pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, LocalError> {
-    worker::weight_rows(directory, name).map_err(|source| LocalError::Weights {
+    let rows = worker::weight_rows(directory, name).map_err(|source| LocalError::Weights {
         path: directory.to_owned(),
         source: Box::new(source),
-    })
+    })?;
+    let engine = worker::engine_class(&worker::Device::Cpu);
+    Ok(rows.into_iter().map(|row| row.made_by(&engine)).collect())
 }
 
 /// What each of `configs` does to the MLP matrices of the model in `directory`, called `name`.

@@ -148,8 +148,10 @@ impl Coordinator for Edge {
     ) -> Result<Response<wire::SyncReply>, Status> {
         let arrived = Instant::now();
         let request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
-        let (spec, engines) = (Arc::clone(&self.handle.spec), Arc::clone(&self.handle.engines));
-        let checked = self.handle.blocking.run(move || check(&spec, engines.get(), request)).await;
+        let spec = Arc::clone(&self.handle.spec);
+        let engines = self.handle.classes.of(request.session).map(Engines::Only);
+        let checked =
+            self.handle.blocking.run(move || check(&spec, engines.as_ref(), request)).await;
         let checked = checked.map_err(|error| Status::internal(error.to_string()))?;
         let answer = self.call(|reply| Call::Sync(checked, reply)).await?;
         self.handle.live.metrics.synced(arrived.elapsed());
@@ -188,12 +190,14 @@ impl Admin for Edge {
     }
 }
 
-/// Sorts the results of a Sync into those of their units and the others. Before it is known whose are taken nobody has a session to send any.
+/// Sorts the results of a Sync into those of their units and the others. Those of a session that is not open are dropped unseen: the Sync is
+/// refused, and its worker sends them again.
 fn check(spec: &Spec, engines: Option<&Engines>, mut request: SyncRequest) -> Checked {
     let mut rejected: Vec<(UnitIndex, Rejection)> = Vec::new();
     let mut losses = BTreeMap::new();
     let mut fits = |result: &UnitResult| {
-        let (Some(unit), Some(engines)) = (spec.unit(result.unit), engines) else { return true };
+        let Some(engines) = engines else { return false };
+        let Some(unit) = spec.unit(result.unit) else { return true };
         match verify::result((spec, engines), unit, result.blake3, &result.ipc) {
             Ok(loss) => losses.extend(loss.map(|loss| (result.unit, loss))),
             Err(rejection) => {

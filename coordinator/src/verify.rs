@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use crate::live::Loss;
 
-/// Whose results a run takes.
+/// Whose rows are taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Engines {
     /// Those of one engine class.

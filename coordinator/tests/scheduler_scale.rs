@@ -53,7 +53,7 @@ impl World {
     fn join_all(&mut self) {
         for worker in 0..WORKERS {
             let (session, name) = (self.session(worker), format!("worker-{worker}"));
-            self.step(Input::Join { session, worker: name, memory: None });
+            self.step(Input::Join { session, worker: name, memory: None, engine: None });
         }
     }
 

@@ -10,8 +10,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
-/// The variable that names the collector: where it is not set, there is none.
-const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// The variables that name the collector: where neither is set, there is none.
+const COLLECTOR: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 /// The variable that gives the program another name there.
 #[cfg(feature = "otel")]
 const NAME: &str = "OTEL_SERVICE_NAME";
@@ -48,11 +48,12 @@ impl Logs {
             true => lines.json().boxed(),
             false => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         };
-        let collector = (self.variable)(COLLECTOR).filter(|collector| !collector.is_empty());
+        let variable = |name: &str| (self.variable)(name).filter(|value| !value.is_empty());
+        let collector = COLLECTOR.into_iter().find(|name| variable(name).is_some());
         let subscriber = registry().with(lines.with_filter(self.filter));
         #[cfg(feature = "otel")]
         {
-            let name = (self.variable)(NAME).unwrap_or_else(|| self.program.to_owned());
+            let name = variable(NAME).unwrap_or_else(|| self.program.to_owned());
             let exported = collector.map(|_| spans::export(name)).transpose();
             let (exported, error) = match exported {
                 Ok(exported) => (exported, None),
@@ -68,11 +69,8 @@ impl Logs {
         #[cfg(not(feature = "otel"))]
         {
             subscriber.init();
-            if collector.is_some() {
-                tracing::warn!(
-                    "{COLLECTOR} is set, and {} was built without the feature otel",
-                    self.program
-                );
+            if let Some(name) = collector {
+                tracing::warn!("{name} is set, and {} was built without otel", self.program);
             }
             Logging {}
         }

@@ -84,7 +84,7 @@ pub struct UnitResult {
     pub unit: UnitIndex,
     /// BLAKE3 of `ipc`.
     pub blake3: Digest,
-    /// Its rows as Arrow IPC.
+    /// Its rows (`rows::encode`).
     pub ipc: Bytes,
 }
 

@@ -1,7 +1,7 @@
 //! What the owner has the store write next, and what follows once it is written or refused. Not the turn that it happens in.
 
 use super::show::show;
-use super::writer::Written;
+use super::writer::{Work, Written};
 use super::{Failing, Occasion, Owner};
 use crate::scheduler::Input;
 use crate::store::{Entry, StoreError, told};
@@ -44,6 +44,7 @@ impl Owner {
         } else if self.degraded.is_some()
             || self.now().saturating_sub(self.worked) >= self.run.options.lease
         {
+            // A storage that was silent is asked until it answers.
             self.writer.look();
         } else {
             return;
@@ -53,7 +54,7 @@ impl Owner {
 
     /// Takes in what became of the store's work.
     pub(super) fn take_in(&mut self, written: Written) -> Result<(), StoreError> {
-        let Written { durable, took, is_last, outcome } = written;
+        let Written { work, durable, took, outcome } = written;
         let (now, live) = (self.now(), &self.run.live);
         if durable > 0 {
             tracing::debug!(records = durable, "committed");
@@ -66,8 +67,14 @@ impl Owner {
             self.durable += durable as u64;
             self.scheduler.step(self.listened, Input::Durable(records));
         }
-        self.note(outcome)?;
-        if is_last && self.degraded.is_none() {
+        match outcome {
+            // Nothing waits for the storage: it need not work now.
+            Err(error) if work == Work::Look && error.is_transient() => {
+                tracing::warn!(reason = told(&error), "cannot see whose the output is");
+            }
+            outcome => self.note(outcome)?,
+        }
+        if work == Work::Manifest && self.degraded.is_none() {
             self.complete = Some(now);
         }
         Ok(())

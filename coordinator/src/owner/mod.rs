@@ -4,6 +4,7 @@
 
 mod answer;
 mod call;
+mod classes;
 mod details;
 mod drain;
 mod durable;
@@ -16,12 +17,12 @@ mod turn;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use babelquant_proto::message::{RunState, Session};
 use babelquant_proto::overview::Overview;
-use babelquant_proto::{EngineClass, Spec, UnitIndex};
+use babelquant_proto::{Spec, UnitIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -30,9 +31,9 @@ use crate::events::Events;
 use crate::live::{Live, Loss};
 use crate::scheduler::{Clock, Geometry, Opening, Traced};
 use crate::store::{Entry, RunFile, Store, StoreError};
-use crate::verify::Engines;
 use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
+pub(crate) use classes::Classes;
 use details::Details;
 pub use options::{Options, Outcome};
 pub(crate) use run::Run;
@@ -49,8 +50,6 @@ pub(crate) struct Owner {
     run: Run,
     /// The run's engine class, once a worker has registered.
     run_file: Option<RunFile>,
-    /// Whose results are taken, for those who check them.
-    engines: Arc<OnceLock<Engines>>,
     scheduler: Traced,
     writer: Writer,
     epoch: u64,
@@ -59,8 +58,7 @@ pub(crate) struct Owner {
     /// The scheduler's time, as this turn began.
     listened: Duration,
     next_session: u64,
-    /// The engine class of each live session.
-    classes: BTreeMap<Session, EngineClass>,
+    classes: Classes,
     /// Entries that are not durable yet.
     backlog: Vec<Entry>,
     /// Entries that ever were in it, and those that left it.
@@ -70,7 +68,7 @@ pub(crate) struct Owner {
     losses: BTreeMap<UnitIndex, Loss>,
     /// What workers said last of units that broke.
     details: Details,
-    /// When the store last had something to do: then it finds out whether the output is this coordinator's.
+    /// When the store was last given something to do.
     worked: Duration,
     /// Why commits fail, while they do.
     degraded: Option<Failing>,
@@ -107,8 +105,8 @@ pub(crate) struct Handle {
     pub(crate) overview: watch::Receiver<Arc<Overview>>,
     pub(crate) live: Arc<Live>,
     pub(crate) blocking: Blocking,
-    /// Whose results are taken: known before anybody has a session.
-    pub(crate) engines: Arc<OnceLock<Engines>>,
+    /// Whose rows a session may send.
+    pub(crate) classes: Classes,
 }
 
 impl Owner {
@@ -135,21 +133,28 @@ impl Owner {
         let spec = Arc::clone(&run.spec);
         let (live, blocking) = (Arc::clone(&run.live), run.blocking);
         let overviews = overview.subscribe();
-        let engines = Arc::default();
-        let handle = Handle { spec, calls: sender, overview: overviews, live, blocking, engines };
+        let classes = Classes::default();
+        let of_service = classes.clone();
+        let handle = Handle {
+            spec,
+            calls: sender,
+            overview: overviews,
+            live,
+            blocking,
+            classes: of_service,
+        };
         show_earlier(&run.live, &scheduler, &run.spec);
-        let mut owner = Self {
-            engines: Arc::clone(&handle.engines),
+        let owner = Self {
+            classes,
             next_session: store.epoch() << 32,
             run,
-            run_file: None,
+            run_file,
             scheduler,
             epoch: store.epoch(),
             writer: Writer::new(store),
             started: Instant::now(),
             clock: Clock::new(lease),
             listened: Duration::ZERO,
-            classes: BTreeMap::new(),
             backlog: Vec::new(),
             entered: 0,
             durable: 0,
@@ -163,16 +168,7 @@ impl Owner {
             told: BTreeSet::new(),
             overview,
         };
-        if let Some(run_file) = run_file {
-            owner.begin(run_file);
-        }
         Ok((owner, handle, calls))
-    }
-
-    /// Makes the output this run's, now that it is known whose numbers it holds.
-    fn begin(&mut self, run_file: RunFile) {
-        self.engines.get_or_init(|| run_file.engines());
-        self.run_file = Some(run_file);
     }
 
     /// Serves calls until the run is over.
@@ -211,7 +207,7 @@ impl Owner {
             self.turn(occasion, &mut group).await?;
             if occasion == Occasion::Tick {
                 let scheduler = &self.scheduler;
-                self.classes.retain(|session, _| scheduler.knows(*session));
+                self.classes.retain(|session| scheduler.knows(session));
             }
             let is_over = self.is_over();
             if occasion == Occasion::Tick || is_over || self.state() != self.overview.borrow().state

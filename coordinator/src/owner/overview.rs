@@ -51,7 +51,7 @@ impl Owner {
 
     /// A session's engine class.
     pub(super) fn engine(&self, session: Session) -> String {
-        self.classes.get(&session).map(ToString::to_string).unwrap_or_default()
+        self.classes.of(session).map(|class| class.to_string()).unwrap_or_default()
     }
 
     fn workers(&self, now: Duration) -> Vec<Worker> {

@@ -42,9 +42,10 @@ impl Owner {
         let (worker, engine) = (&hello.name, &hello.engine_class);
         tracing::info!(worker, session = session.0, %engine, "a worker joined");
         let now = self.listened;
+        let engine = self.is_mixed().then(|| engine.to_string());
         self.classes.insert(session, hello.engine_class);
-        self.scheduler
-            .step(now, Input::Join { session, worker: hello.name, memory: hello.memory_bytes });
+        let (worker, memory) = (hello.name, hello.memory_bytes);
+        self.scheduler.step(now, Input::Join { session, worker, memory, engine });
         let milliseconds = |duration: Duration| duration.as_millis() as u32;
         Ok(Welcome {
             session,
@@ -66,7 +67,7 @@ impl Owner {
             true => Refusal::Engine(error),
             false => Refusal::Storage(error),
         })?;
-        self.begin(run_file);
+        self.run_file = Some(run_file);
         Ok(())
     }
 }

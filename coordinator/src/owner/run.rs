@@ -43,7 +43,7 @@ impl Run {
             registration: self.registration.clone(),
             reused: self.earlier.as_ref().map(Earlier::spec_digest),
         };
-        self.output.claim(&run_file).await.map(|()| run_file)
+        self.output.claim(run_file).await
     }
 
     /// Takes over what the earlier run says, if there is one. Returns the run's file, now that its engine class is known, and the records.

@@ -125,9 +125,11 @@ impl Owner {
             Standing::Open => None,
             Standing::Unknown => verdict(VerdictKind::Rejected, "the study has no such unit"),
             Standing::Quarantined(_) => verdict(VerdictKind::Rejected, "the unit is quarantined"),
-            // On another engine the last bits may be others.
-            Standing::Done if self.is_mixed() => verdict(VerdictKind::DuplicateSame, ""),
             Standing::Done if self.durable_digest(unit).await? == Some(result.blake3) => {
+                verdict(VerdictKind::DuplicateSame, "")
+            }
+            Standing::Done if self.is_mixed() => {
+                tracing::info!(%unit, worker, "two results of one unit differ, as those of two engines may; the first one is kept");
                 verdict(VerdictKind::DuplicateSame, "")
             }
             Standing::Done => {
@@ -138,7 +140,7 @@ impl Owner {
     }
 
     /// True where engines of several classes make the run's numbers.
-    fn is_mixed(&self) -> bool {
+    pub(super) fn is_mixed(&self) -> bool {
         self.run_file.as_ref().is_some_and(|run_file| run_file.mixed_engines)
     }
 

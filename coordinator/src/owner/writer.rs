@@ -9,22 +9,31 @@ use tracing::{Instrument, info_span};
 
 use crate::store::{Entry, Store, StoreError};
 
-type Work = Pin<Box<dyn Future<Output = (Store, Written)> + Send>>;
+type Working = Pin<Box<dyn Future<Output = (Store, Written)> + Send>>;
 
 /// The store, or the work that has it.
 pub(super) struct Writer {
     idle: Option<Store>,
-    busy: Option<Work>,
+    busy: Option<Working>,
+}
+
+/// A piece of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Commit,
+    /// A look whether the output is still this coordinator's.
+    Look,
+    /// The last piece: where all goes well, the run is complete.
+    Manifest,
 }
 
 /// What became of a piece of work.
 pub(super) struct Written {
+    pub(super) work: Work,
     /// So many entries are durable now.
     pub(super) durable: usize,
     /// How long that took.
     pub(super) took: Duration,
-    /// It was the last piece: where all went well, the run is complete.
-    pub(super) is_last: bool,
     pub(super) outcome: Result<(), StoreError>,
 }
 
@@ -50,7 +59,7 @@ impl Writer {
                 Ok(()) => (count, store.compact().await),
                 refused => (0, refused),
             };
-            (store, Written { durable, took, is_last: false, outcome })
+            (store, Written { work: Work::Commit, durable, took, outcome })
         };
         self.busy = Some(Box::pin(commit.instrument(info_span!("commit", entries = count))));
     }
@@ -61,7 +70,7 @@ impl Writer {
         let since = Instant::now();
         self.busy = Some(Box::pin(async move {
             let outcome = store.check_epoch().await;
-            (store, Written { durable: 0, took: since.elapsed(), is_last: false, outcome })
+            (store, Written { work: Work::Look, durable: 0, took: since.elapsed(), outcome })
         }));
     }
 
@@ -71,7 +80,7 @@ impl Writer {
         let since = Instant::now();
         self.busy = Some(Box::pin(async move {
             let outcome = store.finish().await.map(drop);
-            (store, Written { durable: 0, took: since.elapsed(), is_last: true, outcome })
+            (store, Written { work: Work::Manifest, durable: 0, took: since.elapsed(), outcome })
         }));
     }
 

@@ -10,7 +10,7 @@ use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{DocumentRow, unsupported_cause};
 use babelquant_proto::{Drift, Layers};
 
-use super::engines::{Engines, Pair};
+use super::engines::{Baselines, Pair};
 use super::groups::{self, Groups};
 use super::held::{Held, HeldLayers};
 use super::layers::Weights;
@@ -32,7 +32,7 @@ pub(super) struct Documents {
 struct Pushed {
     slots: BTreeMap<u32, usize>,
     documents: Vec<Document>,
-    engines: Engines,
+    baselines: Baselines,
     /// By scope, components and config.
     cells: BTreeMap<[u32; 3], PushedCell>,
 }
@@ -169,7 +169,7 @@ impl Documents {
         let engine = self.names.number(&row.engine);
         let pushed = self.languages.entry(language).or_default();
         let slot = pushed.slot(row);
-        pushed.engines.push(slot, engine, row.base_nll_sum);
+        pushed.baselines.push(slot, engine, row.base_nll_sum);
         let DocumentRow {
             base_nll_sum: base_nll, nll_sum: nll, kl_sum: kl, top1_count: top1, ..
         } = *row;
@@ -191,7 +191,7 @@ impl Documents {
         let Self { names, held, languages } = self;
         let mut engines: BTreeMap<u32, BTreeSet<(&str, u32)>> = BTreeMap::new();
         for ([model, _], pushed) in &languages {
-            let numbers = pushed.engines.numbers().into_iter();
+            let numbers = pushed.baselines.numbers().into_iter();
             let of_model = engines.entry(*model).or_default();
             of_model.extend(numbers.map(|number| (names.text(number), number)));
         }
@@ -222,9 +222,9 @@ impl Pushed {
         layers: impl Fn(u32) -> HeldLayers,
         engines: &BTreeSet<(&str, u32)>,
     ) -> LanguageScores {
-        let Self { documents, cells, engines: scored, .. } = self;
+        let Self { documents, cells, baselines, .. } = self;
         let pair = |(&first, &second): (&(&str, u32), &(&str, u32))| {
-            let mut shared = scored.shared([first.1, second.1]);
+            let mut shared = baselines.shared([first.1, second.1]);
             shared.sort_by_key(|(slot, _)| documents[*slot].number);
             Pair { engines: [first.0, second.0].map(str::to_owned), documents: shared }
         };

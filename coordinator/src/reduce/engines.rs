@@ -1,11 +1,13 @@
 //! What the baseline scored on engines of several classes, document by document: what the floor between them is made of. A run of one class
 //! keeps one number for each document. Computes no statistic.
+//!
+//! An engine scores a document's baseline the same in every cell; of one that does not the lowest score counts, whatever the order of rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The baseline's NLL, nat, of documents by their slot and the number of the engine's name.
 #[derive(Debug, Default)]
-pub(super) struct Engines {
+pub(super) struct Baselines {
     /// By slot: an engine that scored it.
     first: Vec<(u32, f64)>,
     /// By slot and engine: the others that scored it.
@@ -21,13 +23,20 @@ pub(super) struct Pair {
     pub(super) documents: Vec<(usize, [f64; 2])>,
 }
 
-impl Engines {
+impl Baselines {
     /// Takes what an engine scored; slots come in order.
     pub(super) fn push(&mut self, slot: usize, engine: u32, base_nll: f64) {
-        match self.first.get(slot) {
+        let lowest = |known: &mut f64| {
+            if base_nll.total_cmp(known).is_lt() {
+                *known = base_nll;
+            }
+        };
+        match self.first.get_mut(slot) {
             None => self.first.push((engine, base_nll)),
-            Some((first, _)) if *first == engine => {}
-            Some(_) => drop(self.others.insert((slot, engine), base_nll)),
+            Some((first, known)) if *first == engine => lowest(known),
+            Some(_) => {
+                self.others.entry((slot, engine)).and_modify(lowest).or_insert(base_nll);
+            }
         }
     }
 

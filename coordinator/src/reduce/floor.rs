@@ -26,7 +26,7 @@ fn of_dtype(scores: &LanguageScores, cell: &Cell) -> FloorRow {
     let kl_defined = cell.scores.iter().all(|score| score.kl.is_some());
     let mut reasons = Reasons::default();
     reasons.add_where(!kl_defined, || "KL was not measured or is not finite".to_owned());
-    let difference = |score: &Score| (score.slot, score.delta().map(|delta| -delta));
+    let difference = |score: &Score| (score.slot, score.nll.map(|nll| score.base_nll - nll));
     FloorRow {
         compared: DTYPE.to_owned(),
         kl: ratio(scores.sum(cell, |score, _| score.kl.unwrap_or(0.0)), tokens)
@@ -43,7 +43,8 @@ fn of_engines(scores: &LanguageScores, Pair { engines: [a, b], documents }: &Pai
     FloorRow { compared: format!("{a} | {b}"), ..of_differences(scores, differences, reasons) }
 }
 
-/// What is made of the documents' differences of NLL, nat, by slot, alone; `None` is one that is not defined.
+/// What is made of the documents' differences of NLL, nat, by slot, alone; `None` is one that is not defined. Where only some of the language's
+/// documents were scored in both ways, the others are taken to differ like them.
 fn of_differences(
     scores: &LanguageScores,
     differences: impl Iterator<Item = (usize, Option<f64>)>,
@@ -56,17 +57,21 @@ fn of_differences(
     reasons.add_where(!is_defined, || "NLL of a document is not finite".to_owned());
     reasons.add_where(tokens == 0, || "no scored token".to_owned());
     let deltas = || sized.iter().filter_map(|&(delta, tokens)| Some((delta?, tokens as f64)));
-    let per_token = |sum: f64| ratio(sum, tokens as f64).filter(|_| is_defined);
-    let delta_nll = per_token(deltas().map(|(delta, _)| delta).sum());
-    let squares: f64 = deltas().map(|(delta, _)| delta * delta).sum();
+    let defined = |value: Option<f64>| value.filter(|_| is_defined);
+    let delta_nll = defined(ratio(deltas().map(|(delta, _)| delta).sum(), tokens as f64));
     let each: Vec<f64> =
         deltas().filter_map(|(delta, tokens)| ratio(delta.abs(), tokens)).collect();
+    let squares: f64 = deltas().map(|(delta, _)| delta * delta).sum();
+    let all = scores.documents.len() as f64;
+    let all_tokens: u64 = scores.documents.iter().map(|document| document.size.tokens).sum();
+    let uncancelled = ratio(squares * all, sized.len() as f64)
+        .and_then(|squares| ratio(squares.sqrt(), all_tokens as f64));
     FloorRow {
         documents: sized.len() as u64,
         tokens,
         delta_nll,
-        document_abs_delta_nll: ratio(each.iter().sum(), each.len() as f64).filter(|_| is_defined),
-        floor: delta_nll.zip(per_token(squares.sqrt())).map(|(sum, each)| sum.abs().max(each)),
+        document_abs_delta_nll: defined(ratio(each.iter().sum(), each.len() as f64)),
+        floor: delta_nll.zip(uncancelled).map(|(sum, each)| sum.abs().max(each)),
         reason: reasons.column(),
         ..FloorRow::default()
     }
@@ -152,7 +157,17 @@ mod tests {
         );
         let (sum, squares, tokens): (f64, f64, f64) = (sum, squares, tokens as f64);
         assert!((shared.delta_nll.unwrap() - sum / tokens).abs() < 1e-12);
-        assert!((shared.floor.unwrap() - squares.sqrt() / tokens).abs() < 1e-12);
+        // Two documents of twelve were shared.
+        let all: u64 = rows
+            .documents
+            .iter()
+            .filter(|row| row.language == LANGUAGES[0])
+            .map(|row| (row.document, row.tokens))
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .sum();
+        let expected = (squares * 12.0 / 2.0).sqrt() / all as f64;
+        assert!((shared.floor.unwrap() - expected.max((sum / tokens).abs())).abs() < 1e-12);
         assert_eq!((shared.kl, shared.reason.as_deref()), (None, None));
         assert_eq!((alone.documents, alone.floor), (0, None));
         let reason = alone.reason.as_deref().unwrap();

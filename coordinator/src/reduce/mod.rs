@@ -53,7 +53,11 @@ pub(crate) mod example;
 #[cfg(test)]
 mod tests;
 
-use babelquant_proto::rows::{ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow};
+use std::collections::BTreeSet;
+
+use babelquant_proto::rows::{
+    ActivationRow, DocumentRow, Measured, QuantizationRow, TokenRow, WeightRow,
+};
 
 #[cfg(test)]
 pub(crate) use clipping::tests::rows as clipping_rows;
@@ -79,6 +83,7 @@ use crate::study::{Analysis, Families};
 pub struct Reducer {
     analysis: Analysis,
     claimed: Families,
+    engines: BTreeSet<String>,
     weights: layers::Weights,
     parameters: configs::Parameters,
     quantized: quantized::Quantized,
@@ -122,7 +127,7 @@ pub struct Summary {
     pub additivity: Vec<AdditivityRow>,
     /// Sets of layers left as they are beside others of their size.
     pub protection: Vec<ProtectionRow>,
-    /// What the dtype of the computation changes by itself.
+    /// What the dtype of the computation and the engine change by themselves.
     pub floor: Vec<FloorRow>,
     /// Predictors against outcomes over languages.
     pub correlations: Vec<CorrelationRow>,
@@ -145,6 +150,7 @@ impl Reducer {
         Self {
             analysis,
             claimed: Families::default(),
+            engines: BTreeSet::new(),
             weights: layers::Weights::default(),
             parameters: configs::Parameters::default(),
             quantized: quantized::Quantized::default(),
@@ -160,8 +166,20 @@ impl Reducer {
         Self { claimed, ..self }
     }
 
+    /// The engine classes that made the rows.
+    pub fn engines(&self) -> Vec<String> {
+        self.engines.iter().cloned().collect()
+    }
+
+    fn note_engines(&mut self, rows: &[impl Measured]) {
+        for rows in rows.chunk_by(|a, b| a.engine() == b.engine()) {
+            self.engines.insert(rows[0].engine().to_owned());
+        }
+    }
+
     /// Takes rows of `weights`.
     pub fn push_weights(&mut self, rows: &[WeightRow]) {
+        self.note_engines(rows);
         for row in rows {
             self.weights.push(row);
             self.parameters.push(row);
@@ -170,21 +188,25 @@ impl Reducer {
 
     /// Takes rows of `quantization`.
     pub fn push_quantization(&mut self, rows: &[QuantizationRow]) {
+        self.note_engines(rows);
         rows.iter().for_each(|row| self.quantized.push(row));
     }
 
     /// Takes rows of `activations`.
     pub fn push_activations(&mut self, rows: &[ActivationRow]) {
+        self.note_engines(rows);
         rows.iter().for_each(|row| self.activations.push(row));
     }
 
     /// Takes rows of `documents`.
     pub fn push_documents(&mut self, rows: &[DocumentRow]) {
+        self.note_engines(rows);
         rows.iter().for_each(|row| self.documents.push(row));
     }
 
     /// Takes rows of `tokens`.
     pub fn push_tokens(&mut self, rows: &[TokenRow]) {
+        self.note_engines(rows);
         rows.iter().for_each(|row| self.tokens.push(row));
     }
 

@@ -108,7 +108,7 @@ pub fn json(summary: &Summary, provenance: &impl Serialize) -> Result<String, se
 }
 
 /// Version of `summary.json`.
-const SUMMARY_VERSION: u32 = 1;
+const SUMMARY_VERSION: u32 = 2;
 
 /// What a table says about a question, for a terminal.
 pub fn findings(findings: &Findings) -> String {

@@ -1,6 +1,6 @@
 //! Where the numbers of a report come from. No time, host or path.
 
-use babelquant_proto::{Digest, EngineClass};
+use babelquant_proto::Digest;
 use serde::Serialize;
 
 /// The run behind a Summary.
@@ -10,11 +10,8 @@ pub struct Provenance {
     pub study: String,
     /// Digest of the measurement.
     pub spec_digest: Digest,
-    /// What computed it; of several, the first worker's.
-    pub engine_class: EngineClass,
-    /// True where engines of other classes may have computed some of it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub mixed_engines: bool,
+    /// The engine classes that made its rows.
+    pub engines: Vec<String>,
     /// Digest of the measurement whose results were taken over, if any were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reused: Option<Digest>,
@@ -25,11 +22,11 @@ pub struct Provenance {
 impl Provenance {
     /// `Study toy · spec 1f3a… · engine cpu-x86_64-v3-candle0.11.1`
     pub(super) fn in_words(&self) -> String {
-        let Self { study, spec_digest, engine_class, mixed_engines, reused, .. } = self;
+        let Self { study, spec_digest, engines, reused, .. } = self;
         let reused = reused.map(|spec| format!(" · with results of spec {spec}"));
         format!(
-            "Study {study} · spec {spec_digest} · engine {engine_class}{}{}",
-            if *mixed_engines { " and others" } else { "" },
+            "Study {study} · spec {spec_digest} · engine {}{}",
+            engines.join(", "),
             reused.unwrap_or_default()
         )
     }

@@ -18,8 +18,7 @@ pub(super) fn provenance() -> Provenance {
     Provenance {
         study: "toy study".to_owned(),
         spec_digest: Digest::of(b"spec"),
-        engine_class: "cpu-x86_64-v3-candle0.11.1".parse().unwrap(),
-        mixed_engines: false,
+        engines: vec!["cpu-x86_64-v3-candle0.11.1".to_owned()],
         reused: None,
         quarantined: Vec::new(),
     }

@@ -286,9 +286,9 @@ impl Warning {
             Self::Unsupported { .. } => "They have no numbers here; take a group size that divides the rows, or leave them out.".to_owned(),
             Self::Quarantined { .. } => "Their cells lack these shards; run the study again on the same output once the cause is gone.".to_owned(),
             Self::Missing { .. } => "What is built on them is missing too; run the study again on the same output to complete it.".to_owned(),
-            Self::Engines { unknown: 0, .. } => "What they differ by is in the numerical floor, and another run need not give the same bytes.".to_owned(),
+            Self::Engines { unknown: 0, .. } => "What the same baseline differs by on them is in the numerical floor; another run need not give the same bytes.".to_owned(),
             Self::Engines { unknown, of, .. } => format!(
-                "In {unknown} of {of} languages two of them scored no document in common: there nothing says what they differ by. Another run need not \
+                "In {unknown} of {of} languages two of them scored no document in common: there nothing says what the same baseline differs by. Another run need not \
                  give the same bytes."
             ),
             Self::BelowFloor { .. } => "They may be rounding; repeat with dtype = \"f32\", on engines of one class, to tell.".to_owned(),

@@ -113,8 +113,8 @@ impl Scheduler {
     /// The next state and what follows from the input.
     pub fn step(&mut self, now: Duration, input: Input) -> Effects {
         match input {
-            Input::Join { session, worker, memory } => {
-                self.join(now, session, (worker, memory));
+            Input::Join { session: id, worker, memory, engine } => {
+                self.join(now, id, Session { memory, engine, ..Session::new(worker, now) });
                 Effects::default()
             }
             Input::Report(report) => self.report(now, &report),
@@ -216,11 +216,11 @@ impl Scheduler {
         }
     }
 
-    fn join(&mut self, now: Duration, session: SessionId, worker: (String, Option<u64>)) {
+    fn join(&mut self, now: Duration, id: SessionId, session: Session) {
         if self.sessions.len() == 0 && self.pace.total() == 0 {
             self.pace = Pace::new(now);
         }
-        self.sessions.join(session, worker, now);
+        self.sessions.join(id, session);
     }
 
     fn ask(&mut self, now: Duration, id: SessionId, want: u32) -> Vec<UnitIndex> {
@@ -228,6 +228,9 @@ impl Scheduler {
         let reach = if now < self.returning { Reach::Untouched } else { Reach::Anywhere };
         if self.is_drained(id) {
             return grants;
+        }
+        if reach == Reach::Anywhere && want > 0 {
+            self.sit_beside_another_engine(id);
         }
         let Some(session) = self.sessions.get_mut(id) else { return grants };
         let alone = session.held.iter().any(|&unit| self.charges.is_suspect(unit));
@@ -248,6 +251,23 @@ impl Scheduler {
             grants.extend(unit.map(UnitIndex));
         }
         grants
+    }
+
+    /// Where engines differ, each worker shares one lane with a worker of another class: the baseline is run on both for its documents, which
+    /// says how far they lie apart.
+    fn sit_beside_another_engine(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(id).filter(|session| !session.compared) else {
+            return;
+        };
+        if session.engine.is_none() || self.pool.has_free_at(session.seat) {
+            return;
+        }
+        let others = self.sessions.working().filter(|other| other.engine != session.engine);
+        let seats = others.filter_map(|other| other.seat);
+        let Some(lane) = self.pool.fullest_of(seats, &session.missing) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.compared = true;
+        self.pool.sit_beside(&mut session.seat, lane);
     }
 
     /// A suspect for a worker that holds nothing.

@@ -161,6 +161,35 @@ impl Pool {
         Some(unit)
     }
 
+    /// True where the lane of this seat has a free unit.
+    pub(super) fn has_free_at(&self, seat: Option<Seat>) -> bool {
+        seat.is_some_and(|seat| self.free(seat).is_some())
+    }
+
+    /// Of the lanes of these seats that have units enough for two workers and need none of the missing models, the one with the most free units.
+    pub(super) fn fullest_of(
+        &self,
+        seats: impl Iterator<Item = Seat>,
+        missing: &BTreeSet<usize>,
+    ) -> Option<Lane> {
+        let lanes = seats.map(|seat| seat.lane);
+        let lanes: BTreeSet<Lane> =
+            lanes.filter(|lane| !missing.contains(&self.lane_model(*lane))).collect();
+        self.fullest(lanes.iter()).filter(|&(free, _)| free > 1).map(|(_, lane)| lane)
+    }
+
+    /// Moves a worker to the tail of a lane.
+    pub(super) fn sit_beside(&mut self, seat: &mut Option<Seat>, lane: Lane) {
+        let new = self.sit(lane, End::Tail);
+        self.leave(seat.replace(new));
+    }
+
+    /// The lane with the most free units, and how many; the first of several, if there is a free one.
+    fn fullest<'a>(&self, lanes: impl Iterator<Item = &'a Lane>) -> Option<(u64, Lane)> {
+        let counted = lanes.map(|&lane| (self.taken.count_absent(self.geometry.range(lane)), lane));
+        counted.filter(|&(free, _)| free > 0).max_by_key(|&(free, _)| free)
+    }
+
     /// A loose lane, else a fresh one, else the tail of the fullest occupied one.
     fn find(&mut self, missing: &BTreeSet<usize>) -> Option<Seat> {
         if let Some(lane) = self.find_loose(missing).or_else(|| self.find_fresh(missing)) {
@@ -168,10 +197,7 @@ impl Pool {
         }
         let occupied =
             self.seated.keys().filter(|lane| !missing.contains(&self.lane_model(**lane)));
-        let counted =
-            occupied.map(|&lane| (self.taken.count_absent(self.geometry.range(lane)), lane));
-        let fullest = counted.filter(|&(free, _)| free > 0).max_by_key(|&(free, _)| free);
-        fullest.map(|(_, lane)| self.sit(lane, End::Tail))
+        self.fullest(occupied).map(|(_, lane)| self.sit(lane, End::Tail))
     }
 
     /// The first loose lane with a free unit; loose lanes that have none any more are forgotten on the way.

@@ -18,6 +18,10 @@ pub(super) struct Session {
     pub(super) worker: String,
     /// Bytes that its computations may take, where it knows.
     pub(super) memory: Option<u64>,
+    /// Its engine class, where those of the run differ.
+    pub(super) engine: Option<String>,
+    /// It has shared a lane with a worker of another class.
+    pub(super) compared: bool,
     /// When it was last heard.
     pub(super) seen: Duration,
     /// The units lent to it.
@@ -30,6 +34,24 @@ pub(super) struct Session {
     pub(super) draining: bool,
     /// Its results that became durable.
     pub(super) pace: Pace,
+}
+
+impl Session {
+    /// A worker that has just come; nothing more is known of it.
+    pub(super) fn new(worker: String, now: Duration) -> Self {
+        Self {
+            worker,
+            memory: None,
+            engine: None,
+            compared: false,
+            seen: now,
+            held: BTreeSet::new(),
+            seat: None,
+            missing: BTreeSet::new(),
+            draining: false,
+            pace: Pace::new(now),
+        }
+    }
 }
 
 /// Who holds a unit, and since when.
@@ -51,22 +73,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn join(
-        &mut self,
-        id: SessionId,
-        (worker, memory): (String, Option<u64>),
-        now: Duration,
-    ) {
-        let session = Session {
-            worker,
-            memory,
-            seen: now,
-            held: BTreeSet::new(),
-            seat: None,
-            missing: BTreeSet::new(),
-            draining: false,
-            pace: Pace::new(now),
-        };
+    pub(super) fn join(&mut self, id: SessionId, session: Session) {
         self.by_id.insert(id, session);
     }
 

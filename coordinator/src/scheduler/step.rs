@@ -21,6 +21,9 @@ pub enum Input {
         /// Bytes that its computations may take, where it knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         memory: Option<u64>,
+        /// Its engine class, where those of a run differ.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        engine: Option<String>,
     },
     /// A worker said how it is.
     Report(Report),

@@ -51,7 +51,10 @@ impl Bench {
 
     fn join(&mut self, session: u64, worker: &str) {
         let worker = worker.to_owned();
-        self.step(0, Input::Join { session: SessionId(session), worker, memory: None });
+        self.step(
+            0,
+            Input::Join { session: SessionId(session), worker, memory: None, engine: None },
+        );
     }
 
     fn step(&mut self, seconds: u64, input: Input) -> Effects {

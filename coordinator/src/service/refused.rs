@@ -38,7 +38,8 @@ where
             let answer = answer.await?;
             let status = Status::from_header_map(answer.headers());
             if let (Some(peer), Some(status)) = (peer, status.filter(is_of_message)) {
-                refusals.tell(peer.address, None, status.message());
+                let reason = format!("{}: {}", status.code(), status.message());
+                refusals.tell(peer.address, None, &reason);
             }
             Ok(answer)
         })
@@ -47,8 +48,5 @@ where
 
 /// True where the message was at fault, not the moment or the caller.
 fn is_of_message(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::InvalidArgument | Code::OutOfRange | Code::ResourceExhausted | Code::Unimplemented
-    )
+    matches!(status.code(), Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented)
 }

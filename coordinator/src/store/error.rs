@@ -55,7 +55,8 @@ pub enum StoreError {
     },
     /// An object that must never change has other content: two runs wrote different results under one name.
     #[error(
-        "{path} is there already with other content: results differ between runs of one engine class; keep both and report it"
+        "{path} is there already with other content: results differ although they are of one engine class, or two coordinators of a run of several \
+         wrote at once; keep both and report it"
     )]
     Conflict {
         /// The object.

@@ -22,7 +22,7 @@ pub enum Entry {
         unit: UnitIndex,
         /// BLAKE3 of the payload.
         digest: Digest,
-        /// Its rows as Arrow IPC.
+        /// Its rows, as they were sent.
         payload: Bytes,
     },
     /// A charge.

@@ -151,20 +151,26 @@ impl Output {
         Ok(run)
     }
 
-    /// Makes the output this run's, with the engine class of its first worker.
+    /// Makes the output this run's, with the engine class of its first worker. Returns what `run.json` says then.
     ///
     /// # Errors
     /// It is another run's by now, or the storage refuses.
-    pub async fn claim(&self, run: &RunFile) -> Result<(), StoreError> {
-        let content = serde_json::to_vec(run).expect("a spec is JSON: its digest was made of it");
+    pub async fn claim(&self, run: RunFile) -> Result<RunFile, StoreError> {
+        let content = serde_json::to_vec(&run).expect("a spec is JSON: its digest was made of it");
         match self.objects.put_new(RunFile::PATH, content.into()).await {
+            Ok(()) => Ok(run),
             Err(StoreError::Conflict { .. }) => {
-                match self.check(&run.spec, &run.registration).await? {
-                    Some(there) => check_engine(&there, &run.engine_class),
-                    None => Ok(()),
+                let there = self.check(&run.spec, &run.registration).await?;
+                let Some(there) = there.filter(|there| *there != run) else { return Ok(run) };
+                if there.reused != run.reused {
+                    return Err(StoreError::Unusable {
+                        location: self.location().to_owned(),
+                        reason: "it was begun with other results taken over".to_owned(),
+                    });
                 }
+                check_engine(&there, &run.engine_class).map(|()| there)
             }
-            outcome => outcome,
+            Err(error) => Err(error),
         }
     }
 

@@ -215,9 +215,9 @@ async fn check_owner(output: &Output) {
         registration: Registration::default(),
         reused: None,
     };
-    output.claim(&run(&spec, "cpu-a", "one")).await.unwrap();
-    output.claim(&run(&spec, "cpu-a", "another name")).await.unwrap();
-    let error = output.claim(&run(&spec, "cpu-b", "one")).await.unwrap_err();
+    output.claim(run(&spec, "cpu-a", "one")).await.unwrap();
+    output.claim(run(&spec, "cpu-a", "another name")).await.unwrap();
+    let error = output.claim(run(&spec, "cpu-b", "one")).await.unwrap_err();
     assert!(error.to_string().contains("cpu-a") && error.to_string().contains("cpu-b"), "{error}");
     let other = Spec { seed: 2, ..spec.clone() };
     let error = output.check(&other, &Registration::default()).await.unwrap_err();
@@ -255,10 +255,10 @@ async fn check_hypotheses(output: &Output) {
         reused: None,
     };
     assert_eq!(output.check(&spec, &registration("0.05")).await.unwrap(), None);
-    output.claim(&run(registration("0.05"))).await.unwrap();
-    output.claim(&run(registration("0.05"))).await.unwrap();
+    output.claim(run(registration("0.05"))).await.unwrap();
+    output.claim(run(registration("0.05"))).await.unwrap();
     let refusals = [
-        output.claim(&run(registration("0.1"))).await.unwrap_err(),
+        output.claim(run(registration("0.1"))).await.unwrap_err(),
         output.check(&spec, &registration("0.1")).await.unwrap_err(),
         output.check(&spec, &Registration::default()).await.unwrap_err(),
     ];

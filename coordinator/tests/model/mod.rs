@@ -190,7 +190,7 @@ impl Cluster {
                 self.sessions += 1;
                 self.workers[worker].session = Some(self.sessions);
                 let (session, worker) = (Session(self.sessions), format!("w{worker}"));
-                self.tell(Input::Join { session, worker, memory: None });
+                self.tell(Input::Join { session, worker, memory: None, engine: None });
             }
             Step::Sync { worker, answer_lost } => self.sync(worker, answer_lost),
             Step::Finish { worker, unit } => drop(self.workers[worker].finished.insert(unit)),

@@ -118,7 +118,12 @@ impl Cluster {
         let session = self.next_session;
         self.next_session += 1;
         let name = format!("worker-{worker}");
-        self.step_and_enter(Input::Join { session: Session(session), worker: name, memory: None });
+        self.step_and_enter(Input::Join {
+            session: Session(session),
+            worker: name,
+            memory: None,
+            engine: None,
+        });
         session
     }
 

@@ -22,8 +22,8 @@ pub enum RowError {
         /// The number.
         value: f64,
     },
-    /// A column is missing, of another type, or has a null where none may be.
-    #[error("table {table}: column {column} is missing, of another type or null")]
+    /// A column is missing, of another type, or has a null or a number that is not finite where none may be.
+    #[error("table {table}: column {column} is missing, of another type, null or not finite")]
     Column {
         /// The table.
         table: &'static str,
@@ -231,7 +231,8 @@ impl Column for Option<f64> {
 
     fn value(array: &dyn Array, row: usize) -> Option<Self> {
         let array = array.as_primitive_opt::<Float64Type>()?;
-        Some(array.is_valid(row).then(|| array.value(row)))
+        let value = array.is_valid(row).then(|| array.value(row));
+        value.is_none_or(f64::is_finite).then_some(value)
     }
 }
 

@@ -96,6 +96,13 @@ fn next<R: Row>(bytes: &mut Buffer) -> Result<Vec<R>, RowError> {
     let batch = message.header_as_record_batch().ok_or(RowError::Malformed)?;
     let body = usize::try_from(message.bodyLength()).map_err(|_| RowError::Malformed)?;
     let body = take(bytes, body)?;
+    // Buffers that lie over each other would make any number of rows of few bytes.
+    let buffers = batch.buffers().into_iter().flatten();
+    let lengths: Option<Vec<u64>> = buffers.map(|one| u64::try_from(one.length()).ok()).collect();
+    let total = lengths.and_then(|lengths| lengths.into_iter().try_fold(0_u64, u64::checked_add));
+    if total.is_none_or(|total| total > body.len() as u64) {
+        return Err(RowError::Malformed);
+    }
     let (schema, dictionaries) = (Arc::clone(&layout.schema), HashMap::new());
     let batch: RecordBatch =
         read_record_batch(&body, batch, schema, &dictionaries, None, &message.version())?;

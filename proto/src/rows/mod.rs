@@ -26,3 +26,25 @@ pub use reason::{unsupported, unsupported_cause};
 pub use table::{Field, Fingerprint, Layout, Row, Table};
 pub use tokens::TokenRow;
 pub use weights::WeightRow;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WIRE_MAJOR;
+
+    /// Who changes a table's columns changes what is sent: raise `WIRE_MAJOR`, so that workers of another build are refused before they compute,
+    /// and `Spec::VERSION`, so that outputs of another build are refused by name.
+    #[test]
+    fn what_is_sent_belongs_to_this_version_of_the_wire() {
+        let hex = |row: &Layout| row.fingerprint.map(|byte| format!("{byte:02x}")).concat();
+        let sent = [
+            ActivationRow::layout(),
+            DocumentRow::layout(),
+            QuantizationRow::layout(),
+            TokenRow::layout(),
+            WeightRow::layout(),
+        ];
+        let expected = ["", "", "", "", ""];
+        assert_eq!((WIRE_MAJOR, sent.map(hex).each_ref().map(String::as_str)), (3, expected));
+    }
+}

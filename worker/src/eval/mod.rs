@@ -60,7 +60,7 @@ pub struct Evaluator {
     shard: Option<ShardStates>,
 }
 
-/// Receives each unit's rows as Arrow IPC, or why there are none, as soon as they are known.
+/// Receives each unit's rows as they are sent, or why there are none, as soon as they are known.
 pub(crate) type Emit<'a> = dyn FnMut(UnitIndex, Result<Bytes, EvalError>) + 'a;
 
 impl Evaluator {

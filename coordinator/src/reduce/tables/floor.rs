@@ -25,8 +25,8 @@ babelquant_proto::table! {
         kl: Option<f64> ["nat/token"],
         /// Share of scored tokens on which both dtypes rank the same token first; null between engines.
         top1_agreement: Option<f64> ["1"],
-        /// The larger of |delta_nll| and √Σδ² / Σ tokens over the documents' differences δ, which do not cancel there: a |ΔNLL| of
-        /// `sensitivity` below it may be rounding.
+        /// The larger of |delta_nll| and √(Σδ²·N/n) / T over the n documents' differences δ, which do not cancel there, where the language has
+        /// N documents of T tokens: a |ΔNLL| of `sensitivity` below it may be rounding.
         floor: Option<f64> ["nat/token"],
         /// Why a number is null.
         reason: Option<String> ["text"],

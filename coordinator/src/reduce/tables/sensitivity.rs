@@ -10,7 +10,7 @@ pub const WORST_ONE_IN: usize = 100;
 babelquant_proto::table! {
     /// A cell: one (model, language, scope, components, config) over all its documents. Columns `…_low` and `…_high` are the ends of the
     /// paired bootstrap interval over groups of documents, at the confidence of the analysis.
-    SensitivityRow in "sensitivity" version 3 {
+    SensitivityRow in "sensitivity" version 4 {
         /// Model name as in the study.
         model: String ["key"],
         /// Language.
@@ -64,7 +64,7 @@ babelquant_proto::table! {
         /// |Σδ_g| / √Σδ_g² as large as this one. Signs are the same in all layers, and in all languages with the same groups.
         delta_nll_p_max_t: Option<f64> ["1"],
         /// What moves this language's scores although nothing is quantized, the largest `floor` of the table `floor`: a smaller |ΔNLL| may be
-        /// rounding. Null where the dtype is f32 and one engine class made every number.
+        /// rounding. Null where there is no floor: the dtype is f32, and one engine class scored every document, or no two of them the same one.
         floor: Option<f64> ["nat/token"],
         /// m: the relative change of perplexity, up or down, that the analysis calls near-lossless.
         margin: f64 ["1"],

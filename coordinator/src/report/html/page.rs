@@ -44,7 +44,7 @@ fn foot(summary: &Summary, provenance: &Provenance) -> Markup {
     let analysis = &summary.analysis;
     html! {
         footer {
-            "Study " bdi { (provenance.study) } " · spec " code { (provenance.spec_digest) } " · engine " code { (provenance.engine_class) } @if provenance.mixed_engines { " and others" }
+            "Study " bdi { (provenance.study) } " · spec " code { (provenance.spec_digest) } " · engine " code { (provenance.engines.join(", ")) }
             @if let Some(reused) = &provenance.reused { " · with results of spec " code { (reused) } }
             " · analysis seed " (analysis.seed) ", " (analysis.bootstrap_draws) " draws, " (fixed(100.0 * analysis.confidence, 0)) " % intervals. "
             "All numbers: " code { "report.md" } ", " code { "summary.json" } " and the Parquet files beside this page."

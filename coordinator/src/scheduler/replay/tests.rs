@@ -50,7 +50,7 @@ fn report(session: u64, holding: Vec<UnitIndex>, finished: Vec<UnitIndex>) -> Re
 fn serve(traced: &mut Traced) -> Vec<Record> {
     let mut durable = Vec::new();
     let worker = "one \"two\"".to_owned();
-    traced.step(at(0), Input::Join { session: Session(1), worker, memory: None });
+    traced.step(at(0), Input::Join { session: Session(1), worker, memory: None, engine: None });
     traced.step(at(1), Input::Drain("gpu-*".parse().unwrap()));
     for round in 0..5 {
         let now = at(10 * round + 2);
@@ -83,8 +83,10 @@ fn lines() -> Vec<String> {
     let durable =
         serve(&mut Traced::open(opening(1, Vec::new(), Vec::new()), lines.sink()).unwrap());
     let mut second = Traced::open(opening(2, durable, Vec::new()), lines.sink()).unwrap();
-    second
-        .step(at(0), Input::Join { session: Session(2), worker: "w".to_owned(), memory: Some(5) });
+    second.step(
+        at(0),
+        Input::Join { session: Session(2), worker: "w".to_owned(), memory: Some(5), engine: None },
+    );
     second.step(at(1), Input::Ask { session: Session(2), want: 2 });
     lines.all()
 }

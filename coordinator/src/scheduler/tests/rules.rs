@@ -70,7 +70,9 @@ impl World {
                 self.sessions += 1;
                 let worker = self.any(&WORKERS).unwrap().to_owned();
                 let memory = self.any(&[None, Some(8), Some(16), Some(32)]).unwrap();
-                Input::Join { session: SessionId(self.sessions), worker, memory }
+                let engine = self.any(&[None, Some("cpu"), Some("gpu")]).unwrap();
+                let engine = engine.map(str::to_owned);
+                Input::Join { session: SessionId(self.sessions), worker, memory, engine }
             }
             (1, _) => {
                 self.restart();
@@ -286,7 +288,7 @@ fn the_larger_worker_is_waited_for_and_its_absence_is_not() {
     let mut bench = Bench::new(&[], &[(0, 1, 1)]);
     for (id, worker, memory) in [(0, "small", 8), (1, "equal", 8), (2, "large", 16)] {
         let (session, worker) = (SessionId(id), worker.to_owned());
-        bench.step(0, Input::Join { session, worker, memory: Some(memory) });
+        bench.step(0, Input::Join { session, worker, memory: Some(memory), engine: None });
     }
     assert_eq!(bench.ask(0, 1), [0]);
     bench.fail(0, 0, FailureKind::OutOfMemory);
@@ -294,4 +296,20 @@ fn the_larger_worker_is_waited_for_and_its_absence_is_not() {
     assert_eq!(bench.ask(2, 1), [0]);
     bench.step(0, Input::Report(Report { released: units([0]), draining: true, ..quiet(2, &[]) }));
     assert_eq!(bench.ask(1, 1), [0], "the large one has left");
+}
+
+#[test]
+fn whoever_comes_to_another_engine_shares_a_lane_of_documents_with_it_once() {
+    let mut bench = Bench::new(&[], &[(0, 1, 2), (0, 8, 4)]);
+    for (id, engine) in [(0, "cpu"), (1, "gpu"), (2, "cpu")] {
+        let (session, worker) = (SessionId(id), id.to_string());
+        let engine = Some(engine.to_owned());
+        bench.step(0, Input::Join { session, worker, memory: None, engine });
+    }
+    assert_eq!(bench.ask(0, 1), [0], "a unit on the weights, which nobody can share");
+    assert_eq!(bench.ask(1, 2), [1, 2]);
+    assert_eq!(bench.ask(0, 1), [9], "the tail of the lane of the other engine");
+    assert_eq!(bench.ask(1, 2), [3, 4], "who is there stays");
+    assert_eq!(bench.ask(2, 2), [8, 7], "so does the next of that class");
+    assert_eq!(bench.ask(0, 4), [6, 5, 10, 11], "then each goes its way");
 }

@@ -59,17 +59,24 @@ async fn start_with(output: Output, spec: Spec, options: Options) -> Running {
     start_for(Access::everyone(), output, spec, options).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
 async fn start_for(access: Access, output: Output, spec: Spec, options: Options) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scheme = if access.is_encrypted() { "https" } else { "http" };
-    let address = format!("{scheme}://{}", listener.local_addr().unwrap());
+    start_service(access, service(output, spec, options)).await
+}
+
+fn service(output: Output, spec: Spec, options: Options) -> Service {
     let (directories, others) = (Vec::new(), Vec::new());
     let registration = Registration::default();
     let resolved = Resolved { texts: texts(&spec), spec, directories, others, registration };
+    Service::new("test".to_owned(), resolved, output, options)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the handle is awaited or aborted by each test")]
+async fn start_service(access: Access, service: Service) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scheme = if access.is_encrypted() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", listener.local_addr().unwrap());
     let watched = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = watched.local_addr().unwrap();
-    let service = Service::new("test".to_owned(), resolved, output, options);
     let service = service.for_callers(access.clone()).shown_on(watched, access);
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {

@@ -111,10 +111,13 @@ impl Store {
     /// # Errors
     /// The storage refuses, or another coordinator has taken over.
     pub(crate) async fn check_epoch(&self) -> Result<(), StoreError> {
-        let successor = self.next.epoch + 1;
-        match self.objects.get(&epoch_path(successor)).await? {
-            Some(_) => Err(StoreError::Superseded { epoch: successor }),
-            None => Ok(()),
+        let own = self.next.epoch;
+        let [own_path, next_path] = [own, own + 1].map(epoch_path);
+        let claims = tokio::try_join!(self.objects.get(&own_path), self.objects.get(&next_path))?;
+        match claims {
+            (Some(_), None) => Ok(()),
+            // Whoever completes the run takes every claim away.
+            (None, _) | (_, Some(_)) => Err(StoreError::Superseded { epoch: own + 1 }),
         }
     }
 

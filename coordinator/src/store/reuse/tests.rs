@@ -24,7 +24,7 @@ async fn earlier(output: &Output) -> Spec {
         registration: Registration::default(),
         reused: None,
     };
-    output.claim(&run_file).await.unwrap();
+    output.claim(run_file).await.unwrap();
     let unfinished = Earlier::open(output).await.unwrap_err();
     assert!(unfinished.is_mismatch() && unfinished.to_string().contains("not finished"));
     run(output, 3).await;

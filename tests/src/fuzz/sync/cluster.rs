@@ -80,7 +80,12 @@ impl Cluster {
         }
         let session = Session(self.next_session);
         self.next_session += 1;
-        self.step(Input::Join { session, worker: hello.name, memory: hello.memory_bytes });
+        self.step(Input::Join {
+            session,
+            worker: hello.name,
+            memory: hello.memory_bytes,
+            engine: None,
+        });
         assert!(self.scheduler.knows(session));
     }
 
@@ -260,7 +265,7 @@ impl Cluster {
         let honest = [self.next_session, self.next_session + 1].map(Session);
         for session in honest {
             let worker = format!("honest-{}", session.0);
-            self.step(Input::Join { session, worker, memory: None });
+            self.step(Input::Join { session, worker, memory: None, engine: None });
         }
         for _ in 0..TURNS_MAX {
             self.commit(usize::MAX);
