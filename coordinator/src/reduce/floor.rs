@@ -90,6 +90,8 @@ pub(super) fn largest(rows: &[FloorRow]) -> BTreeMap<(&str, &str), f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use babelquant_proto::rows::{DocumentRow, Row};
 
     use super::super::example::{LANGUAGES, Rows, document_row};
@@ -157,16 +159,16 @@ mod tests {
         );
         let (sum, squares, tokens): (f64, f64, f64) = (sum, squares, tokens as f64);
         assert!((shared.delta_nll.unwrap() - sum / tokens).abs() < 1e-12);
-        // Two documents of twelve were shared.
-        let all: u64 = rows
+        // Two of its documents were shared.
+        let of_language = |row: &&DocumentRow| row.language == LANGUAGES[0];
+        let all: BTreeMap<u32, u64> = rows
             .documents
             .iter()
-            .filter(|row| row.language == LANGUAGES[0])
+            .filter(of_language)
             .map(|row| (row.document, row.tokens))
-            .collect::<BTreeMap<_, _>>()
-            .into_values()
-            .sum();
-        let expected = (squares * 12.0 / 2.0).sqrt() / all as f64;
+            .collect();
+        let (count, all) = (all.len() as f64, all.into_values().sum::<u64>());
+        let expected = (squares * count / 2.0).sqrt() / all as f64;
         assert!((shared.floor.unwrap() - expected.max((sum / tokens).abs())).abs() < 1e-12);
         assert_eq!((shared.kl, shared.reason.as_deref()), (None, None));
         assert_eq!((alone.documents, alone.floor), (0, None));
