@@ -1,11 +1,11 @@
 //! Reports of a made-up study: shape, width, marks, and what is said where something is missing.
 
 use babelquant_proto::Digest;
-use babelquant_proto::rows::ActivationRow;
+use babelquant_proto::rows::{ActivationRow, DocumentRow};
 
 use super::{Provenance, TERMINAL_WIDTH, json, markdown, terminal};
-use crate::reduce::Reducer;
 use crate::reduce::example::{LANGUAGES, Rows, document_row, summary, tested};
+use crate::reduce::{Reducer, Summary};
 use crate::study::hypothesis::Correction;
 use crate::study::{Analysis, Families};
 
@@ -193,6 +193,34 @@ fn numbers_below_the_floor_are_marked_and_the_floor_is_shown() {
         assert!(!text.contains("f32 has ΔNLL") && !text.contains("Sensitivity to f32"));
     }
     assert!(!terminal(&Rows::new(&["eng"]).reduce(few_draws()), None).contains("Numerical floor"));
+}
+
+#[test]
+fn numbers_of_several_engines_are_named_with_what_they_differ_by() {
+    let mut rows = Rows::new(&["eng", "hin"]);
+    let other = |language: &str, delta: f64| {
+        let row = document_row(language, 0, ("only(4)", "int4-channel"));
+        let base_nll_sum = row.base_nll_sum - delta;
+        DocumentRow { engine: "cuda-b".to_owned(), base_nll_sum, ..row }
+    };
+    rows.documents.push(other("eng", 100.0));
+    let of_one = rows.reduce(few_draws());
+    rows.documents.push(other("hin", 1e-9));
+    let of_both = rows.reduce(few_draws());
+    let text = |summary: &Summary| terminal(summary, None).replace('\n', " ");
+    for summary in [&of_one, &of_both] {
+        let text = text(summary);
+        assert!(
+            text.contains("Several engine classes made the numbers: cpu-a | cuda-b."),
+            "{text}"
+        );
+        assert!(text.contains("Numerical floor") && text.contains("~ marks a number"), "{text}");
+        assert!(text.contains("need not give the same bytes"), "{text}");
+    }
+    assert!(text(&of_one).contains("In 1 of 2 languages two of them scored no document in common"));
+    assert!(text(&of_both).contains("differs by on them is in the numerical floor"));
+    let alone = terminal(&Rows::new(&["eng"]).reduce(few_draws()), None);
+    assert!(!alone.contains("engine class"), "{alone}");
 }
 
 #[test]
