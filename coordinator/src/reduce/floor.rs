@@ -98,6 +98,13 @@ mod tests {
     use super::FloorRow;
     use crate::study::Analysis;
 
+    /// How many documents of a language there are, and their tokens.
+    fn scored(rows: &Rows, language: &str) -> (f64, f64) {
+        let of_language = rows.documents.iter().filter(|row| row.language == language);
+        let all: BTreeMap<u32, u64> = of_language.map(|row| (row.document, row.tokens)).collect();
+        (all.len() as f64, all.into_values().sum::<u64>() as f64)
+    }
+
     #[test]
     fn the_floor_by_hand_and_no_sensitivity_of_it() {
         let few = || Analysis { bootstrap_draws: 20, ..Analysis::default() };
@@ -119,7 +126,8 @@ mod tests {
         assert_eq!(FloorRow::from_batch(&batch).unwrap(), summary.floor);
         assert_eq!((row.documents, row.reason.as_deref()), (3, None));
         assert!((row.delta_nll.unwrap() - sum / tokens).abs() < 1e-12);
-        assert!((row.floor.unwrap() - squares.sqrt() / tokens).abs() < 1e-12);
+        let (count, all) = scored(&rows, LANGUAGES[0]);
+        assert!((row.floor.unwrap() - (squares * count / 3.0).sqrt() / all).abs() < 1e-12);
         assert_eq!(row.kl, Some(3.0 * 0.125 / tokens));
         assert!(row.top1_agreement.unwrap() < 1.0);
         let mut cells = summary.sensitivity.clone();
@@ -160,15 +168,8 @@ mod tests {
         let (sum, squares, tokens): (f64, f64, f64) = (sum, squares, tokens as f64);
         assert!((shared.delta_nll.unwrap() - sum / tokens).abs() < 1e-12);
         // Two of its documents were shared.
-        let of_language = |row: &&DocumentRow| row.language == LANGUAGES[0];
-        let all: BTreeMap<u32, u64> = rows
-            .documents
-            .iter()
-            .filter(of_language)
-            .map(|row| (row.document, row.tokens))
-            .collect();
-        let (count, all) = (all.len() as f64, all.into_values().sum::<u64>());
-        let expected = (squares * count / 2.0).sqrt() / all as f64;
+        let (count, all) = scored(&rows, LANGUAGES[0]);
+        let expected = (squares * count / 2.0).sqrt() / all;
         assert!((shared.floor.unwrap() - expected.max((sum / tokens).abs())).abs() < 1e-12);
         assert_eq!((shared.kl, shared.reason.as_deref()), (None, None));
         assert_eq!((alone.documents, alone.floor), (0, None));

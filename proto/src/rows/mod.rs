@@ -44,7 +44,13 @@ mod tests {
             TokenRow::layout(),
             WeightRow::layout(),
         ];
-        let expected = ["", "", "", "", ""];
+        let expected = [
+            "a54358c93556e92e",
+            "e9e4eb5a3f55b9ac",
+            "24686c6254845160",
+            "52858280ba6436ab",
+            "b2d1a9c89dbc66a5",
+        ];
         assert_eq!((WIRE_MAJOR, sent.map(hex).each_ref().map(String::as_str)), (3, expected));
     }
 }

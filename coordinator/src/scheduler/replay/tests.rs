@@ -198,7 +198,7 @@ fn what_makes_no_scheduler_is_refused() {
     };
     assert_eq!(with("epoch", 1.into()), Ok(()));
     for (key, value, part) in [
-        ("version", serde_json::json!(2), "version 2"),
+        ("version", serde_json::json!(1), "version 1"),
         ("blocks", serde_json::json!([[0, 0, 1]]), "no study's"),
         ("blocks", serde_json::json!([[0, u64::MAX, 2]]), "no study's"),
         ("blocks", serde_json::json!([[0, 1 << 30, 1 << 30]]), "no study's"),
