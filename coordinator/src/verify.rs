@@ -295,7 +295,7 @@ fn complete(shard: &Shard, rows: &[DocumentRow]) -> Result<(), Rejection> {
 
 /// One row on the tokens of these documents, whose counts are of all of them.
 fn counted(documents: &[DocumentRow], rows: &[TokenRow]) -> Result<(), Rejection> {
-    let tokens = documents.iter().map(|row| row.tokens).sum();
+    let tokens = documents.iter().fold(0_u64, |sum, row| sum.saturating_add(row.tokens));
     let [row] = rows else { return Err(Rejection::Tokens { tokens }) };
     let columns = [&row.kl_counts, &row.dp_fall_counts, &row.dp_rise_counts];
     let count = |counts: &Vec<u32>| -> u64 { counts.iter().map(|&count| u64::from(count)).sum() };
