@@ -47,8 +47,9 @@ fn a_drained_worker_finishes_what_it_computes_and_stays_away() {
 /// How many units a worker has begun, as its log says.
 fn computed(log: &str) -> usize {
     let jobs = log.lines().filter(|line| line.ends_with(" computing"));
-    let units = jobs
-        .filter_map(|line| line.split("job{units=").nth(1)?.split(' ').next()?.parse::<usize>().ok());
+    let units = jobs.filter_map(|line| {
+        line.split("job{units=").nth(1)?.split(' ').next()?.parse::<usize>().ok()
+    });
     units.sum()
 }
 

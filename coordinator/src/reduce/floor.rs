@@ -39,6 +39,9 @@ fn of_dtype(scores: &LanguageScores, cell: &Cell) -> FloorRow {
 fn of_engines(scores: &LanguageScores, Pair { engines: [a, b], documents }: &Pair) -> FloorRow {
     let mut reasons = Reasons::default();
     reasons.add_where(documents.is_empty(), || "no document was scored on both".to_owned());
+    reasons.add_where(true, || {
+        "KL and top-1 agreement take both distributions, which nobody has".to_owned()
+    });
     let differences = documents.iter().map(|&(slot, [on_a, on_b])| (slot, Some(on_a - on_b)));
     FloorRow { compared: format!("{a} | {b}"), ..of_differences(scores, differences, reasons) }
 }
@@ -171,7 +174,8 @@ mod tests {
         let (count, all) = scored(&rows, LANGUAGES[0]);
         let expected = (squares * count / 2.0).sqrt() / all;
         assert!((shared.floor.unwrap() - expected.max((sum / tokens).abs())).abs() < 1e-12);
-        assert_eq!((shared.kl, shared.reason.as_deref()), (None, None));
+        assert_eq!((shared.kl, shared.top1_agreement), (None, None));
+        assert!(shared.reason.as_deref().unwrap().starts_with("KL and top-1 agreement"));
         assert_eq!((alone.documents, alone.floor), (0, None));
         let reason = alone.reason.as_deref().unwrap();
         assert!(reason.contains("no document was scored on both"), "{reason}");

@@ -21,7 +21,7 @@ babelquant_proto::table! {
         delta_nll: Option<f64> ["nat/token"],
         /// Mean over documents of the |difference of NLL| / tokens.
         document_abs_delta_nll: Option<f64> ["nat/token"],
-        /// Σ KL(study's dtype ‖ f32) / Σ tokens; null between engines, where nobody has both distributions.
+        /// Σ KL(study's dtype ‖ f32) / Σ tokens; null between engines.
         kl: Option<f64> ["nat/token"],
         /// Share of scored tokens on which both dtypes rank the same token first; null between engines.
         top1_agreement: Option<f64> ["1"],
