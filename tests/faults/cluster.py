@@ -178,6 +178,9 @@ class Cluster:
                 if words in text:
                     raise Broken(f"{log.name} says: {words}")
         for events in self.place.glob("*.events"):
+            if events.stat().st_size == 0:
+                # A coordinator that came when the run was over.
+                continue
             replay = subprocess.run([self.study.programs.babelquant, "replay", events], capture_output=True, text=True)
             if replay.returncode != 0:
                 raise Broken(f"replay of {events.name} ended with {replay.returncode}: {replay.stderr.strip()[-500:]}")
