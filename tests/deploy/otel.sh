@@ -61,11 +61,12 @@ for span in spans:
 for (service, name), those in sorted(by_name.items()):
     print(f"        {len(those):5} × {name} of {service}")
 jobs, commits = by_name["babelquant-worker", "job"], by_name["babelquant", "commit"]
-units, entries = sum(job["units"] for job in jobs), sum(commit["entries"] for commit in commits)
+units = sum(int(job["attributes"]["units"]) for job in jobs)
+entries = sum(int(commit["attributes"]["entries"]) for commit in commits)
 assert units == entries > 50, f"{units} units in jobs, {entries} entries in commits"
-assert all(job["words"] and job["nanoseconds"] > 0 for job in jobs), jobs
+assert all(job["attributes"]["words"] and job["nanoseconds"] > 0 for job in jobs), jobs
 [run], [worker] = by_name["babelquant", "run"], by_name["babelquant-worker", "worker"]
-assert {job["trace"] for job in jobs} == {worker["trace"]} and worker["run"] == run["id"], (run, worker)
+assert {job["trace"] for job in jobs} == {worker["trace"]} and worker["attributes"]["run"] == run["attributes"]["id"], (run, worker)
 PYTHON
 
 run alone http://127.0.0.1:1

@@ -24,7 +24,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
                         "name": span.name,
                         "trace": span.trace_id.hex(),
                         "nanoseconds": span.end_time_unix_nano - span.start_time_unix_nano,
-                        **attributes,
+                        "attributes": attributes,
                     }
                     print(json.dumps(line), flush=True)
         return trace_service_pb2.ExportTraceServiceResponse()
