@@ -74,23 +74,31 @@ pub async fn run_with(
     agent.work(shutdown).await
 }
 
-/// Ends with the first SIGTERM, SIGUSR1 or Ctrl-C: what a launcher sends before it takes the machine away.
-pub async fn termination() {
+/// Ends with the first SIGTERM, SIGUSR1 or Ctrl-C after this call: what a launcher sends before it takes the machine away.
+pub fn termination() -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for a signal");
-                std::future::pending::<()>().await;
+    let wait = |kind| {
+        // Listened for at once, not when somebody first waits.
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot listen for a signal");
+                    std::future::pending::<()>().await;
+                }
             }
         }
     };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::user_defined1()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+    let [terminate, user, interrupt] =
+        [SignalKind::terminate(), SignalKind::user_defined1(), SignalKind::interrupt()].map(wait);
+    async move {
+        tokio::select! {
+            () = terminate => {}
+            () = user => {}
+            () = interrupt => {}
+        }
     }
 }
