@@ -6,7 +6,7 @@ use std::time::Duration;
 use babelquant_proto::Shape;
 use babelquant_proto::credentials::{Credentials, Dial};
 use babelquant_proto::quant::Uniform;
-use babelquant_proto::rows::{ClippingRow, Measured, WeightRow};
+use babelquant_proto::rows::{ClippingRow, WeightRow, made_by};
 use babelquant_worker as worker;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -186,7 +186,7 @@ pub fn weight_rows(directory: &Path, name: &str) -> Result<Vec<WeightRow>, Local
         source: Box::new(source),
     })?;
     let engine = worker::engine_class(&worker::Device::Cpu);
-    Ok(rows.into_iter().map(|row| row.made_by(&engine)).collect())
+    Ok(made_by(&engine, rows))
 }
 
 /// What each of `configs` does to the MLP matrices of the model in `directory`, called `name`.

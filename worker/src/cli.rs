@@ -26,12 +26,7 @@ pub async fn main() -> ExitCode {
     install_provider();
     let cli = Cli::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = Logs {
-        program: "babelquant-worker",
-        filter,
-        json: cli.log_json,
-        variable: |name| std::env::var_os(name)?.into_string().ok(),
-    };
+    let logs = Logs { program: "babelquant-worker", filter, json: cli.log_json, variable };
     let _logging = logs.start();
     match work(&cli).await {
         Ok(code) => code.into(),
@@ -41,6 +36,11 @@ pub async fn main() -> ExitCode {
             code.into()
         }
     }
+}
+
+/// A variable of the environment, where it is text.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name)?.into_string().ok()
 }
 
 /// The exit code of a worker for each device.
@@ -139,7 +139,6 @@ a collector for spans, where the feature otel is built in.";
 impl Cli {
     /// The options that the flags say.
     fn options(&self, device: Device) -> Result<Options, Error> {
-        let variable = |name: &str| std::env::var_os(name)?.into_string().ok();
         let coordinator = match &self.coordinator_file {
             Some(path) => Address::File(CoordinatorFile::new(path)),
             None => Address::Url(self.coordinator.clone().unwrap_or_default()),

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use super::models;
 use super::stop::Stop;
+use super::termination::termination;
 use super::{
     Command, Demo, Inside, Plan, Report, Reused, Run, Serve, What, certs, correlate, operator,
     recipe, replay, weights,
@@ -134,6 +135,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let output = prepare(&study, &resolved, &flags.out).await?;
     let events = record(flags.events.as_deref(), flags.events_mib)?;
     let listener = TcpListener::bind(flags.listen).await?;
+    let shutdown = termination();
     let scheme = if access.is_encrypted() { "https" } else { "http" };
     print(&format!("listening on {scheme}://{}\n", listener.local_addr()?));
     let lease = Duration::from_millis(flags.lease_ms.into());
@@ -152,7 +154,7 @@ async fn run_service(flags: Serve) -> Result<u8, Stop> {
     let service = service.for_callers(access).reusing(earlier).recorded_in(events);
     let service = shown(service, http)?;
     let progress = progress::show(service.watch());
-    let (outcome, ()) = tokio::join!(serve(listener, service, termination()), progress);
+    let (outcome, ()) = tokio::join!(serve(listener, service, shutdown), progress);
     if let Some((file, url)) = announced
         && let Err(error) = file.remove(&url)
     {
@@ -323,23 +325,4 @@ pub(super) fn print(text: &str) {
 pub(super) fn pretty(result: &impl Serialize) -> Result<String, Stop> {
     let text = serde_json::to_string_pretty(result);
     text.map(|text| text + "\n").map_err(|error| Stop::new(exit::BUG, error))
-}
-
-/// Ends with the first Ctrl-C or SIGTERM.
-async fn termination() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for a signal");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
-    }
-    tracing::warn!("stopping: what is done is kept");
 }

@@ -9,6 +9,7 @@ mod operator;
 mod recipe;
 mod replay;
 mod stop;
+mod termination;
 mod weights;
 
 use std::io::Write;
@@ -31,12 +32,7 @@ pub async fn main() -> ExitCode {
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let log_json = cli.log_json;
-    let logs = Logs {
-        program: "babelquant",
-        filter,
-        json: log_json,
-        variable: |name| std::env::var_os(name)?.into_string().ok(),
-    };
+    let logs = Logs { program: "babelquant", filter, json: log_json, variable: models::variable };
     let _logging = logs.start();
     match commands::execute(cli.command).await {
         Ok(code) => code.into(),

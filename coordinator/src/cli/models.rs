@@ -77,7 +77,8 @@ pub(super) fn cache_folder() -> PathBuf {
     hub::cache_folder(variable)
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the environment, where it is text.
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var_os(name)?.into_string().ok()
 }
 

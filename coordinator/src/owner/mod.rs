@@ -134,18 +134,10 @@ impl Owner {
         let (live, blocking) = (Arc::clone(&run.live), run.blocking);
         let overviews = overview.subscribe();
         let classes = Classes::default();
-        let of_service = classes.clone();
-        let handle = Handle {
-            spec,
-            calls: sender,
-            overview: overviews,
-            live,
-            blocking,
-            classes: of_service,
-        };
+        let handle = Handle { spec, calls: sender, overview: overviews, live, blocking, classes };
         show_earlier(&run.live, &scheduler, &run.spec);
         let owner = Self {
-            classes,
+            classes: handle.classes.clone(),
             next_session: store.epoch() << 32,
             run,
             run_file,
@@ -223,6 +215,11 @@ impl Owner {
     /// Shows watchers how the run is now.
     fn publish(&self) {
         self.overview.send_replace(Arc::new(self.overview()));
+    }
+
+    /// True where engines of several classes make the run's numbers.
+    fn is_mixed(&self) -> bool {
+        self.run_file.as_ref().is_some_and(|run_file| run_file.mixed_engines)
     }
 
     /// The time of the coordinator's own deadlines.

@@ -54,13 +54,9 @@ impl Run {
     ) -> Result<(Option<RunFile>, Vec<Record>), StoreError> {
         let Some(earlier) = &self.earlier else { return Ok((known, Vec::new())) };
         let from = earlier.location();
-        if let Some(reason) = earlier.obstacle(&self.spec) {
-            return Err(StoreError::Unusable { location: from.to_owned(), reason });
-        }
         let mixed =
             known.as_ref().map_or(self.options.mixed_engines, |run_file| run_file.mixed_engines);
-        if earlier.is_mixed() && !mixed {
-            let reason = "engines of several classes made its numbers; serve --mixed-engines takes them over".to_owned();
+        if let Some(reason) = earlier.obstacle(&self.spec, mixed) {
             return Err(StoreError::Unusable { location: from.to_owned(), reason });
         }
         let run_file = match known {

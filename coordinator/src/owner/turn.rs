@@ -139,11 +139,6 @@ impl Owner {
         })
     }
 
-    /// True where engines of several classes make the run's numbers.
-    pub(super) fn is_mixed(&self) -> bool {
-        self.run_file.as_ref().is_some_and(|run_file| run_file.mixed_engines)
-    }
-
     /// The digest of a durable result. Nobody waits for it: while the store is at work or the storage silent there is none.
     async fn durable_digest(&mut self, unit: UnitIndex) -> Result<Option<Digest>, StoreError> {
         let patience = self.run.options.silence();

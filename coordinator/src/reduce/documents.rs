@@ -223,15 +223,7 @@ impl Pushed {
         engines: &BTreeSet<(&str, u32)>,
     ) -> LanguageScores {
         let Self { documents, cells, baselines, .. } = self;
-        let pair = |(&first, &second): (&(&str, u32), &(&str, u32))| {
-            let mut shared = baselines.shared([first.1, second.1]);
-            shared.sort_by_key(|(slot, _)| documents[*slot].number);
-            Pair { engines: [first.0, second.0].map(str::to_owned), documents: shared }
-        };
-        let pairs = engines.iter().enumerate().flat_map(|(index, first)| {
-            engines.iter().skip(index + 1).map(move |second| (first, second))
-        });
-        let engines = pairs.map(pair).collect();
+        let engines = baselines.pairs(engines, |slot| documents[slot].number);
         let named = |([scope, components, config], pushed): ([u32; 3], PushedCell)| {
             let PushedCell { mut scores, unsupported } = pushed;
             scores.sort_by_key(|score| documents[score.slot].number);

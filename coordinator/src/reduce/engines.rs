@@ -46,8 +46,26 @@ impl Baselines {
         first.chain(self.others.keys().map(|(_, engine)| *engine)).collect()
     }
 
+    /// Every two of these engines, by name and number, with the documents that both scored, in the order of a key of their slots.
+    pub(super) fn pairs(
+        &self,
+        engines: &BTreeSet<(&str, u32)>,
+        order: impl Fn(usize) -> u32,
+    ) -> Vec<Pair> {
+        let engines: Vec<(&str, u32)> = engines.iter().copied().collect();
+        let mut pairs = Vec::new();
+        for (index, &(first, a)) in engines.iter().enumerate() {
+            for &(second, b) in &engines[index + 1..] {
+                let mut documents = self.shared([a, b]);
+                documents.sort_by_key(|(slot, _)| order(*slot));
+                pairs.push(Pair { engines: [first, second].map(str::to_owned), documents });
+            }
+        }
+        pairs
+    }
+
     /// The documents that both of two engines scored.
-    pub(super) fn shared(&self, engines: [u32; 2]) -> Vec<(usize, [f64; 2])> {
+    fn shared(&self, engines: [u32; 2]) -> Vec<(usize, [f64; 2])> {
         let mut slots: Vec<usize> = self.others.keys().map(|(slot, _)| *slot).collect();
         slots.dedup();
         let both = |slot| {

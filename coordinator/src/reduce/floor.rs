@@ -39,9 +39,7 @@ fn of_dtype(scores: &LanguageScores, cell: &Cell) -> FloorRow {
 fn of_engines(scores: &LanguageScores, Pair { engines: [a, b], documents }: &Pair) -> FloorRow {
     let mut reasons = Reasons::default();
     reasons.add_where(documents.is_empty(), || "no document was scored on both".to_owned());
-    reasons.add_where(true, || {
-        "KL and top-1 agreement take both distributions, which nobody has".to_owned()
-    });
+    reasons.add("KL and top-1 agreement take both distributions, which nobody has");
     let differences = documents.iter().map(|&(slot, [on_a, on_b])| (slot, Some(on_a - on_b)));
     FloorRow { compared: format!("{a} | {b}"), ..of_differences(scores, differences, reasons) }
 }

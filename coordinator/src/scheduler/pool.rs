@@ -184,7 +184,7 @@ impl Pool {
         self.leave(seat.replace(new));
     }
 
-    /// The lane with the most free units, and how many; the first of several, if there is a free one.
+    /// The lane with the most free units, and how many, where one is free; of several the last.
     fn fullest<'a>(&self, lanes: impl Iterator<Item = &'a Lane>) -> Option<(u64, Lane)> {
         let counted = lanes.map(|&lane| (self.taken.count_absent(self.geometry.range(lane)), lane));
         counted.filter(|&(free, _)| free > 0).max_by_key(|&(free, _)| free)

@@ -13,16 +13,14 @@ use super::objects::Objects;
 use super::output::Output;
 use super::part::{Part, Place};
 use super::rows::{File, Key, Payloads, key, key_of_cell};
+use super::run_file::RunFile;
 use crate::verify::{self, Engines};
 
 /// A finished run whose results are taken over.
 #[derive(Debug, Clone)]
 pub struct Earlier {
     objects: Objects,
-    spec: Spec,
-    spec_digest: Digest,
-    engine_class: EngineClass,
-    engines: Engines,
+    run: RunFile,
     /// The digests of its files, by path.
     files: BTreeMap<String, Digest>,
 }
@@ -41,10 +39,7 @@ impl Earlier {
             reason: "it is not finished; run its own study to the end first".to_owned(),
         })?;
         let files = manifest.files.into_iter().map(|file| (file.path, file.blake3)).collect();
-        let engines = run.engines();
-        let (spec, spec_digest) = (run.spec, run.spec_digest);
-        let objects = output.objects.clone();
-        Ok(Self { objects, spec, spec_digest, engine_class: run.engine_class, engines, files })
+        Ok(Self { objects: output.objects.clone(), run, files })
     }
 
     /// Where it is.
@@ -52,8 +47,13 @@ impl Earlier {
         self.objects.location()
     }
 
-    /// Why nothing of it fits `spec`, where that is due to the whole and not to single units.
-    pub(crate) fn obstacle(&self, spec: &Spec) -> Option<String> {
+    /// Why nothing of it fits a run of `spec`, which takes the numbers of several engine classes if `mixed`; where that is due to the whole and
+    /// not to single units.
+    pub(crate) fn obstacle(&self, spec: &Spec, mixed: bool) -> Option<String> {
+        if self.run.mixed_engines && !mixed {
+            let reason = "engines of several classes made its numbers; serve --mixed-engines takes them over";
+            return Some(reason.to_owned());
+        }
         if !spec.models.iter().any(|part| self.has(part).is_some()) {
             return Some("it has none of the models, or not with the same files".to_owned());
         }
@@ -63,17 +63,12 @@ impl Earlier {
 
     /// The digest of its spec.
     pub(crate) fn spec_digest(&self) -> Digest {
-        self.spec_digest
+        self.run.spec_digest
     }
 
     /// What made its numbers.
     pub(crate) fn engine_class(&self) -> &EngineClass {
-        &self.engine_class
-    }
-
-    /// True where engines of several classes may have made its numbers.
-    pub(crate) fn is_mixed(&self) -> bool {
-        self.engines == Engines::Any
+        &self.run.engine_class
     }
 
     /// What its rows say of units of a part of `spec`.
@@ -87,11 +82,11 @@ impl Earlier {
             return Ok(Vec::new());
         };
         let mut files = Vec::new();
-        for path in there.paths(&self.spec) {
+        for path in there.paths(&self.run.spec) {
             let Some(content) = self.file(&path).await? else { return Ok(Vec::new()) };
             files.push((path, content));
         }
-        let (spec, engines) = (Arc::clone(spec), self.engines.clone());
+        let (spec, engines) = (Arc::clone(spec), self.run.engines());
         let payloads = move || payloads((&spec, &engines), (there, &known), &files);
         tokio::task::spawn_blocking(payloads).await?
     }
@@ -111,9 +106,9 @@ impl Earlier {
                 Some((part, units.filter(has).collect()))
             }
             Part::Quantization => {
-                let alike = self.reads_alike(spec) && self.spec.calibration == spec.calibration;
+                let alike = self.reads_alike(spec) && self.run.spec.calibration == spec.calibration;
                 let has = |unit: &UnitIndex| {
-                    alike && model(unit).is_some_and(|part| self.spec.models.contains(part))
+                    alike && model(unit).is_some_and(|part| self.run.spec.models.contains(part))
                 };
                 Some((part, units.filter(has).collect()))
             }
@@ -123,7 +118,7 @@ impl Earlier {
             }
             Part::Cells(place) => {
                 let there =
-                    self.place(spec, place).filter(|_| self.spec.metrics == spec.metrics)?;
+                    self.place(spec, place).filter(|_| self.run.spec.metrics == spec.metrics)?;
                 let cells = self.cells(spec, (place.model, there.model));
                 let has = |unit: &UnitIndex| {
                     spec.unit(*unit).is_some_and(|unit| cells.contains(&key(spec, unit)))
@@ -135,26 +130,26 @@ impl Earlier {
 
     /// Where this run has the same model.
     fn has(&self, part: &ModelPart) -> Option<usize> {
-        self.spec.models.iter().position(|there| there.model == part.model)
+        self.run.spec.models.iter().position(|there| there.model == part.model)
     }
 
     /// Where this run has the same text, read by the same model in the same shapes.
     fn place(&self, spec: &Spec, Place { model, shard }: Place) -> Option<Place> {
         let language = &spec.corpus[shard.language as usize];
         let is_it = |there: &LanguageCorpus| there.language == language.language;
-        let (place, number) = (self.spec.corpus.iter().position(is_it)?, shard.shard as usize);
-        let same = self.spec.corpus[place].shards.get(number) == language.shards.get(number);
+        let (place, number) = (self.run.spec.corpus.iter().position(is_it)?, shard.shard as usize);
+        let same = self.run.spec.corpus[place].shards.get(number) == language.shards.get(number);
         let model = self.has(&spec.models[model]).filter(|_| same && self.reads_alike(spec))?;
         Some(Place { model, shard: ShardId { language: place as u32, shard: shard.shard } })
     }
 
     /// The cells of its model `there` in which a config of model `here` of `spec` refers to the same.
     fn cells(&self, spec: &Spec, (here, there): (usize, usize)) -> BTreeSet<Key> {
-        let (here, there) = (&spec.models[here], &self.spec.models[there]);
+        let (here, there) = (&spec.models[here], &self.run.spec.models[there]);
         if here.checkpoints != there.checkpoints {
             return BTreeSet::new();
         }
-        let same_sets = self.spec.calibration == spec.calibration;
+        let same_sets = self.run.spec.calibration == spec.calibration;
         let alike = |config: &QuantConfig| same_sets || config.calibration_sets().is_empty();
         let cells = there.cells.iter().filter(|(_, config)| alike(config));
         cells.map(|(scope, config)| key_of_cell(scope, config)).collect()
@@ -178,7 +173,7 @@ impl Earlier {
     /// True where text is cut and computed in the same shapes.
     fn reads_alike(&self, spec: &Spec) -> bool {
         let setting = |of: &Spec| (of.version, of.windows, of.batch, of.dtype, of.seed);
-        setting(&self.spec) == setting(spec)
+        setting(&self.run.spec) == setting(spec)
     }
 }
 

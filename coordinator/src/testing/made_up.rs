@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{
-    ActivationRow, DocumentRow, Measured, QuantizationRow, TokenRow, WeightRow, encode, encode_both,
+    ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow, encode, encode_both, made_by,
 };
 use babelquant_proto::{
     Batch, Components, Digest, Document, Dtype, EngineClass, LanguageCorpus, Layer, Layers,
@@ -67,9 +67,6 @@ pub(crate) fn payload(spec: &Spec, unit: UnitIndex) -> Bytes {
 
 /// The same rows, of another engine class.
 pub(crate) fn payload_by(engine: &EngineClass, spec: &Spec, unit: UnitIndex) -> Bytes {
-    fn made_by<R: Measured>(engine: &EngineClass, rows: Vec<R>) -> Vec<R> {
-        rows.into_iter().map(|row| row.made_by(engine)).collect()
-    }
     let ipc = match spec.unit(unit).unwrap() {
         Unit::Weights { model, layer } => {
             encode(&made_by(engine, vec![weight_row(spec, model, layer)]))

@@ -27,4 +27,9 @@ macro_rules! measured {
     )+};
 }
 
+/// The rows, made by this engine class: whoever computes them leaves it open.
+pub fn made_by<R: Measured>(engine: &EngineClass, rows: Vec<R>) -> Vec<R> {
+    rows.into_iter().map(|row| row.made_by(engine)).collect()
+}
+
 measured!(ActivationRow, DocumentRow, QuantizationRow, TokenRow, WeightRow);

@@ -20,7 +20,7 @@ pub use clipping::ClippingRow;
 pub use column::{Column, RowError};
 pub use documents::DocumentRow;
 pub use ipc::{decode, decode_both, encode, encode_both};
-pub use measured::Measured;
+pub use measured::{Measured, made_by};
 pub use quantization::QuantizationRow;
 pub use reason::{unsupported, unsupported_cause};
 pub use table::{Field, Fingerprint, Layout, Row, Table};

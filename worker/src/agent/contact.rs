@@ -76,14 +76,14 @@ impl Contact {
     /// Opens a session, trying until the coordinator answers.
     pub(super) async fn register(&mut self, options: &Options) -> Result<Welcome, Error> {
         let mut lost = Lost::new(options.give_up);
+        let hello = Hello {
+            wire_major: WIRE_MAJOR,
+            name: options.name.clone(),
+            engine_class: engine_class(&options.device),
+            memory_bytes: options.memory_bytes.or_else(|| options.device.memory_bytes()),
+        };
         loop {
-            let hello = Hello {
-                wire_major: WIRE_MAJOR,
-                name: options.name.clone(),
-                engine_class: engine_class(&options.device),
-                memory_bytes: options.memory_bytes.or_else(|| options.device.memory_bytes()),
-            };
-            match self.client.register(hello).await {
+            match self.client.register(hello.clone()).await {
                 Ok(welcome) => return Ok(welcome),
                 Err(_) if self.has_moved()? => {}
                 Err(error) => lost.wait(error, options.jitter).await?,

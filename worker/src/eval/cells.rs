@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use babelquant_proto::quant::QuantConfig;
-use babelquant_proto::rows::encode_both;
+use babelquant_proto::rows::{encode_both, made_by};
 use babelquant_proto::{Component, Drift, EngineClass, Layer, Scope, Spec, UnitIndex};
 use candle_core::Tensor;
 
@@ -13,7 +13,7 @@ use super::head::Finals;
 use super::loaded::{Loaded, Start};
 use super::pass::Boundary;
 use super::shard::ShardStates;
-use super::{Emit, EvalError, made_by, tokens};
+use super::{Emit, EvalError, tokens};
 use crate::model::Tables;
 
 /// One cell of a shard.

@@ -26,7 +26,7 @@ mod weights;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use babelquant_proto::rows::{Measured, QuantizationRow, encode};
+use babelquant_proto::rows::{Measured, QuantizationRow, encode, made_by};
 use babelquant_proto::{EngineClass, Layer, ShardText, Spec, Unit, UnitIndex};
 use bytes::Bytes;
 
@@ -204,9 +204,4 @@ impl Evaluator {
     fn encoded<R: Measured>(&self, rows: Vec<R>) -> Result<Bytes, EvalError> {
         Ok(encode(&made_by(&self.engine, rows))?)
     }
-}
-
-/// The rows, which name this engine class: whoever makes them leaves it open.
-fn made_by<R: Measured>(engine: &EngineClass, rows: Vec<R>) -> Vec<R> {
-    rows.into_iter().map(|row| row.made_by(engine)).collect()
 }

@@ -137,11 +137,11 @@ async fn nothing_is_taken_over_that_would_be_computed_otherwise() {
     assert_eq!(none.await, (0, 0, 0));
     let mut other = old_spec.clone();
     other.models.truncate(0);
-    assert!(earlier.obstacle(&other).unwrap().contains("none of the models"));
+    assert!(earlier.obstacle(&other, false).unwrap().contains("none of the models"));
     other.models.clone_from(&old_spec.models);
-    assert_eq!(earlier.obstacle(&other), None);
+    assert_eq!(earlier.obstacle(&other, false), None);
     other.windows.stride = 4;
-    assert!(earlier.obstacle(&other).unwrap().contains("windows"));
+    assert!(earlier.obstacle(&other, false).unwrap().contains("windows"));
 }
 
 #[tokio::test]
