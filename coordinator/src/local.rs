@@ -142,7 +142,7 @@ pub async fn run(
     let mut overview = service.watch();
     let worker = async {
         drop(overview.wait_for(|overview| overview.epoch > 0).await);
-        worker::run(options, async { drop(worker_stops.await) }).await
+        worker::run(options, worker::Termination::at_once(async { drop(worker_stops.await) })).await
     };
     let serving = serve(listener, service, async { drop(service_stops.await) });
     let (mut worker, mut serving) = (std::pin::pin!(worker), std::pin::pin!(serving));

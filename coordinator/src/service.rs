@@ -30,7 +30,7 @@ use tower::filter::FilterLayer;
 use tower::layer::layer_fn;
 
 use crate::access::{Access, Listener, Refusals, admit};
-use crate::owner::{Call, Checked, Handle, Refusal};
+use crate::owner::{Call, Checked, Handle, Refusal, Room};
 use crate::verify::{self, Engines, Rejection};
 pub use admin::{AdminConnection, AdminError, Watched};
 use gate::Gate;
@@ -147,11 +147,12 @@ impl Coordinator for Edge {
         request: Request<wire::SyncRequest>,
     ) -> Result<Response<wire::SyncReply>, Status> {
         let arrived = Instant::now();
-        let request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
+        let mut request = SyncRequest::try_from(request.into_inner()).map_err(invalid)?;
+        let room = self.handle.intake.admit(&mut request);
         let spec = Arc::clone(&self.handle.spec);
         let engines = self.handle.classes.of(request.session).map(Engines::Only);
         let checked =
-            self.handle.blocking.run(move || check(&spec, engines.as_ref(), request)).await;
+            self.handle.blocking.run(move || check(&spec, engines.as_ref(), (request, room))).await;
         let checked = checked.map_err(|error| Status::internal(error.to_string()))?;
         let answer = self.call(|reply| Call::Sync(checked, reply)).await?;
         self.handle.live.metrics.synced(arrived.elapsed());
@@ -192,7 +193,11 @@ impl Admin for Edge {
 
 /// Sorts the results of a Sync into those of their units and the others. Those of a session that is not open are dropped unseen: the Sync is
 /// refused, and its worker sends them again.
-fn check(spec: &Spec, engines: Option<&Engines>, mut request: SyncRequest) -> Checked {
+fn check(
+    spec: &Spec,
+    engines: Option<&Engines>,
+    (mut request, room): (SyncRequest, Room),
+) -> Checked {
     let mut rejected: Vec<(UnitIndex, Rejection)> = Vec::new();
     let mut losses = BTreeMap::new();
     let mut fits = |result: &UnitResult| {
@@ -208,7 +213,7 @@ fn check(spec: &Spec, engines: Option<&Engines>, mut request: SyncRequest) -> Ch
         true
     };
     request.results.retain(&mut fits);
-    Checked { request, rejected, losses }
+    Checked { request, rejected, losses, room }
 }
 
 fn invalid(error: ConvertError) -> Status {

@@ -55,6 +55,7 @@ class Cluster:
         number = next(number for number in range(1, PLACES + 1) if self.is_free(number))
         command = [str(self.study.programs.worker), "--models", str(self.study.models), "--name", called or name]
         command += ["--slots", str(self.options.slots), "--give-up", "120", *self.whereabouts(number)]
+        command += ["--grace", str(self.options.grace)]
         command += self.study.papers(self.options.access, "worker")
         if self.scene.memory is not None:
             self.memories[name] = Memory(self.scene.memory, f"place{number}")

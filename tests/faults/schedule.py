@@ -27,6 +27,8 @@ class Options:
     # 0: any, and workers find it through the coordinator file.
     port: int
     disk: bool
+    # How long a worker that is told to leave finishes what it has begun.
+    grace: int
 
 
 class Fault:
@@ -54,7 +56,8 @@ class Schedule:
         port = PORT * draw.randint(0, 1) * (network == "namespaces")
         self.faults = sorted(self.drawn(draw, kinds, workers), key=lambda fault: fault.share)
         disk = any(fault.kind.needs == "disk" for fault in self.faults)
-        self.options = Options(workers, draw.choice([4, 8, 16]), draw.choice([2000, 3000, 4000]), access, port, disk)
+        slots, lease_ms, grace = draw.choice([4, 8, 16]), draw.choice([2000, 3000, 4000]), draw.choice([0, 2])
+        self.options = Options(workers, slots, lease_ms, access, port, disk, grace)
 
     def drawn(self, draw, kinds, workers):
         charges, taken = 0, set()

@@ -93,6 +93,15 @@ pub(crate) fn worker_of(place: &[&str], name: &str, slots: &str) -> Process {
     Process::start(name, &mut command)
 }
 
+/// How many units a worker has begun, as its log says.
+pub(crate) fn computed(log: &str) -> usize {
+    let jobs = log.lines().filter(|line| line.ends_with(" computing"));
+    let units = jobs.filter_map(|line| {
+        line.split("job{units=").nth(1)?.split(' ').next()?.parse::<usize>().ok()
+    });
+    units.sum()
+}
+
 /// Every file that must not depend on who computed it, by its name in the output.
 pub(crate) fn bytes(out: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::from([(
@@ -212,6 +221,24 @@ fn a_worker_told_to_leave_gives_back_what_it_holds() {
     let output = coordinator.expect(0);
     assert!(!output.contains("a unit is charged"), "a drained unit was charged:\n{output}");
     same(&bytes(&study.path("drained")), &expected);
+}
+
+#[test]
+fn a_worker_that_is_granted_time_finishes_what_it_has_begun() {
+    let study = Study::new();
+    let expected = undisturbed(&study);
+    let (coordinator, address) = study.serve("grace", "0");
+    let leaving = worker_of(&["--coordinator", &address, "--grace", "60"], "leaving", "64");
+    leaving.wait_for("computing");
+    leaving.signal("TERM");
+    let output = leaving.expect(75);
+    assert!(output.contains("told to leave: finishing what is begun"), "{output}");
+    let (begun, finished) = (computed(&output), output.matches("finished unit=").count());
+    assert_eq!(finished, begun, "what it had begun was not finished:\n{output}");
+    worker(&address, "staying", "16").expect(0);
+    let output = coordinator.expect(0);
+    assert!(!output.contains("a unit is charged"), "{output}");
+    same(&bytes(&study.path("grace")), &expected);
 }
 
 #[test]

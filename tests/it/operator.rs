@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Study, bytes, same, undisturbed, worker, worker_of};
+use crate::cluster::{Study, bytes, computed, same, undisturbed, worker, worker_of};
 use crate::process::{Process, babelquant as start};
 
 /// Runs `babelquant` to its end and holds the exit code to `code`.
@@ -42,15 +42,6 @@ fn a_drained_worker_finishes_what_it_computes_and_stays_away() {
     let output = coordinator.expect(0);
     assert!(!output.contains("a unit is charged"), "a drained unit was charged:\n{output}");
     same(&bytes(&study.path("drained-worker")), &expected);
-}
-
-/// How many units a worker has begun, as its log says.
-fn computed(log: &str) -> usize {
-    let jobs = log.lines().filter(|line| line.ends_with(" computing"));
-    let units = jobs.filter_map(|line| {
-        line.split("job{units=").nth(1)?.split(' ').next()?.parse::<usize>().ok()
-    });
-    units.sum()
 }
 
 #[test]

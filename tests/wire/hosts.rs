@@ -95,7 +95,8 @@ pub(crate) async fn work(name: String, slots: usize, setting: Setting) -> Ended 
         name,
         give_up: GIVE_UP,
     };
-    let outcome = worker::run_with(options, |_| engine(setting), std::future::pending()).await?;
+    let never = worker::Termination::at_once(std::future::pending());
+    let outcome = worker::run_with(options, |_| engine(setting), never).await?;
     history.say(&format!("{life} ends: {outcome:?}"));
     history.events().heard += 1;
     Ok(())

@@ -20,6 +20,7 @@ use crate::eval::Places;
 use crate::fleet;
 use crate::options::{Address, Options};
 use crate::outcome::Outcome;
+use crate::termination::termination;
 
 /// The program: flags, logs, signals, exit code.
 pub async fn main() -> ExitCode {
@@ -45,14 +46,15 @@ fn variable(name: &str) -> Option<String> {
 
 /// The exit code of a worker for each device.
 async fn work(cli: &Cli) -> Result<u8, Error> {
+    let termination = termination(Duration::from_secs(cli.grace));
     match cli.device.list()?[..] {
         [device] => {
-            let worked = crate::run(cli.options(device)?, crate::termination()).await;
+            let worked = crate::run(cli.options(device)?, termination).await;
             worked.map(Outcome::exit_code)
         }
         ref devices => {
             let own = (std::env::current_exe()?, std::env::args_os().skip(1).collect());
-            Ok(fleet::run(own, devices, cli.name.as_deref(), crate::termination()).await?)
+            Ok(fleet::run(own, devices, cli.name.as_deref(), termination).await?)
         }
     }
 }
@@ -109,6 +111,9 @@ struct Cli {
     /// Leave when the coordinator has been out of reach for so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     give_up: u64,
+    /// Told to leave by a signal, finish what is begun for so many seconds at most: somewhat less than the launcher grants
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, overrides_with = "grace")]
+    grace: u64,
     /// Log lines as JSON
     #[arg(long)]
     log_json: bool,
@@ -127,8 +132,8 @@ const EXAMPLES: &str = "Examples:
   babelquant-worker --coordinator https://head:7070 --tls certs/ --token-file token --models /data/models
   babelquant-worker --coordinator-file /shared/run.url --models /data/models
 
-SIGTERM, SIGUSR1 and Ctrl-C give back at once what is not finished (75); `babelquant drain --worker NAME` lets the worker finish
-what it computes first (0).
+SIGTERM, SIGUSR1 and Ctrl-C give back at once what is not finished (75), or with --grace what is not finished by then; a second one
+ends the grace. `babelquant drain --worker NAME` lets the worker finish what it computes first (0).
 
 Exit codes: 0 the run is complete, or the operator drained this worker, 3 complete with quarantined units, 75 unfinished (start me again),
 77 not authorised, 78 version, engine or model mismatch (retrying cannot help), 2 usage, 70 bug.

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 
 use babelquant_proto::exit;
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,9 +13,10 @@ use tokio::task::JoinSet;
 use tracing::{error, info};
 
 use crate::engine::Device;
+use crate::termination::Termination;
 
-/// Runs a program with `flags` once for each device until all have ended. Where one ends otherwise than well, or `shutdown` ends, the others are
-/// told to leave: whoever started this starts all of them again. Returns the exit code.
+/// Runs a program with `flags` once for each device until all have ended. Where one ends otherwise than well, or they are to leave, the
+/// others are told so: whoever started this starts all of them again. Returns the exit code.
 ///
 /// # Errors
 /// A process cannot be started.
@@ -22,7 +24,7 @@ pub(crate) async fn run(
     (program, flags): (PathBuf, Vec<OsString>),
     devices: &[Device],
     name: Option<&str>,
-    shutdown: impl Future<Output = ()>,
+    termination: Termination<impl Future<Output = ()>, impl Future<Output = ()>>,
 ) -> io::Result<u8> {
     let mut processes = Vec::new();
     let mut ends = JoinSet::new();
@@ -37,13 +39,20 @@ pub(crate) async fn run(
         ends.spawn(end(process, *device));
     }
     info!(processes = processes.len(), "a process for each device");
-    let mut shutdown = std::pin::pin!(shutdown);
+    let Termination { finish, leave } = termination;
+    let (mut finish, mut leave) = (pin!(finish), pin!(leave));
     let mut code = exit::COMPLETE;
-    let mut leaving = false;
+    let (mut leaving, mut at_once) = (false, false);
     loop {
         let ended = tokio::select! {
+            biased;
             ended = ends.join_next() => ended,
-            () = &mut shutdown, if !leaving => {
+            () = &mut leave, if !at_once => {
+                (leaving, at_once) = (true, true);
+                tell(&processes);
+                continue;
+            }
+            () = &mut finish, if !leaving => {
                 leaving = true;
                 tell(&processes);
                 continue;

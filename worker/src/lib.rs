@@ -8,6 +8,7 @@ mod error;
 mod fleet;
 mod options;
 mod outcome;
+mod termination;
 
 pub mod cli;
 pub mod corpus;
@@ -30,16 +31,17 @@ pub use eval::{
 };
 pub use options::{Address, Options};
 pub use outcome::Outcome;
+pub use termination::{Termination, termination};
 
-/// Works for a coordinator until the run is complete, the operator sends this worker away, or `shutdown` ends; gives back what is
+/// Works for a coordinator until the run is complete, the operator sends this worker away, or it is to leave; gives back what is
 /// unfinished then.
 ///
 /// # Errors
-/// The device cannot be opened, the coordinator refuses this worker, stays out of reach, or `shutdown` ended first
+/// The device cannot be opened, the coordinator refuses this worker, stays out of reach, or it was to leave first
 /// ([`Error::Stopped`]).
 pub async fn run(
     options: Options,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    termination: Termination<impl Future<Output = ()>, impl Future<Output = ()>>,
 ) -> Result<Outcome, Error> {
     let device = options.device.open()?;
     let evaluated = options.clone();
@@ -53,52 +55,25 @@ pub async fn run(
             None => evaluator,
         })
     };
-    run_with(options, engine, shutdown).await
+    run_with(options, engine, termination).await
 }
 
 /// As [`run`], with an engine of another kind for the coordinator's spec.
 ///
 /// # Errors
-/// The coordinator refuses this worker, stays out of reach, or `shutdown` ended first ([`Error::Stopped`]).
+/// The coordinator refuses this worker, stays out of reach, or it was to leave first ([`Error::Stopped`]).
 pub async fn run_with(
     options: Options,
     engine: impl FnOnce(&Spec) -> Engine,
-    shutdown: impl Future<Output = ()>,
+    termination: Termination<impl Future<Output = ()>, impl Future<Output = ()>>,
 ) -> Result<Outcome, Error> {
-    let mut shutdown = pin!(shutdown);
+    let Termination { finish, leave } = termination;
+    let (mut finish, mut leave) = (pin!(finish), pin!(leave));
     let agent = tokio::select! {
         biased;
         agent = agent::Agent::join(options, engine) => agent?,
-        () = &mut shutdown => return Err(Error::Stopped),
+        () = &mut finish => return Err(Error::Stopped),
+        () = &mut leave => return Err(Error::Stopped),
     };
-    agent.work(shutdown).await
-}
-
-/// Ends with the first SIGTERM, SIGUSR1 or Ctrl-C after this call: what a launcher sends before it takes the machine away.
-pub fn termination() -> impl Future<Output = ()> + Send + 'static {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| {
-        // Listened for at once, not when somebody first waits.
-        let signal = signal(kind);
-        async move {
-            match signal {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot listen for a signal");
-                    std::future::pending::<()>().await;
-                }
-            }
-        }
-    };
-    let [terminate, user, interrupt] =
-        [SignalKind::terminate(), SignalKind::user_defined1(), SignalKind::interrupt()].map(wait);
-    async move {
-        tokio::select! {
-            () = terminate => {}
-            () = user => {}
-            () = interrupt => {}
-        }
-    }
+    agent.work(Termination { finish, leave }).await
 }

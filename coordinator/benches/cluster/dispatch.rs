@@ -10,14 +10,23 @@ use super::server::{Coordinator, Setting};
 use super::session::{Session, client, durable};
 use super::study::{Results, Size};
 
-/// Connections, each with one call at a time.
-const CONNECTIONS: usize = 16;
-/// Units of a call.
-const UNITS: u32 = 64;
-const TIME: Duration = Duration::from_secs(8);
+/// Who asks for units, and for how long.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    /// Connections, each with one call at a time.
+    connections: usize,
+    /// Units of a call.
+    units: u32,
+    time: Duration,
+}
+
+const FEW: Load = Load { connections: 16, units: 64, time: Duration::from_secs(8) };
+/// Each works on a shard of its own for most of the time, so that their results together are more than the coordinator keeps in memory
+/// until a shard's file can be written.
+const MANY: Load = Load { connections: 400, units: 8, time: Duration::from_secs(60) };
 const RUNS: usize = 5;
-/// 14 × 40 × 1,001 = 560,560 units and a few.
-const SIZE: Size = Size { shards: 40, cells: 1000 };
+/// 14 × 80 × 1,001 = 1,121,120 units and a few.
+const SIZE: Size = Size { shards: 80, cells: 1000 };
 
 /// Where results are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +38,18 @@ enum Kept {
 }
 
 pub(super) async fn measure() -> Result<()> {
-    report(&format!("dispatch: {CONNECTIONS} connections, {UNITS} units a call, {RUNS} runs"))?;
+    let Load { connections, units, .. } = FEW;
+    report(&format!("dispatch: {connections} connections, {units} units a call, {RUNS} runs"))?;
     let mut rates = Vec::new();
     for _ in 0..RUNS {
-        rates.push(run(Kept::Nowhere).await?.0);
+        rates.push(run(Kept::Nowhere, FEW).await?.0);
     }
     report(&format!("  lent and given back: {} units/s", spread(&mut rates)))?;
     for (kept, place) in [(Kept::OnDisk, "on this disk"), (Kept::InMemory, "in memory (/dev/shm)")]
     {
         let (mut rates, mut sizes) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            let (rate, bytes) = run(kept).await?;
+            let (rate, bytes) = run(kept, FEW).await?;
             rates.push(rate);
             sizes.push(bytes);
         }
@@ -50,11 +60,17 @@ pub(super) async fn measure() -> Result<()> {
             bytes / 1024.0
         ))?;
     }
+    let (rate, _) = run(Kept::OnDisk, MANY).await?;
+    let Load { connections, units, time } = MANY;
+    report(&format!(
+        "  the same from {connections} workers with {units} units each, over {} s: {rate:.0} units/s",
+        time.as_secs()
+    ))?;
     Ok(())
 }
 
 /// Units a second, and bytes of a result.
-async fn run(kept: Kept) -> Result<(f64, f64)> {
+async fn run(kept: Kept, load: Load) -> Result<(f64, f64)> {
     let folder = match kept {
         Kept::InMemory => tempfile::tempdir_in("/dev/shm")?,
         Kept::OnDisk | Kept::Nowhere => tempfile::tempdir()?,
@@ -62,11 +78,11 @@ async fn run(kept: Kept) -> Result<(f64, f64)> {
     let setting = Setting::on_any_port(folder.path(), SIZE);
     let coordinator = Coordinator::start(setting)?;
     let mut workers = JoinSet::new();
-    for number in 0..CONNECTIONS {
+    for number in 0..load.connections {
         let session = Session::join(client(&coordinator.url, None)?, &format!("w{number}")).await?;
         match kept {
-            Kept::Nowhere => workers.spawn(give_back(session)),
-            Kept::OnDisk | Kept::InMemory => workers.spawn(compute(session)),
+            Kept::Nowhere => workers.spawn(give_back(session, load)),
+            Kept::OnDisk | Kept::InMemory => workers.spawn(compute(session, load)),
         };
     }
     let (mut units, mut bytes, start) = (0, 0, Instant::now());
@@ -79,11 +95,11 @@ async fn run(kept: Kept) -> Result<(f64, f64)> {
     Ok((units as f64 / start.elapsed().as_secs_f64(), bytes as f64 / units.max(1) as f64))
 }
 
-async fn give_back(mut session: Session) -> Result<(usize, usize)> {
+async fn give_back(mut session: Session, load: Load) -> Result<(usize, usize)> {
     let start = Instant::now();
     let mut units = 0;
-    while start.elapsed() < TIME {
-        session.request.want = UNITS;
+    while start.elapsed() < load.time {
+        session.request.want = load.units;
         let reply = session.sync().await?;
         units += reply.grants.len();
         session.request.released = std::mem::take(&mut session.request.holding);
@@ -91,12 +107,12 @@ async fn give_back(mut session: Session) -> Result<(usize, usize)> {
     Ok((units, 0))
 }
 
-async fn compute(mut session: Session) -> Result<(usize, usize)> {
+async fn compute(mut session: Session, load: Load) -> Result<(usize, usize)> {
     let mut results = Results::default();
     let start = Instant::now();
     let (mut units, mut bytes) = (0, 0);
-    while start.elapsed() < TIME {
-        session.request.want = UNITS;
+    while start.elapsed() < load.time {
+        session.request.want = load.units;
         let sent: usize = session.request.results.iter().map(|result| result.ipc.len()).sum();
         let reply = session.sync().await?;
         anyhow::ensure!(reply.verdicts.len() == durable(&reply), "{:?}", reply.verdicts);

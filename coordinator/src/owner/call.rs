@@ -7,6 +7,7 @@ use babelquant_proto::{UnitIndex, WIRE_MAJOR};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use super::Room;
 use crate::live::Loss;
 use crate::store::StoreError;
 use crate::verify::Rejection;
@@ -28,6 +29,8 @@ pub(crate) struct Checked {
     pub(crate) rejected: Vec<(UnitIndex, Rejection)>,
     /// What the others say, those of cells.
     pub(crate) losses: BTreeMap<UnitIndex, Loss>,
+    /// The room that they have.
+    pub(crate) room: Room,
 }
 
 /// Why a call is refused.

@@ -65,6 +65,8 @@ impl Owner {
                 records.push(entry.record());
             }
             self.durable += durable as u64;
+            let done = self.rooms.partition_point(|(until, _)| *until <= self.durable);
+            self.rooms.drain(..done);
             self.scheduler.step(self.listened, Input::Durable(records));
         }
         match outcome {

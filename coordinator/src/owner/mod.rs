@@ -8,6 +8,7 @@ mod classes;
 mod details;
 mod drain;
 mod durable;
+mod intake;
 mod options;
 mod overview;
 mod register;
@@ -16,7 +17,7 @@ mod show;
 mod turn;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ use answer::Waiting;
 pub(crate) use call::{Call, Checked, Refusal};
 pub(crate) use classes::Classes;
 use details::Details;
+use intake::Intake;
+pub(crate) use intake::Room;
 pub use options::{Options, Outcome};
 pub(crate) use run::Run;
 use show::show_earlier;
@@ -64,6 +67,8 @@ pub(crate) struct Owner {
     /// Entries that ever were in it, and those that left it.
     entered: u64,
     durable: u64,
+    /// The room of its results, each until so many entries are durable.
+    rooms: VecDeque<(u64, Room)>,
     /// What its results say, those of cells.
     losses: BTreeMap<UnitIndex, Loss>,
     /// What workers said last of units that broke.
@@ -107,6 +112,8 @@ pub(crate) struct Handle {
     pub(crate) blocking: Blocking,
     /// Whose rows a session may send.
     pub(crate) classes: Classes,
+    /// How much of them there may be.
+    pub(crate) intake: Intake,
 }
 
 impl Owner {
@@ -133,8 +140,9 @@ impl Owner {
         let spec = Arc::clone(&run.spec);
         let (live, blocking) = (Arc::clone(&run.live), run.blocking);
         let overviews = overview.subscribe();
-        let classes = Classes::default();
-        let handle = Handle { spec, calls: sender, overview: overviews, live, blocking, classes };
+        let (classes, intake) = (Classes::default(), Intake::new(run.options.intake_bytes));
+        let handle =
+            Handle { spec, calls: sender, overview: overviews, live, blocking, classes, intake };
         show_earlier(&run.live, &scheduler, &run.spec);
         let owner = Self {
             classes: handle.classes.clone(),
@@ -150,6 +158,7 @@ impl Owner {
             backlog: Vec::new(),
             entered: 0,
             durable: 0,
+            rooms: VecDeque::new(),
             losses: BTreeMap::new(),
             details: Details::default(),
             worked: Duration::ZERO,

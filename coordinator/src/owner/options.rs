@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::scheduler::STRAGGLING;
 
-/// The times of a service, which tests shrink, and whom it serves.
+/// The times and limits of a service, which tests shrink, and whom it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// A worker that is silent for this long loses its grants.
@@ -23,6 +23,8 @@ pub struct Options {
     pub patience: Duration,
     /// How long workers may take to hear that the run is complete.
     pub linger: Duration,
+    /// How many bytes of results may be here that are not durable; never less than one message holds.
+    pub intake_bytes: u32,
     /// Workers of several engine classes may serve the run: rows name theirs, and two runs need not give the same bytes.
     pub mixed_engines: bool,
 }
@@ -38,6 +40,7 @@ impl Default for Options {
             tick: Duration::from_millis(500),
             patience: Duration::from_secs(600),
             linger: Duration::from_secs(10),
+            intake_bytes: 256 << 20,
             mixed_engines: false,
         }
     }

@@ -60,7 +60,7 @@ impl Owner {
 
     /// Tells the scheduler what a worker says; the worker's answer waits for the commit.
     async fn report(&mut self, checked: Checked) -> Result<Result<Waiting, Refusal>, StoreError> {
-        let Checked { request, rejected, losses } = checked;
+        let Checked { request, rejected, losses, room } = checked;
         if !self.scheduler.knows(request.session) {
             return Ok(Err(Refusal::Session(request.session)));
         }
@@ -109,6 +109,9 @@ impl Owner {
         waiting.revoked = effects.revoked;
         waiting.accepted = self.enter(effects.records, &mut results);
         waiting.durable_at = self.entered;
+        if !waiting.accepted.is_empty() {
+            self.rooms.push_back((self.entered, room));
+        }
         self.show_report((session, &waiting), &held, losses);
         Ok(Ok(waiting))
     }

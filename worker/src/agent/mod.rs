@@ -24,6 +24,7 @@ use crate::engine::{Engine, Event};
 use crate::error::Error;
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::termination::Termination;
 
 /// How long a leaving worker tries to say goodbye: its machine may be taken away at any moment.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -54,15 +55,18 @@ pub(crate) struct Agent {
 enum Stay {
     /// It takes work.
     Working,
-    /// It takes no more: it finishes or gives back what it holds, then leaves.
-    Leaving,
+    /// The operator has sent it away: it finishes or gives back what it holds, then leaves.
+    Drained,
+    /// Its launcher has told it to leave, which it does in the same way.
+    Stopped,
 }
 
 /// What ended a pause between two Syncs.
 enum Wake {
     News,
     Timer,
-    Shutdown,
+    Finish,
+    Leave,
 }
 
 impl Agent {
@@ -93,58 +97,84 @@ impl Agent {
         })
     }
 
-    /// Works until the run is complete, the operator drains this worker, or `shutdown` ends.
+    /// Works until the run is complete, the operator drains this worker, or it is to leave.
     ///
     /// # Errors
-    /// The coordinator refuses or stays out of reach, or `shutdown` ended first.
-    pub(crate) async fn work(self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
+    /// The coordinator refuses or stays out of reach, or the worker was to leave first.
+    pub(crate) async fn work(
+        self,
+        termination: Termination<
+            impl Future<Output = ()> + Unpin,
+            impl Future<Output = ()> + Unpin,
+        >,
+    ) -> Result<Outcome, Error> {
         let run = self.spec.run_id().unwrap_or_default();
         let span = info_span!("worker", name = self.options.name, run);
-        self.go_on(shutdown).instrument(span).await
+        self.go_on(termination).instrument(span).await
     }
 
-    async fn go_on(mut self, shutdown: impl Future<Output = ()>) -> Result<Outcome, Error> {
-        let mut shutdown = pin!(shutdown);
+    async fn go_on(
+        mut self,
+        mut termination: Termination<
+            impl Future<Output = ()> + Unpin,
+            impl Future<Output = ()> + Unpin,
+        >,
+    ) -> Result<Outcome, Error> {
         loop {
             if let Some(reason) = self.broken.take() {
                 return self.leave(reason).await;
             }
-            let is_farewell = self.stay == Stay::Leaving && self.hold.is_empty();
+            let is_farewell = self.stay != Stay::Working && self.hold.is_empty();
             let reply = tokio::select! {
                 biased;
                 reply = self.sync() => reply?,
-                () = &mut shutdown => return self.leave(Error::Stopped).await,
+                () = &mut termination.leave => return self.leave(Error::Stopped).await,
+                () = &mut termination.finish, if self.stay == Stay::Working => {
+                    self.finish(Stay::Stopped);
+                    continue;
+                }
             };
             match (self.stay, reply.state) {
                 (_, RunState::Complete) => return Ok(Outcome::Complete),
                 (_, RunState::CompleteWithQuarantine) => {
                     return Ok(Outcome::CompleteWithQuarantine);
                 }
-                (Stay::Leaving, _) if is_farewell => {
-                    info!("drained by the operator: everything is handed in or given back");
-                    return Ok(Outcome::Drained);
+                (stay @ (Stay::Drained | Stay::Stopped), _) if is_farewell => {
+                    info!("everything is handed in or given back");
+                    return match stay {
+                        Stay::Stopped => Err(Error::Stopped),
+                        Stay::Drained | Stay::Working => Ok(Outcome::Drained),
+                    };
                 }
-                (Stay::Leaving, _) if self.hold.is_empty() => continue,
+                (Stay::Drained | Stay::Stopped, _) if self.hold.is_empty() => continue,
                 (Stay::Working, _) if reply.leave => {
-                    info!("drained by the operator: finishing what is begun, giving back the rest");
-                    self.hold.release_queued();
-                    self.stay = Stay::Leaving;
+                    self.finish(Stay::Drained);
                     continue;
                 }
-                (Stay::Working | Stay::Leaving, _) => {}
+                (Stay::Working | Stay::Drained | Stay::Stopped, _) => {}
             }
             let pause = Duration::from_millis(reply.next_sync_ms.into()).min(self.sync_every);
-            if matches!(self.pause(pause, &mut shutdown).await?, Wake::Shutdown) {
-                return self.leave(Error::Stopped).await;
+            match self.pause(pause, &mut termination).await? {
+                Wake::Leave => return self.leave(Error::Stopped).await,
+                Wake::Finish => self.finish(Stay::Stopped),
+                Wake::News | Wake::Timer => {}
             }
         }
+    }
+
+    /// Takes no more, and gives back what the engine has not begun.
+    fn finish(&mut self, stay: Stay) {
+        let by = if stay == Stay::Drained { "drained by the operator" } else { "told to leave" };
+        info!("{by}: finishing what is begun, giving back the rest");
+        self.hold.release_queued();
+        self.stay = stay;
     }
 
     /// Gives back what is not finished and hands in the rest, to leave at once: whether somebody answers or not.
     async fn leave(&mut self, reason: Error) -> Result<Outcome, Error> {
         info!(%reason, "leaving: giving back what is not finished");
         self.hold.release_all();
-        self.stay = Stay::Leaving;
+        self.stay = Stay::Stopped;
         let patience = GOODBYE.min(self.options.give_up);
         let Ok(reply) = timeout(patience, self.sync()).await else {
             let cause = "it does not answer this worker, which was told to leave".to_owned();
@@ -157,7 +187,10 @@ impl Agent {
     async fn pause(
         &mut self,
         pause: Duration,
-        shutdown: &mut (impl Future<Output = ()> + Unpin),
+        termination: &mut Termination<
+            impl Future<Output = ()> + Unpin,
+            impl Future<Output = ()> + Unpin,
+        >,
     ) -> Result<Wake, Error> {
         let mut timer = pin!(sleep(pause));
         loop {
@@ -171,7 +204,10 @@ impl Agent {
                 event = self.engine.event() => self.take(event.ok_or(Error::EngineGone)?),
                 () = hang => self.time_out(),
                 () = &mut timer => return Ok(Wake::Timer),
-                () = &mut *shutdown => return Ok(Wake::Shutdown),
+                () = &mut termination.leave => return Ok(Wake::Leave),
+                () = &mut termination.finish, if self.stay == Stay::Working => {
+                    return Ok(Wake::Finish);
+                }
             }
         }
     }

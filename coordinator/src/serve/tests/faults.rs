@@ -93,6 +93,33 @@ async fn a_full_disk_stops_grants_and_acknowledgements_until_there_is_room() {
     assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
 }
 
+#[tokio::test]
+async fn a_full_disk_fills_so_much_memory_and_no_more() {
+    let (disk, spec) = (Arc::new(Faulty::healthy()), spec(1));
+    let largest = (0..spec.units()).map(|unit| payload(&spec, UnitIndex(unit)).len()).max();
+    let intake_bytes = largest.unwrap() as u32;
+    let options = Options { patience: Duration::from_secs(60), intake_bytes, ..UNHURRIED };
+    let running = start_with(Output::of(Arc::<Faulty>::clone(&disk)), spec, options).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    worker.request.want = 16;
+    worker.sync().await.unwrap();
+    worker.compute(&[]);
+    let lengths: Vec<u32> =
+        worker.request.results.iter().map(|result| result.ipc.len() as u32).collect();
+    assert!(lengths.iter().sum::<u32>() > options.intake_bytes, "{lengths:?}");
+    disk.set_full(true);
+    for _ in 0..3 {
+        worker.sync().await.unwrap();
+        let (_, metrics) = get(running.http, "/metrics").await;
+        let bytes = metric(&metrics, "babelquant_inflight_bytes");
+        assert!((1.0..=f64::from(options.intake_bytes)).contains(&bytes), "{bytes} of {lengths:?}");
+    }
+    disk.set_full(false);
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
 /// Each commit takes longer than the lease: nobody who calls meanwhile is taken for lost.
 #[tokio::test]
 async fn a_slow_disk_costs_time_and_nothing_else() {

@@ -38,6 +38,7 @@ const QUICK: Options = Options {
     tick: Duration::from_millis(20),
     patience: Duration::from_millis(300),
     linger: Duration::from_secs(2),
+    intake_bytes: 256 << 20,
     mixed_engines: false,
 };
 
