@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{
     ActivationRow, DocumentRow, Measured, QuantizationRow, Row, RowError, TokenRow, WeightRow,
     decode, decode_both,
 };
 use babelquant_proto::{
-    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Model, Shape, Shard,
+    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Scope, Shape, Shard,
     ShardId, Spec, Unit,
 };
 use thiserror::Error;
@@ -124,14 +125,18 @@ pub fn result(
         Unit::Baseline { model, shard } => {
             rows(ipc, engines, |row| activations(spec, (model, shard), row)).map(|_| None)
         }
-        Unit::Cell { shard, .. } => {
+        Unit::Cell { model, shard, scope, config } => {
             let table = DocumentRow::TABLE.name;
             let both = decode_both::<DocumentRow, TokenRow>(ipc);
             let (of_documents, of_tokens) =
                 both.map_err(|source| Rejection::Rows { table, source })?;
-            let rows = some(own(of_documents, engines, |row| documents(spec, unit, row))?)?;
+            let keys = Keys::of(spec, (model, shard), scope, config);
+            let mut layers = None;
+            let own_documents =
+                own(of_documents, engines, |row| keys.are_of_document(row, &mut layers))?;
+            let rows = some(own_documents)?;
             complete(self::shard(spec, shard), &rows)?;
-            counted(&rows, &own(of_tokens, engines, |row| tokens(spec, unit, row))?)?;
+            counted(&rows, &own(of_tokens, engines, |row| keys.are_of_tokens(row))?)?;
             Ok(Some(Loss::of(&rows)))
         }
     }
@@ -159,34 +164,55 @@ fn is_layer(
         && number == layer.map(|layer| layer.index)
 }
 
-/// True where a document row has the keys of `unit`.
-fn documents(spec: &Spec, unit: Unit<'_>, row: &DocumentRow) -> bool {
-    let Unit::Cell { model, scope, .. } = unit else { return false };
-    let Model { shape, protocol, .. } = &spec.models[model].model;
-    is_cell(
-        spec,
-        unit,
-        (&row.model, &row.language, row.shard),
-        [&row.scope, &row.components, &row.config],
-    ) && row.protocol == protocol.to_string()
-        && holds(shape, &scope.layers, &row.layers)
+/// The keys that every row of a cell has: spelled once for all of them.
+struct Keys<'a> {
+    spec: &'a Spec,
+    model: usize,
+    shard: ShardId,
+    layers: &'a Layers,
+    protocol: String,
+    /// Scope, components and config.
+    cell: [String; 3],
 }
 
-/// True where a row on single tokens has the keys of `unit`.
-fn tokens(spec: &Spec, unit: Unit<'_>, row: &TokenRow) -> bool {
-    is_cell(
-        spec,
-        unit,
-        (&row.model, &row.language, row.shard),
-        [&row.scope, &row.components, &row.config],
-    )
-}
+impl<'a> Keys<'a> {
+    /// Those of a cell.
+    fn of(
+        spec: &'a Spec,
+        (model, shard): (usize, ShardId),
+        scope: &'a Scope,
+        config: &QuantConfig,
+    ) -> Self {
+        let protocol = spec.models[model].model.protocol.to_string();
+        let cell = [scope.layers.to_string(), scope.components.to_string(), config.to_string()];
+        Self { spec, model, shard, layers: &scope.layers, protocol, cell }
+    }
 
-fn is_cell(spec: &Spec, unit: Unit<'_>, place: (&str, &str, u32), cell: [&String; 3]) -> bool {
-    let Unit::Cell { model, shard, scope, config } = unit else { return false };
-    is_place(spec, (model, shard), place)
-        && cell.map(String::as_str)
-            == [&*scope.layers.to_string(), &*scope.components.to_string(), &*config.to_string()]
+    /// True where a row on single tokens has them.
+    fn are_of_tokens(&self, row: &TokenRow) -> bool {
+        self.are((&row.model, &row.language, row.shard), [&row.scope, &row.components, &row.config])
+    }
+
+    /// True where a document row has them. `layers` are those of a row before it that had.
+    fn are_of_document(&self, row: &DocumentRow, layers: &mut Option<String>) -> bool {
+        let place = (&*row.model, &*row.language, row.shard);
+        if !self.are(place, [&row.scope, &row.components, &row.config])
+            || row.protocol != self.protocol
+        {
+            return false;
+        }
+        if layers.as_ref() != Some(&row.layers) {
+            if !holds(&self.spec.models[self.model].model.shape, self.layers, &row.layers) {
+                return false;
+            }
+            *layers = Some(row.layers.clone());
+        }
+        true
+    }
+
+    fn are(&self, place: (&str, &str, u32), cell: [&String; 3]) -> bool {
+        is_place(self.spec, (self.model, self.shard), place) && cell == self.cell.each_ref()
+    }
 }
 
 /// True where a row has the keys of a shard on a model.
@@ -251,7 +277,7 @@ fn decode_own<R: Measured>(
 fn own<R: Measured>(
     rows: Vec<R>,
     engines: &Engines,
-    is_of_unit: impl Fn(&R) -> bool,
+    mut is_of_unit: impl FnMut(&R) -> bool,
 ) -> Result<Vec<R>, Rejection> {
     let table = R::TABLE.name;
     if let Some(row) = rows.iter().position(|row| !engines.admit(row.engine())) {

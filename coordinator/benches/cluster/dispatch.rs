@@ -1,5 +1,6 @@
 //! Units a second: lent and given back, so that nothing is kept; and lent, sent back with rows and acknowledged once they are durable.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -118,8 +119,11 @@ async fn compute(mut session: Session, load: Load) -> Result<(usize, usize)> {
         anyhow::ensure!(reply.verdicts.len() == durable(&reply), "{:?}", reply.verdicts);
         units += durable(&reply);
         bytes += sent;
+        let held: BTreeSet<_> = session.request.results.iter().map(|result| result.unit).collect();
         for unit in session.request.holding.clone() {
-            session.request.results.push(results.of(&session.spec, unit)?);
+            if !held.contains(&unit) {
+                session.request.results.push(results.of(&session.spec, unit)?);
+            }
         }
     }
     Ok((units, bytes))

@@ -44,7 +44,32 @@ pub(super) fn spec(size: Size) -> Result<Spec> {
 /// Results of units: those of a shard's first cell, with the names of others in their place.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    templates: BTreeMap<ShardId, (String, Vec<u8>)>,
+    templates: BTreeMap<ShardId, Template>,
+}
+
+/// The result of a shard's first cell, and where its config is named in it.
+#[derive(Debug)]
+struct Template {
+    bytes: Vec<u8>,
+    names: Vec<usize>,
+}
+
+impl Template {
+    fn of(spec: &Spec, unit: UnitIndex) -> Self {
+        let (bytes, name) = (made_up::payload(spec, unit).to_vec(), name(spec, unit));
+        let found = bytes.windows(name.len()).enumerate();
+        let names = found.filter(|(_, part)| *part == name.as_bytes()).map(|(at, _)| at).collect();
+        Self { bytes, names }
+    }
+
+    /// The bytes with another name of the same length.
+    fn renamed(&self, name: &[u8]) -> Vec<u8> {
+        let mut renamed = self.bytes.clone();
+        for &at in &self.names {
+            renamed[at..at + name.len()].copy_from_slice(name);
+        }
+        renamed
+    }
 }
 
 impl Results {
@@ -52,13 +77,11 @@ impl Results {
     pub(super) fn of(&mut self, spec: &Spec, unit: UnitIndex) -> Result<UnitResult> {
         let ipc = match spec.unit(unit).context("a unit of the study")? {
             Unit::Cell { shard, config, .. } => {
-                let config = config.to_string();
                 // A lane begins with the shard's baseline; whoever computes a cell, its rows are those of the first one.
                 let first = UnitIndex(spec.lane(unit).start + 1);
                 let template = self.templates.entry(shard);
-                let template = template
-                    .or_insert_with(|| (name(spec, first), made_up::payload(spec, first).to_vec()));
-                Bytes::from(renamed(&template.1, template.0.as_bytes(), config.as_bytes()))
+                let template = template.or_insert_with(|| Template::of(spec, first));
+                Bytes::from(template.renamed(config.to_string().as_bytes()))
             }
             _ => made_up::payload(spec, unit),
         };
@@ -72,15 +95,4 @@ fn name(spec: &Spec, unit: UnitIndex) -> String {
         Some(Unit::Cell { config, .. }) => config.to_string(),
         _ => String::new(),
     }
-}
-
-/// The bytes with one name in place of another of the same length.
-fn renamed(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut renamed = bytes.to_vec();
-    let mut at = 0;
-    while let Some(found) = renamed[at..].windows(from.len()).position(|part| part == from) {
-        renamed[at + found..at + found + to.len()].copy_from_slice(to);
-        at += found + to.len();
-    }
-    renamed
 }

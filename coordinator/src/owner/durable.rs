@@ -2,7 +2,7 @@
 
 use super::show::show;
 use super::writer::{Work, Written};
-use super::{Failing, Occasion, Owner};
+use super::{Failing, Occasion, Owner, Trouble};
 use crate::scheduler::Input;
 use crate::store::{Entry, StoreError, told};
 
@@ -27,19 +27,23 @@ fn bytes(entries: &[Entry]) -> usize {
 }
 
 impl Owner {
-    /// Gives the store its next work, if it has none: what is not durable, then the manifest once every unit is closed; where there is
-    /// neither, now and then a look whether another coordinator has taken over. A storage that refuses is tried again at the next tick.
+    /// Gives the store its next work, if it has none: parts that are finished, beside them what is not durable, then the manifest once every
+    /// unit is closed; where there is none of it, now and then a look whether another coordinator has taken over. A storage that refuses is
+    /// tried again at the next tick.
     pub(super) fn write_next(&mut self, occasion: Occasion) {
         self.run.live.metrics.in_flight(bytes(&self.backlog));
         let is_refused = self.degraded.is_some() && occasion != Occasion::Tick;
-        let Some(store) = self.writer.idle().filter(|_| self.complete.is_none() && !is_refused)
-        else {
+        if self.complete.is_some() || is_refused {
             return;
-        };
-        if !self.backlog.is_empty() || store.is_behind() {
+        }
+        self.writer.compact();
+        if self.writer.idle().is_none() {
+            return;
+        }
+        if !self.backlog.is_empty() {
             let entries = self.backlog[..first_commit(&self.backlog)].to_vec();
             self.writer.commit(entries);
-        } else if self.scheduler.open() == 0 {
+        } else if self.scheduler.open() == 0 && !self.writer.is_compacting() {
             self.writer.finish();
         } else if self.degraded.is_some()
             || self.now().saturating_sub(self.worked) >= self.run.options.lease
@@ -74,7 +78,7 @@ impl Owner {
             Err(error) if work == Work::Look && error.is_transient() => {
                 tracing::warn!(reason = told(&error), "cannot see whose the output is");
             }
-            outcome => self.note(outcome)?,
+            outcome => self.note(work, outcome)?,
         }
         if work == Work::Manifest && self.degraded.is_none() {
             self.complete = Some(now);
@@ -84,24 +88,35 @@ impl Owner {
 
     /// Notes a storage that takes too long: it may answer yet, and until then nothing more is promised.
     pub(super) fn notice_silence(&mut self) {
-        let limit = self.run.options.silence();
-        if self.degraded.is_none() && self.run.output.unanswered() >= limit {
-            self.degrade(&self.run.output.silent(limit));
+        if self.degraded.is_none() && self.is_silent() {
+            let silent = self.run.output.silent(self.run.options.silence());
+            self.degrade(Trouble::Silence, &silent);
         }
     }
 
-    /// Notes whether the storage works.
-    fn note(&mut self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn is_silent(&self) -> bool {
+        self.run.output.unanswered() >= self.run.options.silence()
+    }
+
+    /// Notes whether the storage works. What it has refused must succeed before it is said to work again: a disk may take a commit and
+    /// have no room for a part.
+    fn note(&mut self, work: Work, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        let trouble = if work == Work::Part { Trouble::Parts } else { Trouble::Commits };
         match outcome {
             Ok(()) => {
-                if self.degraded.take().is_some() {
+                let is_silent = self.is_silent();
+                let is_mended = |failing: &mut Failing| {
+                    failing.trouble == trouble
+                        || (failing.trouble == Trouble::Silence && !is_silent)
+                };
+                if self.degraded.take_if(is_mended).is_some() {
                     tracing::info!("the output can be written again");
                 }
                 Ok(())
             }
             Err(error) if error.is_transient() => {
                 if self.degraded.is_none() {
-                    self.degrade(&error);
+                    self.degrade(trouble, &error);
                 }
                 Ok(())
             }
@@ -109,10 +124,10 @@ impl Owner {
         }
     }
 
-    fn degrade(&mut self, error: &StoreError) {
+    fn degrade(&mut self, trouble: Trouble, error: &StoreError) {
         let (since, reason) = (self.now(), told(error));
         tracing::error!(reason, "nothing is granted until the output can be written");
-        self.degraded = Some(Failing { since, reason });
+        self.degraded = Some(Failing { since, reason, trouble });
     }
 }
 

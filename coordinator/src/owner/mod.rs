@@ -75,7 +75,7 @@ pub(crate) struct Owner {
     details: Details,
     /// When the store was last given something to do.
     worked: Duration,
-    /// Why commits fail, while they do.
+    /// Why the storage fails, while it does.
     degraded: Option<Failing>,
     /// Since when the run is complete and its manifest written.
     complete: Option<Duration>,
@@ -96,10 +96,22 @@ enum Occasion {
     Shutdown,
 }
 
-/// Commits that fail.
+/// A storage that fails.
 struct Failing {
     since: Duration,
     reason: String,
+    trouble: Trouble,
+}
+
+/// How a storage fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// It says nothing.
+    Silence,
+    /// It refuses commits.
+    Commits,
+    /// It refuses parts.
+    Parts,
 }
 
 /// The ends that the service keeps of an owner.
@@ -253,7 +265,8 @@ impl Owner {
         let past =
             |since: Option<Duration>, limit| since.is_some_and(|at| self.now() - at >= limit);
         let heard = self.scheduler.sessions().all(|session| self.told.contains(&session));
-        let is_written = self.backlog.is_empty() && self.writer.idle().is_some();
+        let is_written =
+            self.backlog.is_empty() && self.writer.idle().is_some() && !self.writer.is_compacting();
         let ending = self.complete.is_some() || (self.draining.is_some() && is_written);
         (ending && heard)
             || past(self.complete, linger)

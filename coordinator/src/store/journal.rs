@@ -1,17 +1,22 @@
 //! The journal's format: group commits as Arrow IPC files, one line an entry. Not when they are written or deleted (`commits`).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BinaryArray, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
 use arrow::error::ArrowError;
-use arrow::ipc::reader::FileReader;
+use arrow::ipc::reader::{FileReader, read_footer_length};
 use arrow::ipc::writer::FileWriter;
+use arrow::ipc::{root_as_footer, root_as_message};
 use babelquant_proto::{Digest, UnitIndex};
 use bytes::Bytes;
 
 use super::error::StoreError;
 use crate::scheduler::{Fault, Record};
+
+/// Bytes before the description of a message in an IPC file: a mark, and its length.
+const MESSAGE_PREFIX: usize = 8;
 
 /// What a group commit keeps about one unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,31 +75,42 @@ impl Entry {
         }
     }
 
-    /// The columns `kind`, `blake3` and `payload`.
-    fn columns(&self) -> (String, Digest, &[u8]) {
-        let hashed = |kind, payload| (kind, Digest::of(payload), payload);
+    /// The columns `kind` and `blake3`.
+    fn columns(&self) -> (String, Digest) {
         match self {
-            Self::Result { digest, payload, .. } => ("result".to_owned(), *digest, payload),
-            Self::Charge { worker, fault, .. } => {
-                hashed(format!("charge {fault}"), worker.as_bytes())
+            Self::Result { digest, .. } => ("result".to_owned(), *digest),
+            Self::Charge { fault, .. } => (format!("charge {fault}"), Digest::of(self.payload())),
+            Self::Quarantine { fault, .. } => {
+                (format!("quarantine {fault}"), Digest::of(self.payload()))
             }
-            Self::Quarantine { fault, .. } => hashed(format!("quarantine {fault}"), &[]),
+        }
+    }
+
+    /// The column `payload`.
+    fn payload(&self) -> &[u8] {
+        match self {
+            Self::Result { payload, .. } => payload,
+            Self::Charge { worker, .. } => worker.as_bytes(),
+            Self::Quarantine { .. } => &[],
         }
     }
 }
 
+/// An entry, and which bytes of its commit's object are its payload.
+pub(super) type Placed = (Entry, Range<u64>);
+
 /// The IPC file of a group commit.
 pub(super) fn encode(entries: &[Entry]) -> Result<Bytes, ArrowError> {
-    let columns: Vec<(String, Digest, &[u8])> = entries.iter().map(Entry::columns).collect();
+    let columns: Vec<(String, Digest)> = entries.iter().map(Entry::columns).collect();
     let batch = RecordBatch::try_new(
         schema(),
         vec![
             Arc::new(UInt64Array::from_iter_values(entries.iter().map(|entry| entry.unit().0))),
-            Arc::new(StringArray::from_iter_values(columns.iter().map(|(kind, ..)| kind))),
+            Arc::new(StringArray::from_iter_values(columns.iter().map(|(kind, _)| kind))),
             Arc::new(BinaryArray::from_iter_values(
-                columns.iter().map(|(_, digest, _)| digest.as_bytes()),
+                columns.iter().map(|(_, digest)| digest.as_bytes()),
             )),
-            Arc::new(BinaryArray::from_iter_values(columns.iter().map(|(.., payload)| payload))),
+            Arc::new(BinaryArray::from_iter_values(entries.iter().map(Entry::payload))),
         ],
     )?;
     let mut writer = FileWriter::try_new(Vec::new(), &batch.schema())?;
@@ -115,6 +131,37 @@ pub(super) fn decode(path: &str, content: &[u8]) -> Result<Vec<Entry>, StoreErro
         }
     }
     Ok(entries)
+}
+
+/// The entries of a group commit with their places in its object.
+pub(super) fn placed(
+    path: &str,
+    content: &[u8],
+    entries: Vec<Entry>,
+) -> Result<Vec<Placed>, StoreError> {
+    let Some(mut end) = payloads_begin(content) else {
+        let reason = "it does not say where payloads begin".to_owned();
+        return Err(StoreError::Damaged { path: path.to_owned(), reason });
+    };
+    let placed = entries.into_iter().map(|entry| {
+        let begin = end;
+        end += entry.payload().len() as u64;
+        (entry, begin..end)
+    });
+    Ok(placed.collect())
+}
+
+/// Where the payloads of a group commit begin, one right behind the other: they are the last buffer of the file's one record batch.
+fn payloads_begin(content: &[u8]) -> Option<u64> {
+    let (rest, trailer) = content.split_last_chunk()?;
+    let footer = rest.len().checked_sub(read_footer_length(*trailer).ok()?)?;
+    let footer = root_as_footer(&rest[footer..]).ok()?;
+    let block = footer.recordBatches()?.iter().next()?;
+    let description = usize::try_from(block.offset()).ok()?.checked_add(MESSAGE_PREFIX)?;
+    let message = root_as_message(content.get(description..)?).ok()?;
+    let payloads = message.header_as_record_batch()?.buffers()?.iter().next_back()?;
+    let body = block.offset() + i64::from(block.metaDataLength());
+    u64::try_from(body + payloads.offset()).ok()
 }
 
 fn entry(batch: &RecordBatch, row: usize) -> Option<Entry> {
@@ -163,6 +210,9 @@ mod tests {
         ];
         let content = encode(&entries).unwrap();
         assert_eq!(decode("x", &content).unwrap(), entries);
+        for (entry, bytes) in placed("x", &content, entries.to_vec()).unwrap() {
+            assert_eq!(&content[bytes.start as usize..bytes.end as usize], entry.payload());
+        }
         let at = content.windows(4).position(|bytes| bytes == b"rows").unwrap();
         let mut broken = content.to_vec();
         broken[at] ^= 1;

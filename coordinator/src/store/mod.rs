@@ -21,6 +21,7 @@ mod reuse;
 mod rows;
 mod run_file;
 
+pub(crate) use commits::Compacted;
 pub use commits::Store;
 pub use error::StoreError;
 pub(crate) use error::told;

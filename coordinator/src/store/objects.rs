@@ -1,5 +1,6 @@
 //! Immutable objects under one root, a local directory or a bucket. Decides what a doubtful write was; knows no content.
 
+use std::ops::Range;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,11 +157,21 @@ impl Objects {
             let _request = self.pending.begin(Instant::now());
             self.store.get(location).await?.bytes().await
         });
-        match read.await {
-            Ok(content) => Ok(Some(content)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(unavailable("read", path, source)),
-        }
+        found(path, read.await)
+    }
+
+    /// Pieces of an object, if it is there.
+    pub(super) async fn get_ranges(
+        &self,
+        path: &str,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>, StoreError> {
+        let location = &self.path(path);
+        let read = repeated(move || async move {
+            let _request = self.pending.begin(Instant::now());
+            self.store.get_ranges(location, ranges).await
+        });
+        found(path, read.await)
     }
 
     /// The names of the objects in a folder and below, in order.
@@ -241,6 +252,15 @@ where
         }
     }
     request().await
+}
+
+/// What was read, if it was there.
+fn found<T>(path: &str, read: object_store::Result<T>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(content) => Ok(Some(content)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(source) => Err(unavailable("read", path, source)),
+    }
 }
 
 fn unavailable(action: &'static str, path: &str, source: object_store::Error) -> StoreError {

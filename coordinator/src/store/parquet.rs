@@ -1,7 +1,8 @@
 //! Rows ↔ Parquet bytes. The same rows always give the same bytes: one batch a row group, pinned writer properties.
 
+use arrow::compute::concat_batches;
 use arrow::error::ArrowError;
-use babelquant_proto::rows::{RecordBatch, Row};
+use babelquant_proto::rows::{RecordBatch, Row, RowError};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -29,6 +30,16 @@ pub(super) fn write<R: Row>(
     rows: &[R],
     notes: &[(&str, &str)],
 ) -> Result<Bytes, StoreError> {
+    write_batches::<R>(path, rows.chunks(GROUP_ROWS).map(R::to_batch), notes)
+}
+
+/// As `write`, of rows in batches of any length: the bytes do not depend on where one ends.
+pub(super) fn write_batches<R: Row>(
+    path: &str,
+    batches: impl IntoIterator<Item = Result<RecordBatch, RowError>>,
+    notes: &[(&str, &str)],
+) -> Result<Bytes, StoreError> {
+    let refused = |source| StoreError::Rows { path: path.to_owned(), source };
     let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
     let error = |error: parquet::errors::ParquetError| damaged(error.to_string());
     let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(error)?;
@@ -49,13 +60,42 @@ pub(super) fn write<R: Row>(
         .build();
     let mut writer =
         ArrowWriter::try_new(Vec::new(), R::schema(), Some(properties)).map_err(error)?;
-    for group in rows.chunks(GROUP_ROWS) {
-        let batch = R::to_batch(group)
-            .map_err(|source| StoreError::Rows { path: path.to_owned(), source })?;
-        writer.write(&batch).map_err(error)?;
-        writer.flush().map_err(error)?;
+    let mut group = Group::default();
+    let mut put = |group: &mut Group| {
+        let batch = concat_batches(&R::schema(), &std::mem::take(group).batches);
+        writer.write(&batch.map_err(|error| refused(error.into()))?).map_err(error)?;
+        writer.flush().map_err(error)
+    };
+    for batch in batches {
+        let mut batch = batch.map_err(refused)?;
+        while batch.num_rows() > 0 {
+            batch = group.take(&batch);
+            if group.rows == GROUP_ROWS {
+                put(&mut group)?;
+            }
+        }
+    }
+    if group.rows > 0 {
+        put(&mut group)?;
     }
     writer.into_inner().map(Bytes::from).map_err(error)
+}
+
+/// The batches of a row group that is being filled.
+#[derive(Default)]
+struct Group {
+    batches: Vec<RecordBatch>,
+    rows: usize,
+}
+
+impl Group {
+    /// Takes the first rows of a batch, as many as it has room for; the others are returned.
+    fn take(&mut self, batch: &RecordBatch) -> RecordBatch {
+        let taken = batch.num_rows().min(GROUP_ROWS - self.rows);
+        self.rows += taken;
+        self.batches.push(batch.slice(0, taken));
+        batch.slice(taken, batch.num_rows() - taken)
+    }
 }
 
 /// The rows of a Parquet file of one table, some thousands at a time: a row is many times larger than its share of the file.
@@ -107,6 +147,8 @@ mod tests {
         }
         let content = write("x", &rows, &[]).unwrap();
         assert_eq!(write("x", &rows, &[]).unwrap(), content);
+        let batches = rows.chunks(999).map(DocumentRow::to_batch);
+        assert_eq!(write_batches::<DocumentRow>("x", batches, &[]).unwrap(), content);
         assert_eq!(count("x", content.clone()).unwrap(), rows.len() as u64);
         let found: Vec<DocumentRow> = read("x", content.clone()).unwrap();
         assert_eq!(found, rows);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use babelquant_proto::quant::QuantConfig;
 use babelquant_proto::rows::{
-    ActivationRow, DocumentRow, QuantizationRow, Row, RowError, TokenRow, WeightRow, decode,
-    decode_both, encode, encode_both,
+    ActivationRow, DocumentRow, QuantizationRow, Row, RowError, TokenRow, WeightRow, decode_batch,
+    decode_both_batches, encode, encode_both,
 };
 use babelquant_proto::{Digest, Scope, Spec, Unit, UnitIndex};
 use bytes::Bytes;
@@ -36,11 +36,11 @@ pub(super) fn write_part(
 }
 
 fn write_rows<R: Row>(path: &str, payloads: &[Bytes]) -> Result<Bytes, StoreError> {
-    let mut rows = Vec::new();
-    for payload in payloads {
-        rows.extend(decode::<R>(payload).map_err(|source| refused(path, source))?);
-    }
-    parquet::write(path, &rows, &[])
+    parquet::write_batches::<R>(
+        path,
+        payloads.iter().map(|payload| decode_batch::<R>(payload)),
+        &[],
+    )
 }
 
 /// The tokens of cells and their documents.
@@ -49,14 +49,15 @@ fn write_cells(
     documents: &str,
     payloads: &[Bytes],
 ) -> Result<[Bytes; 2], StoreError> {
-    let (mut of_documents, mut of_tokens) = (Vec::<DocumentRow>::new(), Vec::<TokenRow>::new());
+    let (mut of_documents, mut of_tokens) = (Vec::new(), Vec::new());
     for payload in payloads {
-        let both = decode_both(payload).map_err(|source| refused(documents, source))?;
-        of_documents.extend(both.0);
-        of_tokens.extend(both.1);
+        let both = decode_both_batches::<DocumentRow, TokenRow>(payload);
+        let both = both.map_err(|source| refused(documents, source))?;
+        of_documents.push(Ok(both.0));
+        of_tokens.push(Ok(both.1));
     }
-    let tokens = parquet::write(tokens, &of_tokens, &[])?;
-    Ok([tokens, parquet::write(documents, &of_documents, &[])?])
+    let tokens = parquet::write_batches::<TokenRow>(tokens, of_tokens, &[])?;
+    Ok([tokens, parquet::write_batches::<DocumentRow>(documents, of_documents, &[])?])
 }
 
 /// The digest of the IPC bytes that the rows of `unit` in the files of a written part were made of.

@@ -1,6 +1,8 @@
 //! One conformance suite for every storage: memory, a local directory, a bucket where there is one, and memory that fails before or after it
 //! applies a write. Whatever the order of results and restarts, `data/` and `_SUCCESS.json` are the same bytes.
 
+mod compaction;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +25,9 @@ pub(super) fn entry(spec: &Spec, unit: u64) -> Entry {
     Entry::Result { unit: UnitIndex(unit), digest: Digest::of(&payload), payload }
 }
 
+/// How many bytes of results the store keeps in memory, by seed: all of them, none, some.
+const KEPT: [usize; 3] = [1 << 30, 0, 10_000];
+
 /// Runs the study on `output`: commits the units in a random order and groups, with restarts; two units are quarantined.
 /// Transient failures are answered as the owner does: by trying again.
 pub(super) async fn run(output: &Output, seed: u64) -> Manifest {
@@ -33,6 +38,7 @@ pub(super) async fn run(output: &Output, seed: u64) -> Manifest {
         let Ok((mut store, records)) = Store::open(output, Arc::clone(&spec)).await else {
             continue;
         };
+        store = store.keeping(KEPT[seed as usize % KEPT.len()]);
         let mut closed: Vec<u64> = store.done().flatten().collect();
         let closing = records.iter().filter(|record| !matches!(record, Record::Charge { .. }));
         closed.extend(closing.map(|record| record.unit().0));

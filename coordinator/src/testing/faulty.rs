@@ -26,6 +26,8 @@ pub(crate) struct Faulty {
     calls: AtomicU32,
     /// Every write fails while this is set.
     full: AtomicBool,
+    /// Every write of a file of results fails while this is set.
+    full_of_data: AtomicBool,
     /// Milliseconds that a write takes.
     slow: AtomicU32,
     /// One write in four fails: in turn before it is applied and after.
@@ -42,10 +44,21 @@ impl Faulty {
     /// Memory that fails one write in four, from a given phase on.
     pub(crate) fn every_fourth(phase: u32) -> Self {
         let calls = AtomicU32::new(phase);
-        let (inner, full, loses) = (InMemory::new(), AtomicBool::new(false), AtomicU32::new(0));
+        let (inner, loses) = (InMemory::new(), AtomicU32::new(0));
+        let (full, full_of_data) = (AtomicBool::new(false), AtomicBool::new(false));
         let silent = watch::Sender::new(false);
         let slow = AtomicU32::new(0);
-        Self { inner, calls, full, slow, flaky: true, forgetful: false, loses, silent }
+        Self {
+            inner,
+            calls,
+            full,
+            full_of_data,
+            slow,
+            flaky: true,
+            forgetful: false,
+            loses,
+            silent,
+        }
     }
 
     /// Memory that takes every write for one that may replace what is there.
@@ -66,6 +79,11 @@ impl Faulty {
     /// From now on every write fails, or none.
     pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// From now on every write of a file of results fails, or none.
+    pub(crate) fn set_full_of_data(&self, full: bool) {
+        self.full_of_data.store(full, Ordering::Relaxed);
     }
 
     /// From now on nothing is answered, or everything is, also what was asked meanwhile.
@@ -117,7 +135,10 @@ impl ObjectStore for Faulty {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let slow = self.slow.load(Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(slow.into())).await;
-        if self.full.load(Ordering::Relaxed) || (self.flaky && call % 8 == 3) {
+        let is_data = location.parts().next().is_some_and(|folder| folder.as_ref() == "data");
+        let is_full = self.full.load(Ordering::Relaxed)
+            || (is_data && self.full_of_data.load(Ordering::Relaxed));
+        if is_full || (self.flaky && call % 8 == 3) {
             return Err(fault());
         }
         if self.forgetful {

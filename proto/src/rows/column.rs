@@ -22,8 +22,10 @@ pub enum RowError {
         /// The number.
         value: f64,
     },
-    /// A column is missing, of another type, or has a null or a number that is not finite where none may be.
-    #[error("table {table}: column {column} is missing, of another type, null or not finite")]
+    /// A column is not in its place, of another type, or has a null or a number that is not finite where none may be.
+    #[error(
+        "table {table}: column {column} is not in its place, of another type, null or not finite"
+    )]
     Column {
         /// The table.
         table: &'static str,

@@ -61,11 +61,7 @@ fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<(), RowError> {
 /// # Errors
 /// The bytes are no such rows, or more than them. A panic of the decoder over malformed bytes is caught and reported as an error.
 pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
-    guarded(|| {
-        let mut rest = Buffer::from(bytes);
-        let rows = next(&mut rest)?;
-        ended(&rest).map(|()| rows)
-    })
+    guarded(|| R::from_batch(&batch::<R>(bytes)?))
 }
 
 /// The rows of both tables that `encode_both` wrote.
@@ -74,14 +70,43 @@ pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
 /// As `decode`.
 pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), RowError> {
     guarded(|| {
-        let mut rest = Buffer::from(bytes);
-        let rows = (next(&mut rest)?, next(&mut rest)?);
-        ended(&rest).map(|()| rows)
+        let (first, second) = both_batches::<A, B>(bytes)?;
+        Ok((A::from_batch(&first)?, B::from_batch(&second)?))
     })
 }
 
-/// The rows at the start of `bytes`, which then begin after them.
-fn next<R: Row>(bytes: &mut Buffer) -> Result<Vec<R>, RowError> {
+/// As `decode`, without a look at the values: of bytes that were decoded before.
+///
+/// # Errors
+/// The bytes are no such batch, or more than it.
+pub fn decode_batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
+    guarded(|| batch::<R>(bytes))
+}
+
+/// As `decode_both`, without a look at the values.
+///
+/// # Errors
+/// As `decode_batch`.
+pub fn decode_both_batches<A: Row, B: Row>(
+    bytes: &[u8],
+) -> Result<(RecordBatch, RecordBatch), RowError> {
+    guarded(|| both_batches::<A, B>(bytes))
+}
+
+fn batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
+    let mut rest = Buffer::from(bytes);
+    let batch = next::<R>(&mut rest)?;
+    ended(&rest).map(|()| batch)
+}
+
+fn both_batches<A: Row, B: Row>(bytes: &[u8]) -> Result<(RecordBatch, RecordBatch), RowError> {
+    let mut rest = Buffer::from(bytes);
+    let batches = (next::<A>(&mut rest)?, next::<B>(&mut rest)?);
+    ended(&rest).map(|()| batches)
+}
+
+/// The batch at the start of `bytes`, which then begin after it.
+fn next<R: Row>(bytes: &mut Buffer) -> Result<RecordBatch, RowError> {
     let layout = R::layout();
     if *take(bytes, size_of::<Fingerprint>())? != layout.fingerprint {
         return Err(RowError::Layout { table: R::TABLE.name });
@@ -104,9 +129,7 @@ fn next<R: Row>(bytes: &mut Buffer) -> Result<Vec<R>, RowError> {
         return Err(RowError::Malformed);
     }
     let (schema, dictionaries) = (Arc::clone(&layout.schema), HashMap::new());
-    let batch: RecordBatch =
-        read_record_batch(&body, batch, schema, &dictionaries, None, &message.version())?;
-    R::from_batch(&batch)
+    Ok(read_record_batch(&body, batch, schema, &dictionaries, None, &message.version())?)
 }
 
 /// The first bytes, which `bytes` then lack.

@@ -19,7 +19,7 @@ pub use arrow::array::RecordBatch;
 pub use clipping::ClippingRow;
 pub use column::{Column, RowError};
 pub use documents::DocumentRow;
-pub use ipc::{decode, decode_both, encode, encode_both};
+pub use ipc::{decode, decode_batch, decode_both, decode_both_batches, encode, encode_both};
 pub use measured::{Measured, made_by};
 pub use quantization::QuantizationRow;
 pub use reason::{unsupported, unsupported_cause};

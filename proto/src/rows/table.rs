@@ -160,9 +160,14 @@ macro_rules! table {
                 if found != expected {
                     return Err($crate::rows::RowError::Width { table, found, expected });
                 }
-                let columns = ($(batch.column_by_name(stringify!($column)).ok_or(
-                    $crate::rows::RowError::Column { table, column: stringify!($column) },
-                )?,)+);
+                let mut found = batch.schema_ref().fields().iter().zip(batch.columns());
+                let columns = ($(match found.next() {
+                    Some((field, column)) if field.name() == stringify!($column) => column,
+                    _ => return Err($crate::rows::RowError::Column {
+                        table,
+                        column: stringify!($column),
+                    }),
+                },)+);
                 (0..batch.num_rows())
                     .map(|row| {
                         let ($($column,)+) = &columns;

@@ -120,6 +120,34 @@ async fn a_full_disk_fills_so_much_memory_and_no_more() {
     assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
 }
 
+/// What is computed is acknowledged all the same: it stands in the journal.
+#[tokio::test]
+async fn a_disk_that_has_no_room_for_files_keeps_commits() {
+    let disk = Arc::new(Faulty::healthy());
+    let patient = Options { patience: Duration::from_secs(60), ..QUICK };
+    let running = start_with(Output::of(Arc::<Faulty>::clone(&disk)), spec(1), patient).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    disk.set_full_of_data(true);
+    let mut durable = 0;
+    loop {
+        let reply = worker.sync().await.unwrap();
+        durable += reply.verdicts.iter().filter(|v| v.kind == VerdictKind::Durable).count();
+        worker.compute(&[]);
+        if reply.state == RunState::Degraded && worker.request.holding.is_empty() {
+            break;
+        }
+    }
+    let overview = seen(&running.address, |overview| overview.degraded.is_some()).await;
+    assert_eq!((overview.done, overview.granted), (durable as u64, 0));
+    assert!(durable > 0 && overview.degraded.unwrap().reason.contains("data/"));
+    // It is not said to work again because commits do.
+    assert!(worker.sync().await.unwrap().state == RunState::Degraded);
+    disk.set_full_of_data(false);
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
 /// Each commit takes longer than the lease: nobody who calls meanwhile is taken for lost.
 #[tokio::test]
 async fn a_slow_disk_costs_time_and_nothing_else() {

@@ -9,10 +9,10 @@ use babelquant_proto::{Digest, Spec, UnitIndex};
 use bytes::Bytes;
 
 use crate::scheduler::Fault;
-use crate::store::journal::Entry;
+use crate::store::journal::{Entry, Placed};
 use crate::store::part::Part;
 
-/// Payloads kept in memory until their part is written, at most; beyond it they are read back from the journal.
+/// Payloads kept in memory until their part is written, at most; beyond it they are read back from the journal, each alone.
 const PAYLOAD_BYTES_MAX: usize = 256 << 20;
 
 /// The name of a group commit.
@@ -35,11 +35,14 @@ impl CommitName {
 }
 
 /// A result that waits for its part.
-#[derive(Debug)]
-struct Waiting {
-    commit: CommitName,
-    digest: Digest,
-    payload: Option<Bytes>,
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) commit: CommitName,
+    /// Which bytes of the commit's object it is.
+    pub(super) bytes: Range<u64>,
+    pub(super) digest: Digest,
+    /// The bytes themselves, where they are in memory.
+    pub(super) payload: Option<Bytes>,
 }
 
 /// The books.
@@ -48,6 +51,7 @@ pub(super) struct Ledger {
     spec: Arc<Spec>,
     waiting: BTreeMap<u64, Waiting>,
     waiting_bytes: usize,
+    waiting_bytes_max: usize,
     quarantined: BTreeMap<u64, Fault>,
     /// Units of a started part that are neither done nor quarantined; an absent part is not started.
     missing: BTreeMap<Part, u64>,
@@ -66,6 +70,7 @@ impl Ledger {
             spec,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
+            waiting_bytes_max: PAYLOAD_BYTES_MAX,
             quarantined: BTreeMap::new(),
             missing: BTreeMap::new(),
             ready: BTreeMap::new(),
@@ -75,13 +80,19 @@ impl Ledger {
         }
     }
 
+    /// Keeps so many bytes of results in memory from now on.
+    #[cfg(test)]
+    pub(super) fn keep(&mut self, bytes: usize) {
+        self.waiting_bytes_max = bytes;
+    }
+
     /// A part that stands under `data/` already.
     pub(super) fn found(&mut self, part: Part, first: UnitIndex) {
         self.written.insert(part, first);
     }
 
     /// Enters a durable entry. The first result of a unit counts; a later one with other bytes is reported.
-    pub(super) fn add(&mut self, commit: CommitName, entry: Entry) {
+    pub(super) fn add(&mut self, commit: CommitName, (entry, bytes): Placed) {
         let unit = entry.unit();
         let Some(part) = Part::of(&self.spec, unit) else { return };
         if let Entry::Quarantine { fault, .. } = entry {
@@ -104,10 +115,11 @@ impl Ledger {
                 }
                 None => {}
             }
-            let fits = self.waiting_bytes + payload.len() <= PAYLOAD_BYTES_MAX;
-            let payload = fits.then_some(payload);
+            let fits = self.waiting_bytes + payload.len() <= self.waiting_bytes_max;
+            // Alone: what was sent with it is longer, and would stay as long.
+            let payload = fits.then(|| Bytes::copy_from_slice(&payload));
             self.waiting_bytes += payload.as_ref().map_or(0, Bytes::len);
-            self.waiting.insert(unit.0, Waiting { commit, digest, payload });
+            self.waiting.insert(unit.0, Waiting { commit, bytes, digest, payload });
             self.resolve(part, unit);
         }
         self.mentions.entry(unit.0).or_default().push(commit);
@@ -158,9 +170,10 @@ impl Ledger {
         self.waiting.get(&unit.0).map(|waiting| waiting.digest)
     }
 
-    /// Where the result of a unit lies, and the result where it is in memory.
-    pub(super) fn payload(&self, unit: u64) -> Option<(CommitName, Option<Bytes>)> {
-        self.waiting.get(&unit).map(|waiting| (waiting.commit, waiting.payload.clone()))
+    /// The results of a part, in unit order; units that are given up have none.
+    pub(super) fn results(&self, part: Part, first: UnitIndex) -> Vec<(UnitIndex, Waiting)> {
+        let waiting = self.waiting.range(part.units(&self.spec, first));
+        waiting.map(|(&unit, waiting)| (UnitIndex(unit), waiting.clone())).collect()
     }
 
     /// True where the part stands under `data/`.

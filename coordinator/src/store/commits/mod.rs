@@ -4,6 +4,7 @@
 //! Invariants: a result is acknowledged only after `commit` returned; a journal object is deleted only when every unit in it
 //! stands in a file under `data/`; a file under `data/` is a function of the spec and the rows alone.
 
+mod compaction;
 mod ledger;
 
 use std::collections::hash_map::RandomState;
@@ -13,19 +14,24 @@ use std::sync::Arc;
 
 use babelquant_proto::{Digest, Spec, UnitIndex};
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 
 use super::error::StoreError;
 use super::journal::{self, Entry};
-use super::manifest::{self, DataFile, Manifest, QuarantinedUnit};
+use super::manifest::{DataFile, Manifest, QuarantinedUnit};
 use super::objects::Objects;
 use super::output::Output;
 use super::part::Part;
 use super::reuse::Earlier;
-use super::rows::{digest_in_part, write_part};
+use super::rows::digest_in_part;
 use super::run_file::RunFile;
 use crate::blocking::Blocking;
 use crate::scheduler::Record;
+pub(crate) use compaction::{Compacted, Compaction};
 use ledger::{CommitName, Ledger};
+
+/// Journal objects that are read or deleted at a time.
+const REQUESTS_MAX: usize = 16;
 
 /// The epoch of the first coordinator that serves an output.
 const FIRST_EPOCH: u32 = 1;
@@ -71,6 +77,13 @@ impl Store {
     #[must_use]
     pub fn working(self, blocking: Blocking) -> Self {
         Self { blocking, ..self }
+    }
+
+    /// The store, which keeps so many bytes of results in memory until their part is written.
+    #[cfg(test)]
+    pub(super) fn keeping(mut self, bytes: usize) -> Self {
+        self.ledger.keep(bytes);
+        self
     }
 
     /// The claimed epoch.
@@ -133,18 +146,13 @@ impl Store {
             reason: error.to_string(),
         })?;
         self.in_doubt = entries.len();
-        self.objects.put_new(&path, content).await?;
+        self.objects.put_new(&path, content.clone()).await?;
         self.in_doubt = 0;
         self.next.number += 1;
-        for entry in entries {
-            self.ledger.add(name, entry);
+        for placed in journal::placed(&path, &content, entries)? {
+            self.ledger.add(name, placed);
         }
         Ok(())
-    }
-
-    /// True where `compact` has something to write.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.ledger.ready().is_some()
     }
 
     /// Takes over what an earlier run says of units that are not done yet, part by part; returns these units.
@@ -177,25 +185,42 @@ impl Store {
     /// # Errors
     /// The storage refuses, or a part is there with other content.
     pub async fn compact(&mut self) -> Result<(), StoreError> {
-        while let Some((part, first)) = self.ledger.ready() {
-            let mut payloads = Vec::new();
-            for unit in part.units(&self.spec, first) {
-                payloads.extend(self.payload(unit).await?);
-            }
-            if !payloads.is_empty() {
-                let paths = part.paths(&self.spec);
-                let write = move || write_part(part, paths, &payloads);
-                for (path, content) in self.blocking.run(write).await?? {
-                    self.objects.put_new(&path, content).await?;
-                }
-            }
-            for name in self.ledger.finish(part, first) {
-                if let Err(error) = self.objects.delete(&name.path()).await {
+        while let Some(compaction) = self.begin_compaction() {
+            let compacted = compaction.write().await?;
+            self.end_compaction(compacted).await;
+        }
+        Ok(())
+    }
+
+    /// The next part whose units are all done or quarantined, on its way to its files. Commits may go on meanwhile; another compaction
+    /// may not.
+    pub(crate) fn begin_compaction(&self) -> Option<Compaction> {
+        let (part, first) = self.ledger.ready()?;
+        Some(Compaction {
+            objects: self.objects.clone(),
+            spec: Arc::clone(&self.spec),
+            blocking: self.blocking,
+            results: self.ledger.results(part, first),
+            part,
+            first,
+        })
+    }
+
+    /// Takes note that a part is written. The future deletes the journal objects that nobody needs any more.
+    pub(crate) fn end_compaction(
+        &mut self,
+        Compacted { part, first }: Compacted,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (superfluous, objects) = (self.ledger.finish(part, first), self.objects.clone());
+        let delete = move |name: CommitName| {
+            let objects = objects.clone();
+            async move {
+                if let Err(error) = objects.delete(&name.path()).await {
                     tracing::warn!(%error, "a journal object stays until the run is complete");
                 }
             }
-        }
-        Ok(())
+        };
+        stream::iter(superfluous).for_each_concurrent(REQUESTS_MAX, delete)
     }
 
     /// The digest of a unit's durable result, to tell a harmless duplicate from an incident.
@@ -251,34 +276,16 @@ impl Store {
         for path in self.objects.list("journal").await? {
             let Some(name) = CommitName::parse(&path) else { continue };
             let Some(content) = self.objects.get(&path).await? else { continue };
-            for entry in journal::decode(&path, &content)? {
-                records.push(entry.record());
-                self.ledger.add(name, entry);
+            let entries = journal::decode(&path, &content)?;
+            for placed in journal::placed(&path, &content, entries)? {
+                records.push(placed.0.record());
+                self.ledger.add(name, placed);
             }
             if self.ledger.is_superfluous(name) {
                 self.objects.delete(&path).await?;
             }
         }
         Ok(records)
-    }
-
-    /// The payload of a unit's result, from memory or the journal; `None` where the unit is quarantined.
-    async fn payload(&self, unit: u64) -> Result<Option<Bytes>, StoreError> {
-        let Some((name, payload)) = self.ledger.payload(unit) else { return Ok(None) };
-        if payload.is_some() {
-            return Ok(payload);
-        }
-        let path = name.path();
-        let missing = || StoreError::Damaged {
-            path: path.clone(),
-            reason: format!("{} is gone", manifest::describe(&self.spec, UnitIndex(unit))),
-        };
-        let content = self.objects.get(&path).await?.ok_or_else(missing)?;
-        let found = journal::decode(&path, &content)?.into_iter().find_map(|entry| match entry {
-            Entry::Result { unit: UnitIndex(other), payload, .. } if other == unit => Some(payload),
-            Entry::Result { .. } | Entry::Charge { .. } | Entry::Quarantine { .. } => None,
-        });
-        found.map(Some).ok_or_else(missing)
     }
 }
 
