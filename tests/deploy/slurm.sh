@@ -145,6 +145,7 @@ say "three nodes are idle"
 # --- The three commands of deploy/slurm/README.md
 
 cd "$dir/submit"
+export BABELQUANT_GRACE=5 # less than KillWait
 export BABELQUANT=$bin/babelquant BABELQUANT_WORKER=$bin/babelquant-worker BABELQUANT_LISTEN=127.0.0.1:0 BABELQUANT_HOST=127.0.0.1
 slurm=$root/deploy/slurm
 job=$(sbatch --parsable --partition=high "$slurm/coordinator.sbatch" "$dir/study/study.toml" "$dir/out")

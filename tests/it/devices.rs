@@ -2,16 +2,20 @@
 
 use std::process::Command;
 
-use crate::cluster::{Study, bytes, same, undisturbed, worker};
+use crate::cluster::{Study, bytes, computed, same, undisturbed, worker};
 use crate::golden::folder;
 use crate::process::{Process, babelquant};
 
 /// A worker on the CPU twice.
 fn pair(address: &str, device: &str) -> Process {
+    pair_with(address, device, &[])
+}
+
+fn pair_with(address: &str, device: &str, flags: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker-under-test"));
     command.args(["--coordinator", address, "--device", device, "--name", "pair", "--slots", "4"]);
     command.arg("--models").arg(folder().join("bloom"));
-    Process::start("pair", &mut command)
+    Process::start("pair", command.args(flags))
 }
 
 /// Waits until the worker has registered for both devices.
@@ -43,6 +47,22 @@ fn told_to_leave_all_of_them_leave() {
     pair.signal("TERM");
     let said = pair.expect(75);
     assert_eq!(said.matches("giving back").count(), 2, "{said}");
+    worker(&address, "staying", "16").expect(0);
+    let output = coordinator.expect(0);
+    assert!(!output.contains("a unit is charged"), "{output}");
+}
+
+#[test]
+fn told_to_leave_with_grace_all_of_them_finish_what_they_have_begun() {
+    let study = Study::new();
+    let (coordinator, address) = study.serve("devices-grace", "0");
+    let pair = pair_with(&address, "cpu,cpu", &["--grace", "60"]);
+    both_registered(&pair);
+    pair.wait_for_more("computing", 1);
+    pair.signal("TERM");
+    let said = pair.expect(75);
+    assert_eq!(said.matches("told to leave: finishing").count(), 2, "{said}");
+    assert_eq!(said.matches("finished unit=").count(), computed(&said), "{said}");
     worker(&address, "staying", "16").expect(0);
     let output = coordinator.expect(0);
     assert!(!output.contains("a unit is charged"), "{output}");

@@ -7,6 +7,7 @@ use babelquant_proto::message::{Grant, RunState, Session, SyncReply, Verdict, Ve
 use babelquant_proto::{ShardId, UnitIndex};
 use tokio::sync::oneshot;
 
+use super::troubles::Kind;
 use super::{Owner, Refusal};
 use crate::scheduler::Input;
 
@@ -63,7 +64,8 @@ impl Owner {
                 continue;
             };
             let is_durable = waiting.accepted.is_empty() || self.durable >= waiting.durable_at;
-            if !is_durable && self.degraded.is_none() && now < waiting.acknowledged_by {
+            let may_be = self.troubles.of(Kind::Commits).is_none() && now < waiting.acknowledged_by;
+            if !is_durable && may_be {
                 self.waiting.push(Waiting { reply: Some(reply), ..waiting });
                 continue;
             }

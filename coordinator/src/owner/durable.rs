@@ -1,8 +1,9 @@
 //! What the owner has the store write next, and what follows once it is written or refused. Not the turn that it happens in.
 
 use super::show::show;
+use super::troubles::Kind;
 use super::writer::{Work, Written};
-use super::{Failing, Occasion, Owner, Trouble};
+use super::{Occasion, Owner};
 use crate::scheduler::Input;
 use crate::store::{Entry, StoreError, told};
 
@@ -32,20 +33,21 @@ impl Owner {
     /// tried again at the next tick.
     pub(super) fn write_next(&mut self, occasion: Occasion) {
         self.run.live.metrics.in_flight(bytes(&self.backlog));
-        let is_refused = self.degraded.is_some() && occasion != Occasion::Tick;
-        if self.complete.is_some() || is_refused {
+        let is_time = |kind| self.troubles.of(kind).is_none() || occasion == Occasion::Tick;
+        let (may_commit, may_compact) = (is_time(Kind::Commits), is_time(Kind::Parts));
+        if self.complete.is_some() {
             return;
         }
-        self.writer.compact();
-        if self.writer.idle().is_none() {
-            return;
+        if may_compact {
+            self.writer.compact();
         }
+        let Some(store) = self.writer.idle().filter(|_| may_commit) else { return };
         if !self.backlog.is_empty() {
             let entries = self.backlog[..first_commit(&self.backlog)].to_vec();
             self.writer.commit(entries);
-        } else if self.scheduler.open() == 0 && !self.writer.is_compacting() {
+        } else if self.scheduler.open() == 0 && !store.is_behind() && !self.writer.is_compacting() {
             self.writer.finish();
-        } else if self.degraded.is_some()
+        } else if self.troubles.of(Kind::Commits).is_some()
             || self.now().saturating_sub(self.worked) >= self.run.options.lease
         {
             // A storage that was silent is asked until it answers.
@@ -80,7 +82,7 @@ impl Owner {
             }
             outcome => self.note(work, outcome)?,
         }
-        if work == Work::Manifest && self.degraded.is_none() {
+        if work == Work::Manifest && self.troubles.oldest().is_none() {
             self.complete = Some(now);
         }
         Ok(())
@@ -88,46 +90,40 @@ impl Owner {
 
     /// Notes a storage that takes too long: it may answer yet, and until then nothing more is promised.
     pub(super) fn notice_silence(&mut self) {
-        if self.degraded.is_none() && self.is_silent() {
+        if self.troubles.of(Kind::Commits).is_none() && self.is_silent() {
             let silent = self.run.output.silent(self.run.options.silence());
-            self.degrade(Trouble::Silence, &silent);
+            self.note_failure(Kind::Commits, &silent);
         }
     }
 
+    /// True where a request that somebody waits for has had no answer for too long. Parts are none of them.
     fn is_silent(&self) -> bool {
         self.run.output.unanswered() >= self.run.options.silence()
     }
 
-    /// Notes whether the storage works. What it has refused must succeed before it is said to work again: a disk may take a commit and
-    /// have no room for a part.
+    /// Notes whether the storage works.
     fn note(&mut self, work: Work, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
-        let trouble = if work == Work::Part { Trouble::Parts } else { Trouble::Commits };
+        let kind = if work == Work::Part { Kind::Parts } else { Kind::Commits };
         match outcome {
             Ok(()) => {
-                let is_silent = self.is_silent();
-                let is_mended = |failing: &mut Failing| {
-                    failing.trouble == trouble
-                        || (failing.trouble == Trouble::Silence && !is_silent)
-                };
-                if self.degraded.take_if(is_mended).is_some() {
+                if (kind == Kind::Parts || !self.is_silent()) && self.troubles.end(kind) {
                     tracing::info!("the output can be written again");
                 }
                 Ok(())
             }
             Err(error) if error.is_transient() => {
-                if self.degraded.is_none() {
-                    self.degrade(trouble, &error);
-                }
+                self.note_failure(kind, &error);
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    fn degrade(&mut self, trouble: Trouble, error: &StoreError) {
-        let (since, reason) = (self.now(), told(error));
-        tracing::error!(reason, "nothing is granted until the output can be written");
-        self.degraded = Some(Failing { since, reason, trouble });
+    fn note_failure(&mut self, kind: Kind, error: &StoreError) {
+        if self.troubles.add(kind, self.now(), error) {
+            let reason = told(error);
+            tracing::error!(reason, "nothing is granted until the output can be written");
+        }
     }
 }
 

@@ -8,23 +8,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Room for results that are not durable yet, in bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Intake(Arc<Semaphore>);
+pub(crate) struct Intake {
+    room: Arc<Semaphore>,
+    bytes: u32,
+}
 
 /// The room that some results have; others have it when this is dropped. `None` for no results.
 pub(crate) type Room = Option<OwnedSemaphorePermit>;
 
 impl Intake {
     pub(super) fn new(bytes: u32) -> Self {
-        Self(Arc::new(Semaphore::new(bytes as usize)))
+        Self { room: Arc::new(Semaphore::new(bytes as usize)), bytes }
     }
 
-    /// Gives room to results of a Sync, and takes those out of it for which there is none.
+    /// Gives room to results of a Sync, and takes those out of it for which there is none. One that is larger than all of it gets all.
     pub(crate) fn admit(&self, request: &mut SyncRequest) -> Room {
         let mut room: Room = None;
         let sent = request.results.len();
         request.results.retain(|result| {
-            let bytes = u32::try_from(result.ipc.len()).unwrap_or(u32::MAX);
-            let Ok(own) = Arc::clone(&self.0).try_acquire_many_owned(bytes) else { return false };
+            let bytes = u32::try_from(result.ipc.len()).unwrap_or(u32::MAX).min(self.bytes);
+            let Ok(own) = Arc::clone(&self.room).try_acquire_many_owned(bytes) else {
+                return false;
+            };
             match &mut room {
                 Some(room) => room.merge(own),
                 None => room = Some(own),
@@ -75,7 +80,11 @@ mod tests {
         assert_eq!(units(&second), [1]);
         drop((room, none));
         let mut again = sync(&[50, 50]);
-        let _room = intake.admit(&mut again);
+        let room = intake.admit(&mut again);
         assert_eq!(units(&again), [0, 1]);
+        drop(room);
+        let mut large = sync(&[1000]);
+        let _all = intake.admit(&mut large);
+        assert_eq!(units(&large), [0]);
     }
 }

@@ -14,6 +14,7 @@ mod overview;
 mod register;
 mod run;
 mod show;
+mod troubles;
 mod turn;
 mod writer;
 
@@ -41,6 +42,7 @@ pub(crate) use intake::Room;
 pub use options::{Options, Outcome};
 pub(crate) use run::Run;
 use show::show_earlier;
+use troubles::Troubles;
 use writer::Writer;
 
 /// Most calls that wait for the owner: a thousand workers have one call each, and each call is a request in memory.
@@ -76,7 +78,7 @@ pub(crate) struct Owner {
     /// When the store was last given something to do.
     worked: Duration,
     /// Why the storage fails, while it does.
-    degraded: Option<Failing>,
+    troubles: Troubles,
     /// Since when the run is complete and its manifest written.
     complete: Option<Duration>,
     /// Since when it is asked to stop.
@@ -94,24 +96,6 @@ enum Occasion {
     Tick,
     Written,
     Shutdown,
-}
-
-/// A storage that fails.
-struct Failing {
-    since: Duration,
-    reason: String,
-    trouble: Trouble,
-}
-
-/// How a storage fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    /// It says nothing.
-    Silence,
-    /// It refuses commits.
-    Commits,
-    /// It refuses parts.
-    Parts,
 }
 
 /// The ends that the service keeps of an owner.
@@ -174,7 +158,7 @@ impl Owner {
             losses: BTreeMap::new(),
             details: Details::default(),
             worked: Duration::ZERO,
-            degraded: None,
+            troubles: Troubles::default(),
             complete: None,
             draining: None,
             waiting: Vec::new(),
@@ -249,7 +233,7 @@ impl Owner {
     }
 
     fn state(&self) -> RunState {
-        match (self.complete, self.draining, &self.degraded) {
+        match (self.complete, self.draining, self.troubles.oldest()) {
             (Some(_), _, _) if self.scheduler.quarantined().is_empty() => RunState::Complete,
             (Some(_), _, _) => RunState::CompleteWithQuarantine,
             (None, Some(_), _) => RunState::Draining,
@@ -271,13 +255,13 @@ impl Owner {
         (ending && heard)
             || past(self.complete, linger)
             || past(self.draining, linger.min(Duration::from_secs(1)))
-            || past(self.degraded.as_ref().map(|failing| failing.since), patience)
+            || past(self.troubles.oldest().map(|failing| failing.since), patience)
     }
 
     fn outcome(&self) -> Outcome {
         let quarantined = self.scheduler.quarantined().len() as u64;
         let open = self.scheduler.open();
-        match (self.complete, &self.degraded) {
+        match (self.complete, self.troubles.oldest()) {
             (Some(_), _) => Outcome::Complete { quarantined },
             (None, None) => {
                 Outcome::Unfinished { reason: format!("stopped with {open} units to go") }

@@ -23,7 +23,7 @@ pub struct Options {
     pub patience: Duration,
     /// How long workers may take to hear that the run is complete.
     pub linger: Duration,
-    /// How many bytes of results may be here that are not durable; never less than one message holds.
+    /// How many bytes of results may be here that are not durable.
     pub intake_bytes: u32,
     /// Workers of several engine classes may serve the run: rows name theirs, and two runs need not give the same bytes.
     pub mixed_engines: bool,

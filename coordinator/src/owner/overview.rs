@@ -26,7 +26,7 @@ impl Owner {
         Overview {
             study: self.run.study.clone(),
             state: self.state(),
-            degraded: self.degraded.as_ref().map(|failing| Degraded {
+            degraded: self.troubles.oldest().map(|failing| Degraded {
                 since: self.now().saturating_sub(failing.since),
                 reason: failing.reason.clone(),
             }),

@@ -142,13 +142,18 @@ impl Owner {
         })
     }
 
-    /// The digest of a durable result. Nobody waits for it: while the store is at work or the storage silent there is none.
+    /// The digest of a durable result. Nobody waits for it: while the store is at work or the storage fails there is none.
     async fn durable_digest(&mut self, unit: UnitIndex) -> Result<Option<Digest>, StoreError> {
         let patience = self.run.options.silence();
         let silent = || self.run.output.silent(patience);
-        let Some(store) = self.writer.idle().filter(|_| self.degraded.is_none()) else {
+        let Some(store) = self.writer.idle() else { return Err(silent()) };
+        if let Some(digest) = store.waiting_digest(unit) {
+            return Ok(Some(digest));
+        }
+        // It stands in a file: reading it would hold up a part that is being written.
+        if self.writer.is_compacting() || self.troubles.oldest().is_some() {
             return Err(silent());
-        };
+        }
         tokio::time::timeout(patience, store.digest(unit)).await.map_err(|_| silent())?
     }
 

@@ -81,8 +81,10 @@ impl Writer {
         let since = Instant::now();
         let count = entries.len();
         let commit = async move {
-            let outcome = store.commit(entries).await;
-            let durable = if outcome.is_ok() { count } else { 0 };
+            let (durable, outcome) = match store.commit(entries).await {
+                Ok(durable) => (durable, Ok(())),
+                Err(error) => (0, Err(error)),
+            };
             (store, Written { work: Work::Commit, durable, took: since.elapsed(), outcome })
         };
         self.busy = Some(Box::pin(commit.instrument(info_span!("commit", entries = count))));

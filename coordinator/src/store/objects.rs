@@ -55,6 +55,11 @@ impl Objects {
         Self { store, prefix, directory: None, location, pending }
     }
 
+    /// The same root, for requests that nobody waits for: they are not among the unanswered ones.
+    pub(super) fn apart(&self) -> Self {
+        Self { pending: Arc::default(), ..self.clone() }
+    }
+
     fn open_directory(location: &str) -> Result<Self, StoreError> {
         let error = |reason: String| StoreError::Location { location: location.to_owned(), reason };
         std::fs::create_dir_all(location).map_err(|cause| error(cause.to_string()))?;

@@ -172,9 +172,12 @@ async fn a_commit_in_doubt_is_in_the_journal_once() {
     faulty.lose_answer();
     assert!(store.commit(vec![charge(0)]).await.unwrap_err().is_transient());
     assert!(faulty.has_lost(), "the answer was lost, and what was written could not be read");
-    // Others have come meanwhile.
-    store.commit(vec![charge(0), charge(3)]).await.unwrap();
-    store.commit(vec![charge(0)]).await.unwrap();
+    // Others have come meanwhile; what is in doubt goes alone, and what comes after it may be in doubt in its turn.
+    assert_eq!(store.commit(vec![charge(0), charge(3)]).await.unwrap(), 1);
+    faulty.lose_answer();
+    assert!(store.commit(vec![charge(3)]).await.unwrap_err().is_transient());
+    assert_eq!(store.commit(vec![charge(3), charge(0)]).await.unwrap(), 1);
+    assert_eq!(store.commit(vec![charge(0)]).await.unwrap(), 1);
     let (_, records) = Store::open(&output, spec).await.unwrap();
     let units: Vec<u64> = records.iter().map(|record| record.unit().0).collect();
     assert_eq!(units, [0, 3, 0]);

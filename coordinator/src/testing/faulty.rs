@@ -38,6 +38,8 @@ pub(crate) struct Faulty {
     loses: AtomicU32,
     /// Nothing is answered while this is set.
     silent: watch::Sender<bool>,
+    /// No write of a file of results is answered while this is set.
+    silent_of_data: watch::Sender<bool>,
 }
 
 impl Faulty {
@@ -46,7 +48,7 @@ impl Faulty {
         let calls = AtomicU32::new(phase);
         let (inner, loses) = (InMemory::new(), AtomicU32::new(0));
         let (full, full_of_data) = (AtomicBool::new(false), AtomicBool::new(false));
-        let silent = watch::Sender::new(false);
+        let (silent, silent_of_data) = (watch::Sender::new(false), watch::Sender::new(false));
         let slow = AtomicU32::new(0);
         Self {
             inner,
@@ -58,6 +60,7 @@ impl Faulty {
             forgetful: false,
             loses,
             silent,
+            silent_of_data,
         }
     }
 
@@ -91,9 +94,13 @@ impl Faulty {
         self.silent.send_replace(silent);
     }
 
+    /// From now on no write of a file of results is answered, or every one, also what was asked meanwhile.
+    pub(crate) fn set_silent_of_data(&self, silent: bool) {
+        self.silent_of_data.send_replace(silent);
+    }
+
     async fn answers(&self) {
-        // It holds the sender itself.
-        drop(self.silent.subscribe().wait_for(|silent| !silent).await);
+        answered(&self.silent).await;
     }
 
     /// The next write is applied and not answered, and the next read after it fails, however often it is tried.
@@ -111,6 +118,11 @@ impl Faulty {
         let order = Ordering::Relaxed;
         self.loses.compare_exchange(answers, answers - 1, order, order).is_ok()
     }
+}
+
+async fn answered(silent: &watch::Sender<bool>) {
+    // The store holds the sender itself.
+    drop(silent.subscribe().wait_for(|silent| !silent).await);
 }
 
 impl fmt::Display for Faulty {
@@ -132,10 +144,13 @@ impl ObjectStore for Faulty {
         mut options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.answers().await;
+        let is_data = location.parts().next().is_some_and(|folder| folder.as_ref() == "data");
+        if is_data {
+            answered(&self.silent_of_data).await;
+        }
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let slow = self.slow.load(Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(slow.into())).await;
-        let is_data = location.parts().next().is_some_and(|folder| folder.as_ref() == "data");
         let is_full = self.full.load(Ordering::Relaxed)
             || (is_data && self.full_of_data.load(Ordering::Relaxed));
         if is_full || (self.flaky && call % 8 == 3) {

@@ -180,6 +180,10 @@ impl Agent {
             let cause = "it does not answer this worker, which was told to leave".to_owned();
             return Err(Error::GaveUp { seconds: patience.as_secs(), cause });
         };
+        let left = self.hold.results().len();
+        if reply.is_ok() && left > 0 {
+            warn!(left, "results were not acknowledged: their units may be computed again");
+        }
         reply.and(Err(reason))
     }
 

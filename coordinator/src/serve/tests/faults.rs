@@ -128,21 +128,43 @@ async fn a_disk_that_has_no_room_for_files_keeps_commits() {
     let running = start_with(Output::of(Arc::<Faulty>::clone(&disk)), spec(1), patient).await;
     let mut worker = Worker::join(&running.address, "a").await;
     disk.set_full_of_data(true);
-    let mut durable = 0;
-    loop {
+    let (mut durable, mut degraded) = (0, false);
+    while !degraded || !worker.request.holding.is_empty() {
         let reply = worker.sync().await.unwrap();
         durable += reply.verdicts.iter().filter(|v| v.kind == VerdictKind::Durable).count();
         worker.compute(&[]);
-        if reply.state == RunState::Degraded && worker.request.holding.is_empty() {
-            break;
-        }
+        degraded |= reply.state == RunState::Degraded;
     }
-    let overview = seen(&running.address, |overview| overview.degraded.is_some()).await;
-    assert_eq!((overview.done, overview.granted), (durable as u64, 0));
+    let overview = seen(&running.address, |overview| overview.done == durable as u64).await;
+    assert_eq!((overview.state, overview.granted), (RunState::Degraded, 0));
     assert!(durable > 0 && overview.degraded.unwrap().reason.contains("data/"));
     // It is not said to work again because commits do.
     assert!(worker.sync().await.unwrap().state == RunState::Degraded);
     disk.set_full_of_data(false);
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
+/// A file on its way holds up nobody, however long it takes.
+#[tokio::test]
+async fn commits_and_grants_go_on_while_a_file_is_written() {
+    let disk = Arc::new(Faulty::healthy());
+    let spec = spec(1);
+    let units = spec.units();
+    let running = start(Output::of(Arc::<Faulty>::clone(&disk)), spec).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    disk.set_silent_of_data(true);
+    let mut durable = 0;
+    while durable < units {
+        let reply = worker.sync().await.unwrap();
+        assert_eq!(reply.state, RunState::Running);
+        durable += reply.verdicts.iter().filter(|v| v.kind == VerdictKind::Durable).count() as u64;
+        worker.compute(&[]);
+    }
+    let overview = seen(&running.address, |overview| overview.done == units).await;
+    assert_eq!(overview.state, RunState::Running, "its files are not there");
+    disk.set_silent_of_data(false);
     worker.work(&[], usize::MAX).await;
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome, Outcome::Complete { quarantined: 0 });

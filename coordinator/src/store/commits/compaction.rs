@@ -8,8 +8,8 @@ use babelquant_proto::{Digest, Spec, UnitIndex};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::REQUESTS_MAX;
 use super::ledger::{CommitName, Waiting};
+use super::{REQUESTS_MAX, check_epoch};
 use crate::blocking::Blocking;
 use crate::store::error::StoreError;
 use crate::store::manifest;
@@ -21,6 +21,7 @@ use crate::store::rows::write_part;
 #[derive(Debug)]
 pub(crate) struct Compaction {
     pub(super) objects: Objects,
+    pub(super) epoch: u32,
     pub(super) spec: Arc<Spec>,
     pub(super) blocking: Blocking,
     pub(super) part: Part,
@@ -40,8 +41,20 @@ impl Compaction {
     /// Writes the files of the part.
     ///
     /// # Errors
-    /// The storage refuses, the journal is damaged, or the part is there with other content.
-    pub(crate) async fn write(mut self) -> Result<Compacted, StoreError> {
+    /// The storage refuses, the journal is damaged, the part is there with other content, or another coordinator has taken over.
+    pub(crate) async fn write(self) -> Result<Compacted, StoreError> {
+        let (objects, epoch) = (self.objects.clone(), self.epoch);
+        match self.write_files().await {
+            // Whose output it is comes first: a part of another coordinator's is no damage.
+            Err(error) if !error.is_transient() => {
+                check_epoch(&objects, epoch).await?;
+                Err(error)
+            }
+            written => written,
+        }
+    }
+
+    async fn write_files(mut self) -> Result<Compacted, StoreError> {
         let (part, first) = (self.part, self.first);
         if let Err(error) = self.read().await {
             // Whoever has taken the output over deletes what stands in files: then there is nothing left to do.
@@ -62,7 +75,7 @@ impl Compaction {
         Ok(Compacted { part, first })
     }
 
-    /// Reads the payloads that are not in memory from the journal, each object once and no more of it than is needed.
+    /// Reads the payloads that are not in memory from the journal, in one request for each object.
     async fn read(&mut self) -> Result<(), StoreError> {
         let mut wanted: BTreeMap<CommitName, Vec<usize>> = BTreeMap::new();
         for (at, (_, result)) in self.results.iter().enumerate() {
@@ -94,7 +107,8 @@ impl Compaction {
         let pieces = pieces.ok_or_else(|| damaged(wanted[0]))?;
         let checked = wanted.into_iter().zip(pieces).map(|(at, payload)| {
             match Digest::of(&payload) == self.results[at].1.digest {
-                true => Ok((at, payload)),
+                // Alone: a bucket answers with what lies between them, too.
+                true => Ok((at, Bytes::copy_from_slice(&payload))),
                 false => Err(damaged(at)),
             }
         });

@@ -59,18 +59,24 @@ impl Store {
         let objects = output.objects.clone();
         objects.sweep();
         let epoch = claim_epoch(&objects).await?;
-        let mut ledger = Ledger::new(Arc::clone(&spec));
-        let data = objects.list("data").await?;
-        for (part, first) in Part::all(&spec) {
-            let is_there = |path: &String| data.binary_search(path).is_ok();
-            if part.paths(&spec).last().is_some_and(is_there) {
-                ledger.found(part, first);
+        loop {
+            // In this order: whoever was here before writes a part first and then deletes its results.
+            let journal = objects.list("journal").await?;
+            let data = objects.list("data").await?;
+            let mut ledger = Ledger::new(Arc::clone(&spec));
+            for (part, first) in Part::all(&spec) {
+                let is_there = |path: &String| data.binary_search(path).is_ok();
+                if part.paths(&spec).last().is_some_and(is_there) {
+                    ledger.found(part, first);
+                }
+            }
+            let (next, blocking) = (CommitName { epoch, number: 0 }, Blocking::on_threads());
+            let (objects, spec) = (objects.clone(), Arc::clone(&spec));
+            let mut store = Self { objects, spec, next, in_doubt: 0, ledger, blocking };
+            if let Some(records) = store.replay(&journal).await? {
+                return Ok((store, records));
             }
         }
-        let (next, blocking) = (CommitName { epoch, number: 0 }, Blocking::on_threads());
-        let mut store = Self { objects, spec, next, in_doubt: 0, ledger, blocking };
-        let records = store.replay().await?;
-        Ok((store, records))
     }
 
     /// The store, which encodes and decodes parts where `blocking` says.
@@ -101,22 +107,23 @@ impl Store {
         self.ledger.written()
     }
 
-    /// Makes the entries durable, as one object. On an error they may or may not be durable: commit them again, first of all and in the same
-    /// order. What is in doubt is then written under the same name as before, so that no charge counts twice.
+    /// Makes entries durable as one object, the first ones at least: returns how many. On an error they may or may not be durable: commit them
+    /// again, first of all and in the same order. What is in doubt is then written alone and under the same name as before, so that no
+    /// charge counts twice.
     ///
     /// # Errors
     /// The storage refuses, or another coordinator has taken over.
-    pub async fn commit(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+    pub async fn commit(&mut self, mut entries: Vec<Entry>) -> Result<usize, StoreError> {
         if entries.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         self.check_epoch().await?;
-        let mut again = entries;
-        let new = again.split_off(if self.in_doubt > 0 { self.in_doubt } else { again.len() });
-        for entries in [again, new] {
-            self.put(entries).await?;
+        if self.in_doubt > 0 {
+            entries.truncate(self.in_doubt);
         }
-        Ok(())
+        let durable = entries.len();
+        self.put(entries).await?;
+        Ok(durable)
     }
 
     /// Looks whether the output is still this coordinator's.
@@ -124,21 +131,11 @@ impl Store {
     /// # Errors
     /// The storage refuses, or another coordinator has taken over.
     pub(crate) async fn check_epoch(&self) -> Result<(), StoreError> {
-        let own = self.next.epoch;
-        let [own_path, next_path] = [own, own + 1].map(epoch_path);
-        let claims = tokio::try_join!(self.objects.get(&own_path), self.objects.get(&next_path))?;
-        match claims {
-            (Some(_), None) => Ok(()),
-            // Whoever completes the run takes every claim away.
-            (None, _) | (_, Some(_)) => Err(StoreError::Superseded { epoch: own + 1 }),
-        }
+        check_epoch(&self.objects, self.next.epoch).await
     }
 
     /// Writes the next commit.
     async fn put(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
         let name = self.next;
         let path = name.path();
         let content = journal::encode(&entries).map_err(|error| StoreError::Damaged {
@@ -153,6 +150,11 @@ impl Store {
             self.ledger.add(name, placed);
         }
         Ok(())
+    }
+
+    /// True where a part is finished that is not written.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.ledger.ready().is_some()
     }
 
     /// Takes over what an earlier run says of units that are not done yet, part by part; returns these units.
@@ -174,6 +176,7 @@ impl Store {
                 digest: Digest::of(&payload),
                 payload,
             };
+            // Nothing is in doubt: whoever gets an error begins anew.
             self.commit(results.into_iter().map(entry).collect()).await?;
             self.compact().await?;
         }
@@ -197,7 +200,8 @@ impl Store {
     pub(crate) fn begin_compaction(&self) -> Option<Compaction> {
         let (part, first) = self.ledger.ready()?;
         Some(Compaction {
-            objects: self.objects.clone(),
+            objects: self.objects.apart(),
+            epoch: self.next.epoch,
             spec: Arc::clone(&self.spec),
             blocking: self.blocking,
             results: self.ledger.results(part, first),
@@ -211,7 +215,7 @@ impl Store {
         &mut self,
         Compacted { part, first }: Compacted,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (superfluous, objects) = (self.ledger.finish(part, first), self.objects.clone());
+        let (superfluous, objects) = (self.ledger.finish(part, first), self.objects.apart());
         let delete = move |name: CommitName| {
             let objects = objects.clone();
             async move {
@@ -221,6 +225,11 @@ impl Store {
             }
         };
         stream::iter(superfluous).for_each_concurrent(REQUESTS_MAX, delete)
+    }
+
+    /// The digest of a result that is durable and in no file yet.
+    pub(crate) fn waiting_digest(&self, unit: UnitIndex) -> Option<Digest> {
+        self.ledger.digest(unit)
     }
 
     /// The digest of a unit's durable result, to tell a harmless duplicate from an incident.
@@ -270,22 +279,34 @@ impl Store {
         Ok(manifest)
     }
 
-    /// Reads the journal: enters every entry in the ledger, and deletes commits that hold nothing that is still needed.
-    async fn replay(&mut self) -> Result<Vec<Record>, StoreError> {
+    /// Reads the objects of the journal: enters every entry in the ledger, and deletes commits that hold nothing that is still needed. `None`
+    /// where one is gone by now.
+    async fn replay(&mut self, journal: &[String]) -> Result<Option<Vec<Record>>, StoreError> {
         let mut records = Vec::new();
-        for path in self.objects.list("journal").await? {
-            let Some(name) = CommitName::parse(&path) else { continue };
-            let Some(content) = self.objects.get(&path).await? else { continue };
-            let entries = journal::decode(&path, &content)?;
-            for placed in journal::placed(&path, &content, entries)? {
+        for path in journal {
+            let Some(name) = CommitName::parse(path) else { continue };
+            let Some(content) = self.objects.get(path).await? else { return Ok(None) };
+            let entries = journal::decode(path, &content)?;
+            for placed in journal::placed(path, &content, entries)? {
                 records.push(placed.0.record());
                 self.ledger.add(name, placed);
             }
             if self.ledger.is_superfluous(name) {
-                self.objects.delete(&path).await?;
+                self.objects.delete(path).await?;
             }
         }
-        Ok(records)
+        Ok(Some(records))
+    }
+}
+
+/// Looks whether the output is still that of the coordinator that claimed this epoch.
+async fn check_epoch(objects: &Objects, own: u32) -> Result<(), StoreError> {
+    let [own_path, next_path] = [own, own + 1].map(epoch_path);
+    let claims = tokio::try_join!(objects.get(&own_path), objects.get(&next_path))?;
+    match claims {
+        (Some(_), None) => Ok(()),
+        // Whoever completes the run takes every claim away.
+        (None, _) | (_, Some(_)) => Err(StoreError::Superseded { epoch: own + 1 }),
     }
 }
 
