@@ -84,7 +84,7 @@ start() { # NAME COMMAND…
 
 # --- A smaller study of the demo's files, and what it gives without faults
 
-small_study "$dir" 4096 fin tha tur
+small_study "$dir" 4096 ara deu fin fra hin jpn tha tur
 mkdir "$dir/submit"
 export XDG_CACHE_HOME=$dir/cache
 "$bin/babelquant" run "$dir/study/study.toml" --out "$dir/expected" >"$dir/expected.log" 2>&1 || fail "run: $(tail -3 "$dir/expected.log")"
