@@ -67,7 +67,7 @@ python3 "$here/validate.py" --planted "$dir/run.yaml"
 
 (( EUID == 0 )) || skip "the pods: needs root to give each its file system"
 unshare --net --mount true 2>/dev/null || skip "the pods: no namespaces here"
-small_study "$dir" 2048 fin
+small_study "$dir" 2048 fin hin tha tur
 mkdir -p "$dir/place/inputs/models" "$dir/programs"
 mv "$dir/study/model" "$dir/place/inputs/models/demo"
 mv "$dir/study/corpus" "$dir/place/inputs/corpus"
