@@ -8,8 +8,8 @@ use babelquant_proto::rows::{
     decode, decode_both,
 };
 use babelquant_proto::{
-    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Scope, Shape, Shard,
-    ShardId, Spec, Unit,
+    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Model, Scope, Shape,
+    Shard, ShardId, Spec, Unit,
 };
 use thiserror::Error;
 
@@ -123,7 +123,8 @@ pub fn result(
             every_config(spec, (model, layer), &rows).map(|()| None)
         }
         Unit::Baseline { model, shard } => {
-            rows(ipc, engines, |row| activations(spec, (model, shard), row)).map(|_| None)
+            let (place, shard) = (Place::of(spec, (model, shard)), self::shard(spec, shard));
+            rows(ipc, engines, |row| activations(&place, shard, row)).map(|_| None)
         }
         Unit::Cell { model, shard, scope, config } => {
             let table = DocumentRow::TABLE.name;
@@ -166,9 +167,8 @@ fn is_layer(
 
 /// The keys that every row of a cell has: spelled once for all of them.
 struct Keys<'a> {
-    spec: &'a Spec,
-    model: usize,
-    shard: ShardId,
+    place: Place<'a>,
+    shape: &'a Shape,
     layers: &'a Layers,
     protocol: String,
     /// Scope, components and config.
@@ -183,9 +183,10 @@ impl<'a> Keys<'a> {
         scope: &'a Scope,
         config: &QuantConfig,
     ) -> Self {
-        let protocol = spec.models[model].model.protocol.to_string();
+        let (place, Model { shape, protocol, .. }) =
+            (Place::of(spec, (model, shard)), &spec.models[model].model);
         let cell = [scope.layers.to_string(), scope.components.to_string(), config.to_string()];
-        Self { spec, model, shard, layers: &scope.layers, protocol, cell }
+        Self { place, shape, layers: &scope.layers, protocol: protocol.to_string(), cell }
     }
 
     /// True where a row on single tokens has them.
@@ -202,7 +203,7 @@ impl<'a> Keys<'a> {
             return false;
         }
         if layers.as_ref() != Some(&row.layers) {
-            if !holds(&self.spec.models[self.model].model.shape, self.layers, &row.layers) {
+            if !holds(self.shape, self.layers, &row.layers) {
                 return false;
             }
             *layers = Some(row.layers.clone());
@@ -210,20 +211,28 @@ impl<'a> Keys<'a> {
         true
     }
 
-    fn are(&self, place: (&str, &str, u32), cell: [&String; 3]) -> bool {
-        is_place(self.spec, (self.model, self.shard), place) && cell == self.cell.each_ref()
+    fn are(&self, (model, language, shard): (&str, &str, u32), cell: [&String; 3]) -> bool {
+        self.place.is(model, language, shard) && cell == self.cell.each_ref()
     }
 }
 
-/// True where a row has the keys of a shard on a model.
-fn is_place(
-    spec: &Spec,
-    (model, shard): (usize, ShardId),
-    (name, language, number): (&str, &str, u32),
-) -> bool {
-    name == spec.models[model].model.name
-        && language == spec.corpus[shard.language as usize].language.to_string()
-        && number == shard.shard
+/// The keys that every row of a shard on a model has.
+struct Place<'a> {
+    model: &'a str,
+    language: String,
+    shard: u32,
+}
+
+impl<'a> Place<'a> {
+    fn of(spec: &'a Spec, (model, shard): (usize, ShardId)) -> Self {
+        let language = spec.corpus[shard.language as usize].language.to_string();
+        Self { model: &spec.models[model].model.name, language, shard: shard.shard }
+    }
+
+    /// True where a row has them.
+    fn is(&self, model: &str, language: &str, shard: u32) -> bool {
+        (self.model, &*self.language, self.shard) == (model, language, shard)
+    }
 }
 
 /// True where `listed` spells the layers of a model of `shape` that a scope holds; where the weights decide, as many as it holds.
@@ -236,10 +245,10 @@ fn holds(shape: &Shape, scope: &Layers, listed: &str) -> bool {
     as_said && LayerSet::from(layers).to_string() == listed
 }
 
-fn activations(spec: &Spec, (model, id): (usize, ShardId), row: &ActivationRow) -> bool {
-    let shard = shard(spec, id);
+/// True where an activation row has the keys of a place, whose shard has its document.
+fn activations(place: &Place<'_>, shard: &Shard, row: &ActivationRow) -> bool {
     let documents = shard.first_document..shard.first_document + shard.documents;
-    is_place(spec, (model, id), (&row.model, &row.language, row.shard))
+    place.is(&row.model, &row.language, row.shard)
         && row.document.is_none_or(|document| documents.contains(&document))
 }
 

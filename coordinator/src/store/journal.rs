@@ -118,16 +118,18 @@ pub(super) fn encode(entries: &[Entry]) -> Result<Bytes, ArrowError> {
     writer.into_inner().map(Bytes::from)
 }
 
-/// The entries of a group commit, each payload checked against its digest.
-pub(super) fn decode(path: &str, content: &[u8]) -> Result<Vec<Entry>, StoreError> {
+/// The entries of a group commit, each payload checked against its digest. They share the content's memory.
+pub(super) fn decode(path: &str, content: &Bytes) -> Result<Vec<Placed>, StoreError> {
     let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
     let reader = FileReader::try_new(std::io::Cursor::new(content), None);
     let batches = reader.and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut end = payloads(path, content)?;
     let mut entries = Vec::new();
     for batch in batches.map_err(|error| damaged(error.to_string()))? {
         for row in 0..batch.num_rows() {
-            let entry = entry(&batch, row).ok_or_else(|| damaged(format!("entry {row}")))?;
-            entries.push(entry);
+            let entry = entry(&batch, row, (content, end));
+            let entry = entry.ok_or_else(|| damaged(format!("entry {row}")))?;
+            entries.push(place(entry, &mut end));
         }
     }
     Ok(entries)
@@ -139,16 +141,22 @@ pub(super) fn placed(
     content: &[u8],
     entries: Vec<Entry>,
 ) -> Result<Vec<Placed>, StoreError> {
-    let Some(mut end) = payloads_begin(content) else {
-        let reason = "it does not say where payloads begin".to_owned();
-        return Err(StoreError::Damaged { path: path.to_owned(), reason });
-    };
-    let placed = entries.into_iter().map(|entry| {
-        let begin = end;
-        end += entry.payload().len() as u64;
-        (entry, begin..end)
-    });
-    Ok(placed.collect())
+    let mut end = payloads(path, content)?;
+    Ok(entries.into_iter().map(|entry| place(entry, &mut end)).collect())
+}
+
+/// The place of an entry behind the last one, which then ends with it.
+fn place(entry: Entry, end: &mut u64) -> Placed {
+    let begin = *end;
+    *end += entry.payload().len() as u64;
+    (entry, begin..*end)
+}
+
+fn payloads(path: &str, content: &[u8]) -> Result<u64, StoreError> {
+    payloads_begin(content).ok_or_else(|| StoreError::Damaged {
+        path: path.to_owned(),
+        reason: "it does not say where payloads begin".to_owned(),
+    })
 }
 
 /// Where the payloads of a group commit begin, one right behind the other: they are the last buffer of the file's one record batch.
@@ -164,18 +172,21 @@ fn payloads_begin(content: &[u8]) -> Option<u64> {
     u64::try_from(body + payloads.offset()).ok()
 }
 
-fn entry(batch: &RecordBatch, row: usize) -> Option<Entry> {
+/// The entry of a row, whose payload begins there in the content.
+fn entry(batch: &RecordBatch, row: usize, (content, begin): (&Bytes, u64)) -> Option<Entry> {
     let column = |name| batch.column_by_name(name);
     let unit = UnitIndex(column("unit")?.as_primitive_opt::<UInt64Type>()?.value(row));
-    let payload = column("payload")?.as_binary_opt::<i32>()?.value(row);
+    let length = column("payload")?.as_binary_opt::<i32>()?.value(row).len();
+    let begin = usize::try_from(begin).ok()?;
+    let payload = content.slice_ref(content.get(begin..begin.checked_add(length)?)?);
     let digest = Digest::from_slice(column("blake3")?.as_binary_opt::<i32>()?.value(row))?;
-    if Digest::of(payload) != digest {
+    if Digest::of(&payload) != digest {
         return None;
     }
     match column("kind")?.as_string_opt::<i32>()?.value(row).split_once(' ') {
-        None => Some(Entry::Result { unit, digest, payload: Bytes::copy_from_slice(payload) }),
+        None => Some(Entry::Result { unit, digest, payload }),
         Some(("charge", fault)) => {
-            let worker = std::str::from_utf8(payload).ok()?.to_owned();
+            let worker = std::str::from_utf8(&payload).ok()?.to_owned();
             Some(Entry::Charge { unit, worker, fault: fault.parse().ok()? })
         }
         Some(("quarantine", fault)) => Some(Entry::Quarantine { unit, fault: fault.parse().ok()? }),
@@ -209,13 +220,15 @@ mod tests {
             Entry::Quarantine { unit: UnitIndex(5), fault: Fault::LeaseLost },
         ];
         let content = encode(&entries).unwrap();
-        assert_eq!(decode("x", &content).unwrap(), entries);
-        for (entry, bytes) in placed("x", &content, entries.to_vec()).unwrap() {
+        let read = decode("x", &content).unwrap();
+        assert_eq!(read, placed("x", &content, entries.to_vec()).unwrap());
+        assert!(read.iter().map(|(entry, _)| entry).eq(&entries));
+        for (entry, bytes) in read {
             assert_eq!(&content[bytes.start as usize..bytes.end as usize], entry.payload());
         }
         let at = content.windows(4).position(|bytes| bytes == b"rows").unwrap();
         let mut broken = content.to_vec();
         broken[at] ^= 1;
-        assert!(matches!(decode("x", &broken), Err(StoreError::Damaged { .. })));
+        assert!(matches!(decode("x", &broken.into()), Err(StoreError::Damaged { .. })));
     }
 }

@@ -1,6 +1,6 @@
 //! Rows ↔ Parquet bytes. The same rows always give the same bytes: one batch a row group, pinned writer properties.
 
-use arrow::compute::concat_batches;
+use arrow::compute::BatchCoalescer;
 use arrow::error::ArrowError;
 use babelquant_proto::rows::{RecordBatch, Row, RowError};
 use bytes::Bytes;
@@ -60,42 +60,22 @@ pub(super) fn write_batches<R: Row>(
         .build();
     let mut writer =
         ArrowWriter::try_new(Vec::new(), R::schema(), Some(properties)).map_err(error)?;
-    let mut group = Group::default();
-    let mut put = |group: &mut Group| {
-        let batch = concat_batches(&R::schema(), &std::mem::take(group).batches);
-        writer.write(&batch.map_err(|error| refused(error.into()))?).map_err(error)?;
+    let mut write = |group: RecordBatch| {
+        writer.write(&group).map_err(error)?;
         writer.flush().map_err(error)
     };
+    let mut groups = BatchCoalescer::new(R::schema(), GROUP_ROWS);
     for batch in batches {
-        let mut batch = batch.map_err(refused)?;
-        while batch.num_rows() > 0 {
-            batch = group.take(&batch);
-            if group.rows == GROUP_ROWS {
-                put(&mut group)?;
-            }
+        groups.push_batch(batch.map_err(refused)?).map_err(|error| refused(error.into()))?;
+        while let Some(group) = groups.next_completed_batch() {
+            write(group)?;
         }
     }
-    if group.rows > 0 {
-        put(&mut group)?;
+    groups.finish_buffered_batch().map_err(|error| refused(error.into()))?;
+    while let Some(group) = groups.next_completed_batch() {
+        write(group)?;
     }
     writer.into_inner().map(Bytes::from).map_err(error)
-}
-
-/// The batches of a row group that is being filled.
-#[derive(Default)]
-struct Group {
-    batches: Vec<RecordBatch>,
-    rows: usize,
-}
-
-impl Group {
-    /// Takes the first rows of a batch, as many as it has room for; the others are returned.
-    fn take(&mut self, batch: &RecordBatch) -> RecordBatch {
-        let taken = batch.num_rows().min(GROUP_ROWS - self.rows);
-        self.rows += taken;
-        self.batches.push(batch.slice(0, taken));
-        batch.slice(taken, batch.num_rows() - taken)
-    }
 }
 
 /// The rows of a Parquet file of one table, some thousands at a time: a row is many times larger than its share of the file.

@@ -61,7 +61,7 @@ fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<(), RowError> {
 /// # Errors
 /// The bytes are no such rows, or more than them. A panic of the decoder over malformed bytes is caught and reported as an error.
 pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
-    guarded(|| R::from_batch(&batch::<R>(bytes)?))
+    guarded(|| R::from_batch(&decode_batch::<R>(bytes)?))
 }
 
 /// The rows of both tables that `encode_both` wrote.
@@ -70,7 +70,7 @@ pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
 /// As `decode`.
 pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), RowError> {
     guarded(|| {
-        let (first, second) = both_batches::<A, B>(bytes)?;
+        let (first, second) = decode_both_batches::<A, B>(bytes)?;
         Ok((A::from_batch(&first)?, B::from_batch(&second)?))
     })
 }
@@ -80,7 +80,11 @@ pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), Row
 /// # Errors
 /// The bytes are no such batch, or more than it.
 pub fn decode_batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
-    guarded(|| batch::<R>(bytes))
+    guarded(|| {
+        let mut rest = Buffer::from(bytes);
+        let batch = next::<R>(&mut rest)?;
+        ended(&rest).map(|()| batch)
+    })
 }
 
 /// As `decode_both`, without a look at the values.
@@ -90,19 +94,11 @@ pub fn decode_batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
 pub fn decode_both_batches<A: Row, B: Row>(
     bytes: &[u8],
 ) -> Result<(RecordBatch, RecordBatch), RowError> {
-    guarded(|| both_batches::<A, B>(bytes))
-}
-
-fn batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
-    let mut rest = Buffer::from(bytes);
-    let batch = next::<R>(&mut rest)?;
-    ended(&rest).map(|()| batch)
-}
-
-fn both_batches<A: Row, B: Row>(bytes: &[u8]) -> Result<(RecordBatch, RecordBatch), RowError> {
-    let mut rest = Buffer::from(bytes);
-    let batches = (next::<A>(&mut rest)?, next::<B>(&mut rest)?);
-    ended(&rest).map(|()| batches)
+    guarded(|| {
+        let mut rest = Buffer::from(bytes);
+        let batches = (next::<A>(&mut rest)?, next::<B>(&mut rest)?);
+        ended(&rest).map(|()| batches)
+    })
 }
 
 /// The batch at the start of `bytes`, which then begin after it.

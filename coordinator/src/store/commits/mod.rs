@@ -237,7 +237,7 @@ impl Store {
     /// # Errors
     /// The storage refuses, or the unit's file is damaged.
     pub async fn digest(&self, unit: UnitIndex) -> Result<Option<Digest>, StoreError> {
-        if let Some(digest) = self.ledger.digest(unit) {
+        if let Some(digest) = self.waiting_digest(unit) {
             return Ok(Some(digest));
         }
         let Some(part) = Part::of(&self.spec, unit) else { return Ok(None) };
@@ -286,8 +286,7 @@ impl Store {
         for path in journal {
             let Some(name) = CommitName::parse(path) else { continue };
             let Some(content) = self.objects.get(path).await? else { return Ok(None) };
-            let entries = journal::decode(path, &content)?;
-            for placed in journal::placed(path, &content, entries)? {
+            for placed in journal::decode(path, &content)? {
                 records.push(placed.0.record());
                 self.ledger.add(name, placed);
             }
