@@ -74,7 +74,7 @@ pub mod wire {
 }
 
 /// Major version of the wire: both ends must agree.
-pub const WIRE_MAJOR: u32 = 3;
+pub const WIRE_MAJOR: u32 = 4;
 /// Minor version of the wire: informative.
 pub const WIRE_MINOR: u32 = 0;
 /// Largest gRPC message that either side accepts, in bytes.

@@ -137,7 +137,7 @@ struct Versioned {
 
 impl Spec {
     /// The version that this build writes and reads.
-    pub const VERSION: u32 = 6;
+    pub const VERSION: u32 = 7;
 
     /// Canonical JSON: the same spec gives the same bytes.
     ///

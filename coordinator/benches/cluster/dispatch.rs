@@ -21,13 +21,13 @@ struct Load {
     time: Duration,
 }
 
-const FEW: Load = Load { connections: 16, units: 64, time: Duration::from_secs(8) };
+const FEW: Load = Load { connections: 32, units: 64, time: Duration::from_secs(8) };
 /// Each works on a shard of its own for most of the time, so that their results together are more than the coordinator keeps in memory
 /// until a shard's file can be written.
 const MANY: Load = Load { connections: 400, units: 8, time: Duration::from_secs(60) };
 const RUNS: usize = 5;
-/// 14 × 80 × 1,001 = 1,121,120 units and a few.
-const SIZE: Size = Size { shards: 80, cells: 1000 };
+/// 14 × 400 × 1,001 = 5,605,600 units and a few: more than are done in any of these times.
+const SIZE: Size = Size { shards: 400, cells: 1000 };
 
 /// Where results are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +117,7 @@ async fn compute(mut session: Session, load: Load) -> Result<(usize, usize)> {
         let sent: usize = session.request.results.iter().map(|result| result.ipc.len()).sum();
         let reply = session.sync().await?;
         anyhow::ensure!(reply.verdicts.len() == durable(&reply), "{:?}", reply.verdicts);
+        anyhow::ensure!(!reply.state.is_complete(), "the study was over before the time");
         units += durable(&reply);
         bytes += sent;
         let held: BTreeSet<_> = session.request.results.iter().map(|result| result.unit).collect();

@@ -28,6 +28,11 @@ mod study;
 use std::io::Write;
 
 use anyhow::{Result, bail};
+use mimalloc::MiMalloc;
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Every figure by its name.
 const FIGURES: [&str; 6] = ["dispatch", "sessions", "reconnects", "loss", "restart", "overhead"];

@@ -104,10 +104,13 @@ fn damaged_and_incomplete_results_are_refused() {
         assert!(matches!(wrong, Err(Rejection::Tokens { tokens: 10 })), "{wrong:?}");
     }
     let mut foreign = rows.clone();
-    foreign[0].protocol = "causal(2)".to_owned();
+    foreign.iter_mut().for_each(|row| row.protocol = "causal(2)".to_owned());
     assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 0, .. })));
     let mut foreign = rows.clone();
-    foreign[1].layers = "1".to_owned();
+    foreign.iter_mut().for_each(|row| row.layers = "1".to_owned());
+    assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 0, .. })));
+    let mut foreign = rows.clone();
+    foreign[1].shard += 1;
     assert!(matches!(check(&foreign), Err(Rejection::Foreign { row: 1, .. })));
     rows.swap(0, 1);
     assert!(matches!(check(&rows), Err(Rejection::Documents { .. })));

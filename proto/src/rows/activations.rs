@@ -6,11 +6,11 @@ crate::table! {
     /// Sums over all values (tokens × channels) at one point of one layer; merge rows by the formulas of parallel moments.
     ActivationRow in "activations" version 2 {
         /// Model name as in the study.
-        model: String ["key"],
+        model: String ["key" common],
         /// The engine class that made it: what decides its numbers' last bits.
-        engine: String ["key"],
+        engine: String ["key" common],
         /// Language.
-        language: String ["key"],
+        language: String ["key" common],
         /// Shard of the language.
         shard: u32 ["key"],
         /// Document of the language; null for the sum over the shard.

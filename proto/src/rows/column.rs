@@ -30,7 +30,15 @@ pub enum RowError {
         /// The table.
         table: &'static str,
         /// The column.
-        column: &'static str,
+        column: String,
+    },
+    /// Rows of one unit differ where they have all in common.
+    #[error("table {table}: the rows are of more than one {column}")]
+    Uncommon {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: String,
     },
     /// The batch has other columns than the table.
     #[error("table {table}: the batch has {found} columns instead of {expected}")]
@@ -80,6 +88,31 @@ pub trait Column: Sized {
 
     /// Value `row` of `array`; `None` where the array has another type or an unexpected null.
     fn value(array: &dyn Array, row: usize) -> Option<Self>;
+
+    /// The value of every row that has this text in common with the others; `None` where the column is of no text.
+    fn common(_text: &str) -> Option<Self> {
+        None
+    }
+}
+
+/// The values of one column.
+#[derive(Debug, Clone, Copy)]
+pub enum Values<'a> {
+    /// One for each row.
+    Each(&'a ArrayRef),
+    /// A text that all rows have in common.
+    Common(&'a str),
+}
+
+impl Values<'_> {
+    /// The value of a row; `None` where the values are of another type, or null where none may be.
+    #[must_use]
+    pub fn value<C: Column>(&self, row: usize) -> Option<C> {
+        match self {
+            Self::Each(array) => C::value(array, row),
+            Self::Common(text) => C::common(text),
+        }
+    }
 }
 
 impl Column for String {
@@ -96,6 +129,10 @@ impl Column for String {
 
     fn value(array: &dyn Array, row: usize) -> Option<Self> {
         Option::<Self>::value(array, row)?
+    }
+
+    fn common(text: &str) -> Option<Self> {
+        Some(text.to_owned())
     }
 }
 

@@ -4,11 +4,11 @@ crate::table! {
     /// Scores of one document, baseline and quantized on the same tokens.
     DocumentRow in "documents" version 5 {
         /// Model name as in the study.
-        model: String ["key"],
+        model: String ["key" common],
         /// The engine class that made it: what decides its numbers' last bits.
-        engine: String ["key"],
+        engine: String ["key" common],
         /// Language.
-        language: String ["key"],
+        language: String ["key" common],
         /// Shard of the language.
         shard: u32 ["key"],
         /// Document of the language, from 0.
@@ -18,17 +18,17 @@ crate::table! {
         /// Documents of one group are resampled together.
         group: String ["key"],
         /// Which layers are quantized.
-        scope: String ["key"],
+        scope: String ["key" common],
         /// The layers of this model that the scope holds, whatever their components: `0,4..7`, `enc.0..enc.3`.
-        layers: String ["key"],
+        layers: String ["key" common],
         /// Which tensors of those layers are quantized.
-        components: String ["key"],
+        components: String ["key" common],
         /// How they are quantized.
-        config: String ["key"],
+        config: String ["key" common],
         /// How the model read the text: `causal`, `causal(PREFIX)` with the token put before it, `causal(PREFIX,newline=TOKEN)`
         /// where a token stands for line breaks, `span_corruption(DRAWS)`,
         /// `prefix_infill`.
-        protocol: String ["key"],
+        protocol: String ["key" common],
         /// Scored tokens: every token that the model reads but the first; of masked documents the masked ones of every draw.
         tokens: u64 ["tokens"],
         /// UTF-8 bytes of the scored tokens.

@@ -1,5 +1,6 @@
 //! Rows as bytes: the record batch of an Arrow IPC stream, without compression (with it, mutated input can abort the process). Hash before
-//! decoding. In place of the schema, which both sides have and which would be most of the bytes, stands the start of its digest.
+//! decoding. In place of the schema, which both sides have and which would be most of the bytes, stands the start of its digest. What all rows
+//! have in common stands once, behind the batches: so their buffers begin at multiples of 8 and are read where they are.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +14,7 @@ use arrow::ipc::{MetadataVersion, root_as_message};
 use bytes::Bytes;
 
 use super::column::RowError;
+use super::common::{Sent, take_out};
 use super::table::{Fingerprint, Row};
 
 /// Bytes that a column's buffers begin at a multiple of: a unit has few rows, and with Arrow's usual 64 most of its bytes are padding.
@@ -26,7 +28,8 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// A number is not finite.
 pub fn encode<R: Row>(rows: &[R]) -> Result<Bytes, RowError> {
     let mut bytes = Vec::new();
-    append(rows, &mut bytes)?;
+    let common = append(rows, &mut bytes)?;
+    bytes.extend(common);
     Ok(bytes.into())
 }
 
@@ -36,13 +39,14 @@ pub fn encode<R: Row>(rows: &[R]) -> Result<Bytes, RowError> {
 /// A number is not finite.
 pub fn encode_both<A: Row, B: Row>(first: &[A], second: &[B]) -> Result<Bytes, RowError> {
     let mut bytes = Vec::new();
-    append(first, &mut bytes)?;
-    append(second, &mut bytes)?;
+    let common = [append(first, &mut bytes)?, append(second, &mut bytes)?];
+    bytes.extend(common.concat());
     Ok(bytes.into())
 }
 
-fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<(), RowError> {
-    let batch = R::to_batch(rows)?;
+/// Appends the columns in which rows may differ, and returns the others.
+fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<Vec<u8>, RowError> {
+    let (batch, common) = take_out::<R>(&R::to_batch(rows)?)?;
     let options = IpcWriteOptions::try_new(ALIGNMENT, false, MetadataVersion::V5)?;
     let mut dictionaries = DictionaryTracker::new(false);
     let (_, encoded) = IpcDataGenerator::default().encode(
@@ -53,7 +57,7 @@ fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<(), RowError> {
     )?;
     bytes.extend(R::layout().fingerprint);
     write_message(bytes, encoded, &options)?;
-    Ok(())
+    Ok(common)
 }
 
 /// The rows that `encode` wrote.
@@ -61,7 +65,7 @@ fn append<R: Row>(rows: &[R], bytes: &mut Vec<u8>) -> Result<(), RowError> {
 /// # Errors
 /// The bytes are no such rows, or more than them. A panic of the decoder over malformed bytes is caught and reported as an error.
 pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
-    guarded(|| R::from_batch(&decode_batch::<R>(bytes)?))
+    guarded(|| sent::<R>(bytes)?.rows())
 }
 
 /// The rows of both tables that `encode_both` wrote.
@@ -70,8 +74,8 @@ pub fn decode<R: Row>(bytes: &[u8]) -> Result<Vec<R>, RowError> {
 /// As `decode`.
 pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), RowError> {
     guarded(|| {
-        let (first, second) = decode_both_batches::<A, B>(bytes)?;
-        Ok((A::from_batch(&first)?, B::from_batch(&second)?))
+        let (first, second) = sent_both::<A, B>(bytes)?;
+        Ok((first.rows()?, second.rows()?))
     })
 }
 
@@ -80,11 +84,7 @@ pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), Row
 /// # Errors
 /// The bytes are no such batch, or more than it.
 pub fn decode_batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
-    guarded(|| {
-        let mut rest = Buffer::from(bytes);
-        let batch = next::<R>(&mut rest)?;
-        ended(&rest).map(|()| batch)
-    })
+    guarded(|| sent::<R>(bytes)?.batch())
 }
 
 /// As `decode_both`, without a look at the values.
@@ -95,13 +95,26 @@ pub fn decode_both_batches<A: Row, B: Row>(
     bytes: &[u8],
 ) -> Result<(RecordBatch, RecordBatch), RowError> {
     guarded(|| {
-        let mut rest = Buffer::from(bytes);
-        let batches = (next::<A>(&mut rest)?, next::<B>(&mut rest)?);
-        ended(&rest).map(|()| batches)
+        let (first, second) = sent_both::<A, B>(bytes)?;
+        Ok((first.batch()?, second.batch()?))
     })
 }
 
-/// The batch at the start of `bytes`, which then begin after it.
+fn sent<R: Row>(bytes: &[u8]) -> Result<Sent<R>, RowError> {
+    let mut rest = Buffer::from(bytes);
+    let own = next::<R>(&mut rest)?;
+    let sent = Sent::read(own, &mut rest)?;
+    ended(&rest).map(|()| sent)
+}
+
+fn sent_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Sent<A>, Sent<B>), RowError> {
+    let mut rest = Buffer::from(bytes);
+    let (first, second) = (next::<A>(&mut rest)?, next::<B>(&mut rest)?);
+    let sent = (Sent::read(first, &mut rest)?, Sent::read(second, &mut rest)?);
+    ended(&rest).map(|()| sent)
+}
+
+/// The columns in which rows may differ, from the batch at the start of `bytes`, which then begin after it.
 fn next<R: Row>(bytes: &mut Buffer) -> Result<RecordBatch, RowError> {
     let layout = R::layout();
     if *take(bytes, size_of::<Fingerprint>())? != layout.fingerprint {
@@ -110,9 +123,7 @@ fn next<R: Row>(bytes: &mut Buffer) -> Result<RecordBatch, RowError> {
     if *take(bytes, CONTINUATION.len())? != CONTINUATION {
         return Err(RowError::Malformed);
     }
-    let length = take(bytes, size_of::<u32>())?;
-    let length = u32::from_le_bytes(length.as_slice().try_into().expect("so many were taken"));
-    let description = take(bytes, length as usize)?;
+    let description = take_counted(bytes)?;
     let message = root_as_message(&description).map_err(|_| RowError::Malformed)?;
     let batch = message.header_as_record_batch().ok_or(RowError::Malformed)?;
     let body = usize::try_from(message.bodyLength()).map_err(|_| RowError::Malformed)?;
@@ -124,8 +135,15 @@ fn next<R: Row>(bytes: &mut Buffer) -> Result<RecordBatch, RowError> {
     if total.is_none_or(|total| total > body.len() as u64) {
         return Err(RowError::Malformed);
     }
-    let (schema, dictionaries) = (Arc::clone(&layout.schema), HashMap::new());
+    let (schema, dictionaries) = (Arc::clone(&layout.own), HashMap::new());
     Ok(read_record_batch(&body, batch, schema, &dictionaries, None, &message.version())?)
+}
+
+/// The bytes that stand behind their number.
+pub(super) fn take_counted(bytes: &mut Buffer) -> Result<Buffer, RowError> {
+    let count = take(bytes, size_of::<u32>())?;
+    let count = u32::from_le_bytes(count.as_slice().try_into().expect("so many were taken"));
+    take(bytes, count as usize)
 }
 
 /// The first bytes, which `bytes` then lack.
@@ -173,15 +191,19 @@ mod tests {
         vec![row]
     }
 
-    /// What stands behind the fingerprint is a message that Arrow reads after the schema.
+    /// What stands behind the fingerprint is a message that Arrow reads after the schema of the columns that are not in common.
     #[test]
     fn the_batch_is_arrows_own() {
-        let mut writer = StreamWriter::try_new(Vec::new(), &DocumentRow::schema()).unwrap();
+        let own = &DocumentRow::layout().own;
+        let mut writer = StreamWriter::try_new(Vec::new(), own).unwrap();
         let mut stream = std::mem::take(writer.get_mut());
         stream.extend(&encode(&documents()).unwrap()[size_of::<Fingerprint>()..]);
-        let batches: Vec<RecordBatch> =
-            StreamReader::try_new(&*stream, None).unwrap().map(Result::unwrap).collect();
-        assert_eq!(batches, [DocumentRow::to_batch(&documents()).unwrap()]);
+        let read = StreamReader::try_new(&*stream, None).unwrap().next().unwrap().unwrap();
+        assert_eq!((read.num_rows(), read.schema_ref()), (3, own));
+        let whole = DocumentRow::to_batch(&documents()).unwrap();
+        for (field, column) in own.fields().iter().zip(read.columns()) {
+            assert_eq!(Some(column), whole.column_by_name(field.name()), "{}", field.name());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod activations;
 mod clipping;
 mod column;
+mod common;
 mod documents;
 mod ipc;
 mod measured;
@@ -17,7 +18,7 @@ mod weights;
 pub use activations::{ActivationRow, Point};
 pub use arrow::array::RecordBatch;
 pub use clipping::ClippingRow;
-pub use column::{Column, RowError};
+pub use column::{Column, RowError, Values};
 pub use documents::DocumentRow;
 pub use ipc::{decode, decode_batch, decode_both, decode_both_batches, encode, encode_both};
 pub use measured::{Measured, made_by};
@@ -45,12 +46,12 @@ mod tests {
             WeightRow::layout(),
         ];
         let expected = [
-            "a54358c93556e92e",
-            "e9e4eb5a3f55b9ac",
-            "24686c6254845160",
-            "52858280ba6436ab",
-            "b2d1a9c89dbc66a5",
+            "395f04040f8047a7",
+            "5621397076ba76db",
+            "f6b75fb16f62a003",
+            "f9ac08581c4f242c",
+            "23d6f182f84e76e8",
         ];
-        assert_eq!((WIRE_MAJOR, sent.map(hex).each_ref().map(String::as_str)), (3, expected));
+        assert_eq!((WIRE_MAJOR, sent.map(hex).each_ref().map(String::as_str)), (4, expected));
     }
 }

@@ -4,9 +4,9 @@ crate::table! {
     /// One matrix quantized by one config: what it costs and how far it moves. Not what becomes of the model (`documents`).
     QuantizationRow in "quantization" version 2 {
         /// Model name as in the study.
-        model: String ["key"],
+        model: String ["key" common],
         /// The engine class that made it: what decides its numbers' last bits.
-        engine: String ["key"],
+        engine: String ["key" common],
         /// `dec` or `enc`; null outside the layers.
         stack: Option<String> ["key"],
         /// Layer number from 0; null outside the layers.

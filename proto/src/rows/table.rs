@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 
-use super::column::RowError;
+use super::column::{RowError, Values};
 use crate::Digest;
 
 /// A table by name and schema version.
@@ -31,6 +31,8 @@ pub struct Field {
     pub data_type: DataType,
     /// Whether it may be null.
     pub nullable: bool,
+    /// Whether all rows of a unit have it in common: it is sent once.
+    pub common: bool,
 }
 
 /// The start of a digest of a table's name, version and columns.
@@ -41,6 +43,10 @@ pub type Fingerprint = [u8; 8];
 pub struct Layout {
     /// Units and docs in the fields' metadata, the version in the schema's.
     pub schema: SchemaRef,
+    /// Of each column, whether all rows of a unit have it in common.
+    pub common: Vec<bool>,
+    /// The other columns.
+    pub own: SchemaRef,
     /// What stands for the schema where both sides know it.
     pub fingerprint: Fingerprint,
 }
@@ -51,18 +57,24 @@ impl Layout {
     pub fn new<R: Row>() -> Self {
         let Table { name, version } = R::TABLE;
         let fields = R::fields();
-        let column =
-            |field: &Field| format!("{} {} {}", field.name, field.data_type, field.nullable);
+        let column = |field: &Field| {
+            let common = if field.common { " common" } else { "" };
+            format!("{} {} {}{common}", field.name, field.data_type, field.nullable)
+        };
         let columns: Vec<String> = fields.iter().map(column).collect();
         let digest = Digest::of(format!("{name} {version}: {}", columns.join(", ")).as_bytes());
-        let fields: Vec<_> = fields.into_iter().map(|field| field.to_arrow()).collect();
+        let common = fields.iter().map(|field| field.common).collect();
+        let own: Vec<_> =
+            fields.iter().filter(|field| !field.common).map(Field::to_arrow).collect();
+        let fields: Vec<_> = fields.iter().map(Field::to_arrow).collect();
         let metadata = [
             ("babelquant.table", name.to_owned()),
             ("babelquant.schema_version", version.to_string()),
         ];
         let metadata: HashMap<_, _> = metadata.map(|(key, value)| (key.to_owned(), value)).into();
         let fingerprint = *digest.as_bytes().first_chunk().expect("a digest is longer");
-        Self { schema: Arc::new(Schema::new_with_metadata(fields, metadata)), fingerprint }
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        Self { schema, common, own: Arc::new(Schema::new(own)), fingerprint }
     }
 }
 
@@ -83,11 +95,29 @@ pub trait Row: Sized + Send + Sync {
     /// A number is not finite.
     fn to_batch(rows: &[Self]) -> Result<RecordBatch, RowError>;
 
+    /// The rows of so many values of each column.
+    ///
+    /// # Errors
+    /// They are not of exactly this table's columns.
+    fn from_values(values: &[Values<'_>], rows: usize) -> Result<Vec<Self>, RowError>;
+
     /// The rows of a batch.
     ///
     /// # Errors
     /// The batch does not have exactly this table's columns.
-    fn from_batch(batch: &RecordBatch) -> Result<Vec<Self>, RowError>;
+    fn from_batch(batch: &RecordBatch) -> Result<Vec<Self>, RowError> {
+        let table = Self::TABLE.name;
+        let (found, expected) = (batch.schema_ref().fields(), Self::layout().schema.fields());
+        if found.len() != expected.len() {
+            return Err(RowError::Width { table, found: found.len(), expected: expected.len() });
+        }
+        let differs = |(found, expected): &(&FieldRef, &FieldRef)| found.name() != expected.name();
+        if let Some((_, column)) = found.iter().zip(expected).find(differs) {
+            return Err(RowError::Column { table, column: column.name().clone() });
+        }
+        let values: Vec<_> = batch.columns().iter().map(Values::Each).collect();
+        Self::from_values(&values, batch.num_rows())
+    }
 
     /// The Arrow schema.
     fn schema() -> SchemaRef {
@@ -104,14 +134,15 @@ impl Field {
     }
 }
 
-/// Declares a row struct and implements [`Row`] for it. Each column: a doc sentence, `name: type`, `[unit]`. The caller's crate
-/// depends on serde: a row is also an object of JSON reports. A row's default has no number and no text: it is filled, never stored.
+/// Declares a row struct and implements [`Row`] for it. Each column: a doc sentence, `name: type`, `[unit]`, and `[unit common]` where it is
+/// a text that all rows of a unit have in common. The caller's crate depends on serde: a row is also an object of JSON reports. A row's
+/// default has no number and no text: it is filled, never stored.
 #[macro_export]
 macro_rules! table {
     (
         $(#[doc = $doc:literal])+
         $row:ident in $name:literal version $version:literal {
-            $($(#[doc = $column_doc:literal])+ $column:ident: $type:ty [$unit:literal],)+
+            $($(#[doc = $column_doc:literal])+ $column:ident: $type:ty [$unit:literal $($common:ident)?],)+
         }
     ) => {
         $(#[doc = $doc])+
@@ -132,6 +163,7 @@ macro_rules! table {
                         doc: concat!($($column_doc),+),
                         data_type,
                         nullable,
+                        common: $crate::table!(@common $type $(, $common)?),
                     }
                 }),+]
             }
@@ -152,33 +184,33 @@ macro_rules! table {
                 Ok($crate::rows::RecordBatch::try_new(<Self as $crate::rows::Row>::schema(), arrays)?)
             }
 
-            fn from_batch(
-                batch: &$crate::rows::RecordBatch,
+            fn from_values(
+                values: &[$crate::rows::Values<'_>],
+                rows: usize,
             ) -> Result<Vec<Self>, $crate::rows::RowError> {
                 let table = <Self as $crate::rows::Row>::TABLE.name;
-                let (found, expected) = (batch.num_columns(), [$($unit),+].len());
-                if found != expected {
+                let [$($column),+] = values else {
+                    let (found, expected) = (values.len(), [$($unit),+].len());
                     return Err($crate::rows::RowError::Width { table, found, expected });
-                }
-                let mut found = batch.schema_ref().fields().iter().zip(batch.columns());
-                let columns = ($(match found.next() {
-                    Some((field, column)) if field.name() == stringify!($column) => column,
-                    _ => return Err($crate::rows::RowError::Column {
-                        table,
-                        column: stringify!($column),
-                    }),
-                },)+);
-                (0..batch.num_rows())
+                };
+                (0..rows)
                     .map(|row| {
-                        let ($($column,)+) = &columns;
                         Ok(Self {
-                            $($column: <$type as $crate::rows::Column>::value($column, row).ok_or(
-                                $crate::rows::RowError::Column { table, column: stringify!($column) },
-                            )?,)+
+                            $($column: $column.value(row).ok_or_else(|| {
+                                let column = stringify!($column).to_owned();
+                                $crate::rows::RowError::Column { table, column }
+                            })?,)+
                         })
                     })
                     .collect()
             }
         }
     };
+    (@common $type:ty) => {
+        false
+    };
+    (@common $type:ty, common) => {{
+        const _: fn(String) -> $type = std::convert::identity;
+        true
+    }};
 }

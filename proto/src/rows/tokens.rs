@@ -7,19 +7,19 @@ crate::table! {
     /// below 2⁻²⁰ = 9.5e-7, bucket i ≥ 1 begins at (1 + (i−1)%16/16)·2^(⌊(i−1)/16⌋−20); empty buckets at the end are left out.
     TokenRow in "tokens" version 2 {
         /// Model name as in the study.
-        model: String ["key"],
+        model: String ["key" common],
         /// The engine class that made it: what decides its numbers' last bits.
-        engine: String ["key"],
+        engine: String ["key" common],
         /// Language.
-        language: String ["key"],
+        language: String ["key" common],
         /// Shard of the language.
         shard: u32 ["key"],
         /// Which layers are quantized.
-        scope: String ["key"],
+        scope: String ["key" common],
         /// Which tensors of those layers are quantized.
-        components: String ["key"],
+        components: String ["key" common],
         /// How they are quantized.
-        config: String ["key"],
+        config: String ["key" common],
         /// Scored tokens.
         tokens: u64 ["tokens"],
         /// Σ b².

@@ -4,9 +4,9 @@ crate::table! {
     /// Statistics of the weights of one tensor, or of one layer's group of tensors taken together.
     WeightRow in "weights" version 2 {
         /// Model name as in the study.
-        model: String ["key"],
+        model: String ["key" common],
         /// The engine class that made it: what decides its numbers' last bits.
-        engine: String ["key"],
+        engine: String ["key" common],
         /// `dec` or `enc`; null outside the layers.
         stack: Option<String> ["key"],
         /// Layer number from 0; null outside the layers.
