@@ -65,8 +65,18 @@ pub enum RowError {
         /// How many.
         bytes: usize,
     },
-    /// Bytes that are no record batch.
-    #[error("the bytes are no record batch, or not the whole of one")]
+    /// Texts that would take too much memory if each row had them.
+    #[error("table {table}: {length} bytes that {rows} rows have in common are too many")]
+    Repeated {
+        /// The table.
+        table: &'static str,
+        /// Its rows.
+        rows: usize,
+        /// Bytes of the texts in common.
+        length: usize,
+    },
+    /// Bytes that are no record batch, or no text.
+    #[error("the bytes are no record batch and its texts, or not the whole of them")]
     Malformed,
 }
 

@@ -9,7 +9,9 @@ use arrow::buffer::Buffer;
 use super::column::{RowError, Values};
 use super::ipc::take_counted;
 use super::table::Row;
-use crate::MESSAGE_BYTES_MAX;
+
+/// Bytes that the texts of all rows may take together, or else four times those that were sent: a short message must not ask for much memory.
+const REPEATED_BYTES_MAX: usize = 1 << 20;
 
 /// The batch without the columns in common, and these as bytes: each text behind its length; nothing where there are no rows.
 ///
@@ -52,20 +54,25 @@ pub(super) struct Sent<R> {
 }
 
 impl<R: Row> Sent<R> {
-    /// The columns of `own`, and those in common from the start of `bytes`, which then begin after them.
+    /// The columns of `own`, and those in common from the start of `bytes`, which then begin after them; `sent` bytes in all.
     ///
     /// # Errors
-    /// The bytes are no such texts, or the rows would be more than a message can hold if each had them.
-    pub(super) fn read(own: RecordBatch, bytes: &mut Buffer) -> Result<Self, RowError> {
+    /// The bytes are no such texts, or these would take too much memory if each row had them.
+    pub(super) fn read(
+        own: RecordBatch,
+        bytes: &mut Buffer,
+        sent: usize,
+    ) -> Result<Self, RowError> {
         let count = match own.num_rows() {
             0 => 0,
             _ => R::layout().common.iter().filter(|&&common| common).count(),
         };
         let texts = (0..count).map(|_| take_counted(bytes)).collect::<Result<Vec<_>, _>>()?;
         let length: usize = texts.iter().map(Buffer::len).sum();
-        match length.checked_mul(own.num_rows()).is_some_and(|bytes| bytes <= MESSAGE_BYTES_MAX) {
+        let (repeated, most) = (length.checked_mul(own.num_rows()), sent.saturating_mul(4));
+        match repeated.is_some_and(|bytes| bytes <= most.max(REPEATED_BYTES_MAX)) {
             true => Ok(Self { own, texts, of: PhantomData }),
-            false => Err(RowError::Malformed),
+            false => Err(RowError::Repeated { table: R::TABLE.name, rows: own.num_rows(), length }),
         }
     }
 
@@ -113,7 +120,7 @@ impl<R: Row> Sent<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::{TokenRow, WeightRow, decode, encode};
+    use crate::rows::{TokenRow, WeightRow, decode, decode_batch, encode};
 
     fn rows(model: &str, count: usize) -> Vec<WeightRow> {
         vec![WeightRow { model: model.to_owned(), ..WeightRow::default() }; count]
@@ -133,13 +140,25 @@ mod tests {
         assert_eq!(error.to_string(), "table weights: the rows are of more than one model");
     }
 
-    /// A short message could otherwise ask for any amount of memory.
     #[test]
-    fn texts_are_not_repeated_beyond_what_a_message_holds() {
-        let long = "m".repeat(MESSAGE_BYTES_MAX / 64);
+    fn texts_are_not_repeated_beyond_their_bounds() {
+        let long = "m".repeat(REPEATED_BYTES_MAX / 64);
         assert_eq!(decode::<WeightRow>(&encode(&rows(&long, 64)).unwrap()).unwrap().len(), 64);
         let wrong = decode::<WeightRow>(&encode(&rows(&long, 65)).unwrap());
-        assert!(matches!(wrong, Err(RowError::Malformed)), "{wrong:?}");
+        assert!(matches!(wrong, Err(RowError::Repeated { rows: 65, .. })), "{wrong:?}");
+        // More than that in all, but in proportion to what is sent.
+        let many = rows(&"m".repeat(100), 20_000);
+        assert_eq!(decode::<WeightRow>(&encode(&many).unwrap()).unwrap(), many);
+    }
+
+    /// What is accepted as rows is later written as a batch.
+    #[test]
+    fn the_batch_is_that_of_the_rows() {
+        for count in [0, 1, 3] {
+            let rows = rows("bloom", count);
+            let batch = decode_batch::<WeightRow>(&encode(&rows).unwrap()).unwrap();
+            assert_eq!(batch, WeightRow::to_batch(&rows).unwrap());
+        }
     }
 
     #[test]

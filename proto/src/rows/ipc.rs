@@ -25,7 +25,7 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// The rows as bytes.
 ///
 /// # Errors
-/// A number is not finite.
+/// A number is not finite, or the rows are of more than one unit.
 pub fn encode<R: Row>(rows: &[R]) -> Result<Bytes, RowError> {
     let mut bytes = Vec::new();
     let common = append(rows, &mut bytes)?;
@@ -36,7 +36,7 @@ pub fn encode<R: Row>(rows: &[R]) -> Result<Bytes, RowError> {
 /// The rows of two tables, one after the other: what a unit returns that fills both.
 ///
 /// # Errors
-/// A number is not finite.
+/// A number is not finite, or the rows are of more than one unit.
 pub fn encode_both<A: Row, B: Row>(first: &[A], second: &[B]) -> Result<Bytes, RowError> {
     let mut bytes = Vec::new();
     let common = [append(first, &mut bytes)?, append(second, &mut bytes)?];
@@ -79,7 +79,7 @@ pub fn decode_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Vec<A>, Vec<B>), Row
     })
 }
 
-/// As `decode`, without a look at the values: of bytes that were decoded before.
+/// As `decode`, without a look at numbers: of bytes that were decoded before.
 ///
 /// # Errors
 /// The bytes are no such batch, or more than it.
@@ -87,7 +87,7 @@ pub fn decode_batch<R: Row>(bytes: &[u8]) -> Result<RecordBatch, RowError> {
     guarded(|| sent::<R>(bytes)?.batch())
 }
 
-/// As `decode_both`, without a look at the values.
+/// As `decode_both`, without a look at numbers.
 ///
 /// # Errors
 /// As `decode_batch`.
@@ -103,14 +103,15 @@ pub fn decode_both_batches<A: Row, B: Row>(
 fn sent<R: Row>(bytes: &[u8]) -> Result<Sent<R>, RowError> {
     let mut rest = Buffer::from(bytes);
     let own = next::<R>(&mut rest)?;
-    let sent = Sent::read(own, &mut rest)?;
+    let sent = Sent::read(own, &mut rest, bytes.len())?;
     ended(&rest).map(|()| sent)
 }
 
 fn sent_both<A: Row, B: Row>(bytes: &[u8]) -> Result<(Sent<A>, Sent<B>), RowError> {
     let mut rest = Buffer::from(bytes);
     let (first, second) = (next::<A>(&mut rest)?, next::<B>(&mut rest)?);
-    let sent = (Sent::read(first, &mut rest)?, Sent::read(second, &mut rest)?);
+    let size = bytes.len();
+    let sent = (Sent::read(first, &mut rest, size)?, Sent::read(second, &mut rest, size)?);
     ended(&rest).map(|()| sent)
 }
 

@@ -210,6 +210,7 @@ macro_rules! table {
         false
     };
     (@common $type:ty, common) => {{
+        // Columns of another type do not compile.
         const _: fn(String) -> $type = std::convert::identity;
         true
     }};

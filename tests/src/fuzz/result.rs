@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use babelquant_coordinator::verify::{self, Engines, Rejection};
 use babelquant_proto::rows::{
-    ActivationRow, DocumentRow, QuantizationRow, Row, TokenRow, WeightRow, decode, decode_both,
-    encode, encode_both,
+    ActivationRow, DocumentRow, QuantizationRow, Row, TokenRow, WeightRow, decode, decode_batch,
+    decode_both, decode_both_batches, encode, encode_both,
 };
 use babelquant_proto::{Digest, Spec, Unit, UnitIndex};
 
@@ -94,6 +94,10 @@ fn check_accepted(unit: Unit<'_>, ipc: &[u8]) {
         Unit::Cell { .. } => {
             let both = decode_both::<DocumentRow, TokenRow>(ipc);
             let (documents, tokens) = both.expect("it was accepted");
+            let batches = decode_both_batches::<DocumentRow, TokenRow>(ipc);
+            let (of_documents, of_tokens) = batches.expect("what is accepted becomes a part");
+            assert_eq!(of_documents, DocumentRow::to_batch(&documents).expect("it is finite"));
+            assert_eq!(of_tokens, TokenRow::to_batch(&tokens).expect("it is finite"));
             let again = encode_both(&documents, &tokens).expect("what is accepted can be written");
             let read = decode_both(&again).expect("what is written can be read");
             assert_eq!((documents, tokens), read);
@@ -103,6 +107,8 @@ fn check_accepted(unit: Unit<'_>, ipc: &[u8]) {
 
 fn check_rows<R: Row + PartialEq + std::fmt::Debug>(ipc: &[u8]) {
     let rows = decode::<R>(ipc).expect("it was accepted");
+    let batch = decode_batch::<R>(ipc).expect("what is accepted becomes a part");
+    assert_eq!(batch, R::to_batch(&rows).expect("it is finite"));
     let again = encode(&rows).expect("what is accepted can be written");
     assert_eq!(decode::<R>(&again).expect("what is written can be read"), rows);
 }
