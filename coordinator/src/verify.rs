@@ -8,8 +8,8 @@ use babelquant_proto::rows::{
     decode, decode_both,
 };
 use babelquant_proto::{
-    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Model, Scope, Shape,
-    Shard, ShardId, Spec, Unit,
+    Components, Digest, EngineClass, Histogram, Layer, LayerSet, Layers, Scope, Shape, Shard,
+    ShardId, Spec, Unit,
 };
 use thiserror::Error;
 
@@ -132,10 +132,11 @@ pub fn result(
             let (of_documents, of_tokens) =
                 both.map_err(|source| Rejection::Rows { table, source })?;
             let keys = Keys::of(spec, (model, shard), scope, config);
-            let mut layers = None;
-            let own_documents =
-                own(of_documents, engines, |row| keys.are_of_document(row, &mut layers))?;
-            let rows = some(own_documents)?;
+            let rows = some(own(of_documents, engines, |row| keys.are_of_document(row))?)?;
+            // All rows have it in common.
+            if !holds(&spec.models[model].model.shape, &scope.layers, &rows[0].layers) {
+                return Err(Rejection::Foreign { table, row: 0 });
+            }
             complete(self::shard(spec, shard), &rows)?;
             counted(&rows, &own(of_tokens, engines, |row| keys.are_of_tokens(row))?)?;
             Ok(Some(Loss::of(&rows)))
@@ -168,8 +169,6 @@ fn is_layer(
 /// The keys that every row of a cell has: spelled once for all of them.
 struct Keys<'a> {
     place: Place<'a>,
-    shape: &'a Shape,
-    layers: &'a Layers,
     protocol: String,
     /// Scope, components and config.
     cell: [String; 3],
@@ -180,13 +179,12 @@ impl<'a> Keys<'a> {
     fn of(
         spec: &'a Spec,
         (model, shard): (usize, ShardId),
-        scope: &'a Scope,
+        scope: &Scope,
         config: &QuantConfig,
     ) -> Self {
-        let (place, Model { shape, protocol, .. }) =
-            (Place::of(spec, (model, shard)), &spec.models[model].model);
+        let protocol = spec.models[model].model.protocol.to_string();
         let cell = [scope.layers.to_string(), scope.components.to_string(), config.to_string()];
-        Self { place, shape, layers: &scope.layers, protocol: protocol.to_string(), cell }
+        Self { place: Place::of(spec, (model, shard)), protocol, cell }
     }
 
     /// True where a row on single tokens has them.
@@ -194,21 +192,10 @@ impl<'a> Keys<'a> {
         self.are((&row.model, &row.language, row.shard), [&row.scope, &row.components, &row.config])
     }
 
-    /// True where a document row has them. `layers` are those of a row before it that had.
-    fn are_of_document(&self, row: &DocumentRow, layers: &mut Option<String>) -> bool {
+    /// True where a document row has them, whatever its layers.
+    fn are_of_document(&self, row: &DocumentRow) -> bool {
         let place = (&*row.model, &*row.language, row.shard);
-        if !self.are(place, [&row.scope, &row.components, &row.config])
-            || row.protocol != self.protocol
-        {
-            return false;
-        }
-        if layers.as_ref() != Some(&row.layers) {
-            if !holds(self.shape, self.layers, &row.layers) {
-                return false;
-            }
-            *layers = Some(row.layers.clone());
-        }
-        true
+        self.are(place, [&row.scope, &row.components, &row.config]) && row.protocol == self.protocol
     }
 
     fn are(&self, (model, language, shard): (&str, &str, u32), cell: [&String; 3]) -> bool {
@@ -286,7 +273,7 @@ fn decode_own<R: Measured>(
 fn own<R: Measured>(
     rows: Vec<R>,
     engines: &Engines,
-    mut is_of_unit: impl FnMut(&R) -> bool,
+    is_of_unit: impl Fn(&R) -> bool,
 ) -> Result<Vec<R>, Rejection> {
     let table = R::TABLE.name;
     if let Some(row) = rows.iter().position(|row| !engines.admit(row.engine())) {
