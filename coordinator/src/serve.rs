@@ -74,9 +74,9 @@ impl ServeError {
             Self::Store(
                 StoreError::Unavailable { .. }
                 | StoreError::Silent { .. }
-                | StoreError::Unreached { .. }
-                | StoreError::Superseded { .. },
+                | StoreError::Unreached { .. },
             ) => exit::UNFINISHED,
+            Self::Store(StoreError::Superseded { .. }) => exit::SUPERSEDED,
             Self::Store(StoreError::Denied { .. }) => exit::DENIED,
             Self::Store(StoreError::Location { .. } | StoreError::NoRun { .. }) => exit::USAGE,
             Self::Store(_) => exit::BUG,

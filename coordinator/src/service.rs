@@ -2,6 +2,7 @@
 //! here and in its gate.
 
 mod admin;
+mod arriving;
 mod gate;
 mod refused;
 
@@ -20,7 +21,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 use tokio_stream::{Stream, StreamExt};
-use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -33,16 +33,19 @@ use crate::access::{Access, Listener, Refusals, admit};
 use crate::owner::{Call, Checked, Handle, Refusal, Room};
 use crate::verify::{self, Engines, Rejection};
 pub use admin::{AdminConnection, AdminError, Watched};
+use arriving::Arriving;
 use gate::Gate;
 use refused::Told;
 
 /// Connections that have been let in and wait to be served.
 const WAITING_MAX: usize = 64;
+/// Bytes of messages that may be on their way in at a time.
+const ARRIVING_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
 
 /// Serves the calls of workers and people on `listener` until `shutdown`, then lets open calls end.
 ///
 /// The limits bound what one peer can hold: streams and pending resets a connection, header and message sizes, and the time of
-/// a call. Keep-alive finds peers that vanished without a word.
+/// a call; what arrives at a time is bounded for all of them together. Keep-alive finds peers that vanished without a word.
 pub(crate) async fn serve(
     listener: impl Listener,
     handle: Handle,
@@ -53,7 +56,7 @@ pub(crate) async fn serve(
     let (admitted, connections) = mpsc::channel(WAITING_MAX);
     let admitting = admit(listener, access.of_calls(), admitted, Arc::clone(&refusals));
     let told = Arc::clone(&refusals);
-    let gate = Gate { access, refusals };
+    let (gate, arriving) = (Gate { access, refusals }, Arriving::new(ARRIVING_BYTES_MAX));
     let (reporter, health) = tonic_health::server::health_reporter();
     let reporting = report_health(reporter, handle.overview.clone());
     let edge = Edge { handle };
@@ -71,7 +74,9 @@ pub(crate) async fn serve(
         .http2_max_header_list_size(16 << 10)
         .load_shed(true)
         .layer(layer_fn(move |inner| Told { inner, refusals: Arc::clone(&told) }))
-        .layer(FilterLayer::new(move |request: http::Request<Body>| gate.check(request)))
+        .layer(FilterLayer::new(move |request| {
+            gate.check(request).map(|request| arriving.counted(request))
+        }))
         .add_service(coordinator)
         .add_service(admin)
         .add_service(health)

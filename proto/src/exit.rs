@@ -10,6 +10,8 @@ pub const QUARANTINED: u8 = 3;
 pub const BUG: u8 = 70;
 /// Unfinished; running the same command again goes on (also: the disk is full).
 pub const UNFINISHED: u8 = 75;
+/// Another coordinator goes on with the run: this one must not be started again, or they take the output from each other in turn.
+pub const SUPERSEDED: u8 = 76;
 /// Not authorised.
 pub const DENIED: u8 = 77;
 /// Configuration, version or model mismatch; retrying cannot help.

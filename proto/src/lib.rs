@@ -3,7 +3,7 @@
 //! Pure types and their spellings. Nothing here computes a measurement or reads a corpus; the rooms that touch a disk or the
 //! network are `model`, because both sides must agree on what a model's files are, `hub`, where both find them,
 //! `coordinator_file`, where one side tells the other where it is, `credentials`, because both programs call a coordinator, and `whole_file`, which
-//! writes for both.
+//! writes for both; `signals` and `logs` are how both live in their process.
 
 mod cells;
 mod components;
@@ -31,6 +31,7 @@ pub mod random;
 pub mod rows;
 mod scope;
 mod shard;
+pub mod signals;
 mod spec;
 mod unit;
 mod whole_file;

@@ -2,7 +2,7 @@
 
 import signal
 
-from worker_faults import UNFINISHED, ended, ended_with, known, listening
+from worker_faults import SUPERSEDED, UNFINISHED, ended, ended_with, known, listening
 
 TAKEN_OVER = "another coordinator has taken over"
 # A cut of at most so many polls is mended before the lease is over.
@@ -63,7 +63,7 @@ def rivalled(fault, cluster):
         yield
     (process, *_) = [process for process in processes if process.said(TAKEN_OVER)]
     placed = rival if process is rival.process else cluster.coordinator
-    yield from ended_with(placed, process, [UNFINISHED])
+    yield from ended_with(placed, process, [SUPERSEDED])
     fault.fire()
 
 

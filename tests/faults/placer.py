@@ -5,8 +5,9 @@ import time
 
 from process import Process
 
-# Unfinished; and deaths by SIGKILL and SIGTERM, which reach a program at any time.
-AGAIN = (75, 137, 143)
+# Unfinished; superseded, which a launcher would leave at that: here somebody insists; and deaths by SIGKILL and SIGTERM, which reach a program
+# at any time.
+AGAIN = (75, 76, 137, 143)
 # The run is over for it.
 OVER = (0, 3)
 PAUSE_SECONDS = 0.3

@@ -5,7 +5,7 @@ import signal
 
 from placer import Broken
 
-COMPLETE, UNFINISHED, KILLED = 0, 75, 137
+COMPLETE, UNFINISHED, SUPERSEDED, KILLED = 0, 75, 76, 137
 
 
 def ended(process):

@@ -4,7 +4,8 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use babelquant_proto::signals::first_of;
+use tokio::signal::unix::SignalKind;
 use tokio::time::sleep;
 
 /// Signals that follow the first one so soon are the same news: a launcher tells a whole group of processes, and each of them the others.
@@ -51,31 +52,9 @@ pub fn termination(
     Termination { finish, leave }
 }
 
-/// Ends with the first signal after this call: it is listened for at once, not when somebody first waits.
+/// Ends with the first of them after this call.
 fn any_signal() -> impl Future<Output = ()> + Send + 'static {
-    let wait = |kind| {
-        let signal = signal(kind);
-        async move {
-            match signal {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot listen for a signal");
-                    pending::<()>().await;
-                }
-            }
-        }
-    };
-    let [terminate, user, interrupt] =
-        [SignalKind::terminate(), SignalKind::user_defined1(), SignalKind::interrupt()].map(wait);
-    async move {
-        tokio::select! {
-            () = terminate => {}
-            () = user => {}
-            () = interrupt => {}
-        }
-    }
+    first_of([SignalKind::terminate(), SignalKind::user_defined1(), SignalKind::interrupt()])
 }
 
 #[cfg(test)]

@@ -60,8 +60,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 complete, 2 usage, 3 complete with quarantined units, 70 bug, \
-75 unfinished (run the same command again, it goes on where it stopped; also: the disk is full), 77 not authorised, \
-78 config, version or model mismatch (retrying cannot help).
+75 unfinished (run the same command again, it goes on where it stopped; also: the disk is full), \
+76 another coordinator goes on with this output (leave it to that one), 77 not authorised, 78 config, version or model mismatch (retrying cannot help).
 RUST_LOG sets the log level, XDG_CACHE_HOME the user's folder of caches (default ~/.cache). Results go to stdout, everything else to stderr.
 OTEL_EXPORTER_OTLP_ENDPOINT names a collector for spans, where the feature otel is built in.";
 

@@ -1,4 +1,4 @@
-//! Calls whose message nobody could use, such as one that is too large: the peer gets a status, and the log a line. Whoever may not call at all is
+//! Calls whose message nobody could use, such as one that is too large, or came with too many others: the peer gets a status, and the log a line. Whoever may not call at all is
 //! told so before (`gate`).
 
 use std::pin::Pin;
@@ -37,7 +37,7 @@ where
         Box::pin(async move {
             let answer = answer.await?;
             let status = Status::from_header_map(answer.headers());
-            if let (Some(peer), Some(status)) = (peer, status.filter(is_of_message)) {
+            if let (Some(peer), Some(status)) = (peer, status.filter(is_refusal)) {
                 let reason = format!("{}: {}", status.code(), status.message());
                 refusals.tell(peer.address, None, &reason);
             }
@@ -46,7 +46,8 @@ where
     }
 }
 
-/// True where the message was at fault, not the moment or the caller.
-fn is_of_message(status: &Status) -> bool {
-    matches!(status.code(), Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented)
+/// True where the message was at fault, or there were too many; not where the run or the caller was.
+fn is_refusal(status: &Status) -> bool {
+    use Code::{InvalidArgument, OutOfRange, ResourceExhausted, Unimplemented};
+    matches!(status.code(), InvalidArgument | OutOfRange | ResourceExhausted | Unimplemented)
 }

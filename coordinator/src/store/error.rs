@@ -53,10 +53,10 @@ pub enum StoreError {
         /// The cause.
         source: object_store::Error,
     },
-    /// An object that must never change has other content: two runs wrote different results under one name.
+    /// An object that must never change has other content.
     #[error(
-        "{path} is there already with other content: results differ although they are of one engine class, or two coordinators of a run of several \
-         wrote at once; keep both and report it"
+        "{path} is there already with other content: somebody changed it, or another build of babelquant wrote it; move it away and start again: \
+         what belongs there is written anew"
     )]
     Conflict {
         /// The object.

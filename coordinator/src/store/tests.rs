@@ -2,6 +2,7 @@
 //! applies a write. Whatever the order of results and restarts, `data/` and `_SUCCESS.json` are the same bytes.
 
 mod compaction;
+mod epochs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,10 +40,7 @@ pub(super) async fn run(output: &Output, seed: u64) -> Manifest {
             continue;
         };
         store = store.keeping(KEPT[seed as usize % KEPT.len()]);
-        let mut closed: Vec<u64> = store.done().flatten().collect();
-        let closing = records.iter().filter(|record| !matches!(record, Record::Charge { .. }));
-        closed.extend(closing.map(|record| record.unit().0));
-        let mut open: Vec<u64> = (0..spec.units()).filter(|unit| !closed.contains(unit)).collect();
+        let mut open = open_units(&spec, &store, &records);
         open.shuffle(&mut rng);
         while !open.is_empty() && rng.random_bool(0.9) {
             let group: Vec<u64> = open.drain(..open.len().min(rng.random_range(1..5))).collect();
@@ -63,6 +61,14 @@ pub(super) async fn run(output: &Output, seed: u64) -> Manifest {
             return manifest;
         }
     }
+}
+
+/// The units that an opened store says are neither done nor given up.
+pub(super) fn open_units(spec: &Spec, store: &Store, records: &[Record]) -> Vec<u64> {
+    let mut closed: Vec<u64> = store.done().flatten().collect();
+    let closing = records.iter().filter(|record| !matches!(record, Record::Charge { .. }));
+    closed.extend(closing.map(|record| record.unit().0));
+    (0..spec.units()).filter(|unit| !closed.contains(unit)).collect()
 }
 
 /// Every object but the run's own study, by name.

@@ -71,14 +71,18 @@ class Cluster:
         for pod in self.pods:
             pod.kill()
 
-    def alone(self, command, results):
-        """A pod of the coordinator's with another command and another volume for results; waits for its end."""
+    def beside(self, command, results):
+        """A pod of the coordinator's with another command and another volume for results."""
         workload = copy.deepcopy(manifests.component(self.documents, "coordinator"))
         workload.container["command"], workload.container["args"] = command, []
         for volume in workload.pod["volumes"]:
             if volume["name"] == "results":
                 volume["persistentVolumeClaim"]["claimName"] = results
-        pod = self.make_pod(workload, f"reader-{len(self.pods)}")
+        return self.make_pod(workload, f"beside-{len(self.pods)}")
+
+    def alone(self, command, results):
+        """The same, when it has ended."""
+        pod = self.beside(command, results)
         while pod.exit_code() is None:
             self.tick()
             time.sleep(0.05)
@@ -140,6 +144,14 @@ def faults(cluster):
     coordinator.pod.delete()
     cluster.until("deleted the coordinator's pod", lambda: len(coordinator.ends) == 2)
     cluster.expect("    it ended with 75, and there is another", coordinator.ends == [137, 75] and job.condition is None)
+    cluster.until("    it is ready", coordinator.pod.ready)
+    rival = cluster.beside(["babelquant", "run", "/study/study.toml", "--out", "/results"], "babelquant-results")
+    cluster.until("somebody takes the output over: the coordinator's pod stays without work",
+                  lambda: coordinator.pod.said("another coordinator goes on with this output (76)"))
+    cluster.expect("    and did not end", coordinator.ends == [137, 75] and not coordinator.pod.ready())
+    rival.kill()
+    coordinator.pod.delete()
+    cluster.until("    deleted, it comes back and goes on", lambda: coordinator.ends == [137, 75, 0] and coordinator.pod.ready())
     cluster.until("the Job is complete", lambda: job.condition is not None)
     cluster.expect(f"    {' '.join(job.condition)}", job.condition == ("Complete", "SuccessPolicy"))
     cluster.until("no worker is left", lambda: not job.pods)
@@ -149,7 +161,7 @@ def faults(cluster):
     cluster.expect("    the report is there; pods cannot write elsewhere, and are not root", report.said("\n65532\n"))
     coordinator.pod.delete()
     cluster.until("    deleted, it leaves at once and comes back complete",
-                  lambda: coordinator.ends == [137, 75, 0] and coordinator.pod.said("the run is complete (0)"))
+                  lambda: coordinator.ends == [137, 75, 0, 0] and coordinator.pod.said("the run is complete (0)"))
 
 
 def other_study(cluster, other):

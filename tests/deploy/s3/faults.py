@@ -163,7 +163,7 @@ def two(bench):
     worker(bench, "two-worker", first)
     until("a unit is done", first.has_begun, first)
     second = Coordinator(bench, "second", "two")
-    first.ends_with(75)
+    first.ends_with(76)
     assert "another coordinator has taken over this output (epoch 2): this one stops" in first.said(), first.said()
     second.ends_with(0)
     bench.proxy.counts["second coordinator"] += 1

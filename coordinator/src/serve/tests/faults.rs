@@ -253,6 +253,6 @@ async fn a_coordinator_without_work_notices_that_another_has_taken_over() {
     let second = start(local(folder.path()), spec(1)).await;
     let error = first.outcome.await.unwrap().unwrap_err();
     let superseded = matches!(error, ServeError::Store(StoreError::Superseded { epoch: 2 }));
-    assert!(superseded, "{error}");
+    assert!(superseded && error.exit_code() == exit::SUPERSEDED, "{error}");
     second.outcome.abort();
 }

@@ -149,3 +149,50 @@ async fn a_flood_of_resets_costs_its_own_connection() {
     let outcome = running.outcome.await.unwrap().unwrap();
     assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
 }
+
+/// Each of these messages is small enough; together, all unfinished, they are not.
+#[tokio::test]
+async fn messages_that_do_not_end_are_bounded_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start_with(local(folder.path()), spec(1), UNHURRIED).await;
+    let mut worker = Worker::join(&running.address, "a").await;
+    let stream = TcpStream::connect(host(&running.address)).await.unwrap();
+    let (mut flood, connection) = h2::client::handshake(stream).await.unwrap();
+    let (mut connections, mut calls) = (JoinSet::new(), JoinSet::new());
+    connections.spawn(connection);
+    for _ in 0..17 {
+        flood = flood.ready().await.unwrap();
+        let uri = format!("{}/babelquant.v1.Coordinator/Register", running.address);
+        let request = ::http::Request::post(uri).header("content-type", "application/grpc");
+        let (answer, body) = flood.send_request(request.body(()).unwrap(), false).unwrap();
+        calls.spawn(unfinished(answer, body));
+    }
+    let refused = calls.join_next().await.unwrap().unwrap();
+    assert_eq!(refused["grpc-status"], (Code::ResourceExhausted as i32).to_string());
+    drop((connections, calls));
+    // As soon as the coordinator has noticed that the flood is over.
+    while let Err(refused) = worker.sync().await {
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    }
+    worker.work(&[], usize::MAX).await;
+    let outcome = running.outcome.await.unwrap().unwrap();
+    assert_eq!(outcome, Outcome::Complete { quarantined: 0 });
+}
+
+/// Sends a message but for its last byte; returns the head of the answer to that.
+async fn unfinished(
+    answer: h2::client::ResponseFuture,
+    mut body: h2::SendStream<bytes::Bytes>,
+) -> ::http::HeaderMap {
+    let length = u32::try_from(babelquant_proto::MESSAGE_BYTES_MAX).unwrap();
+    let mut message = [&[0][..], &length.to_be_bytes()].concat();
+    message.resize(message.len() + babelquant_proto::MESSAGE_BYTES_MAX - 1, 0);
+    let mut rest = bytes::Bytes::from(message);
+    while !rest.is_empty() {
+        body.reserve_capacity(rest.len());
+        let capacity = std::future::poll_fn(|context| body.poll_capacity(context)).await;
+        let Some(Ok(capacity)) = capacity else { break };
+        body.send_data(rest.split_to(capacity), false).unwrap();
+    }
+    answer.await.unwrap().headers().clone()
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::ledger::{CommitName, Waiting};
-use super::{REQUESTS_MAX, check_epoch};
+use super::{REQUESTS_MAX, epoch};
 use crate::blocking::Blocking;
 use crate::store::error::StoreError;
 use crate::store::manifest;
@@ -43,11 +43,11 @@ impl Compaction {
     /// # Errors
     /// The storage refuses, the journal is damaged, the part is there with other content, or another coordinator has taken over.
     pub(crate) async fn write(self) -> Result<Compacted, StoreError> {
-        let (objects, epoch) = (self.objects.clone(), self.epoch);
+        let (objects, own) = (self.objects.clone(), self.epoch);
         match self.write_files().await {
             // Whose output it is comes first: a part of another coordinator's is no damage.
             Err(error) if !error.is_transient() => {
-                check_epoch(&objects, epoch).await?;
+                epoch::check(&objects, own).await?;
                 Err(error)
             }
             written => written,

@@ -91,30 +91,34 @@ impl Ledger {
         self.written.insert(part, first);
     }
 
-    /// Enters a durable entry. The first result of a unit counts; a later one with other bytes is reported.
+    /// Enters a durable entry. What closes a unit first counts; whatever closes it otherwise is reported.
     pub(super) fn add(&mut self, commit: CommitName, (entry, bytes): Placed) {
         let unit = entry.unit();
         let Some(part) = Part::of(&self.spec, unit) else { return };
+        if self.is_settled(unit) {
+            let is_other = match entry {
+                Entry::Result { digest, .. } => self.digest(unit) != Some(digest),
+                Entry::Quarantine { .. } => self.waiting.contains_key(&unit.0),
+                Entry::Charge { .. } => false,
+            };
+            if is_other {
+                tracing::error!(%unit, "the journal closes a unit twice and differently; the first counts");
+            }
+            return;
+        }
+        let is_written = self.is_written(part);
         if let Entry::Quarantine { fault, .. } = entry {
             *self.needed.entry(commit).or_insert(0) += 1;
-            let new = self.quarantined.insert(unit.0, fault).is_none();
-            if new && !self.written.contains_key(&part) {
+            self.quarantined.insert(unit.0, fault);
+            if !is_written {
                 self.resolve(part, unit);
             }
             return;
         }
-        if self.written.contains_key(&part) {
+        if is_written {
             return;
         }
         if let Entry::Result { digest, payload, .. } = entry {
-            match self.waiting.get(&unit.0) {
-                Some(first) if first.digest == digest => return,
-                Some(_) => {
-                    tracing::error!(%unit, "two different results are in the journal; the first counts");
-                    return;
-                }
-                None => {}
-            }
             let fits = self.waiting_bytes + payload.len() <= self.waiting_bytes_max;
             // Alone: what was sent with it is longer, and would stay as long.
             let payload = fits.then(|| Bytes::copy_from_slice(&payload));

@@ -5,10 +5,10 @@
 //! stands in a file under `data/`; a file under `data/` is a function of the spec and the rows alone.
 
 mod compaction;
+mod epoch;
 mod ledger;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -33,9 +33,6 @@ use ledger::{CommitName, Ledger};
 /// Journal objects that are read or deleted at a time.
 const REQUESTS_MAX: usize = 16;
 
-/// The epoch of the first coordinator that serves an output.
-const FIRST_EPOCH: u32 = 1;
-
 /// The writer of a run.
 #[derive(Debug)]
 pub struct Store {
@@ -58,11 +55,12 @@ impl Store {
     pub async fn open(output: &Output, spec: Arc<Spec>) -> Result<(Self, Vec<Record>), StoreError> {
         let objects = output.objects.clone();
         objects.sweep();
-        let epoch = claim_epoch(&objects).await?;
+        let epoch = epoch::claim(&objects).await?;
         loop {
             // In this order: whoever was here before writes a part first and then deletes its results.
             let journal = objects.list("journal").await?;
             let data = objects.list("data").await?;
+            let Some(inherited) = epoch::inherited(&objects, &journal).await? else { continue };
             let mut ledger = Ledger::new(Arc::clone(&spec));
             for (part, first) in Part::all(&spec) {
                 let is_there = |path: &String| data.binary_search(path).is_ok();
@@ -73,7 +71,8 @@ impl Store {
             let (next, blocking) = (CommitName { epoch, number: 0 }, Blocking::on_threads());
             let (objects, spec) = (objects.clone(), Arc::clone(&spec));
             let mut store = Self { objects, spec, next, in_doubt: 0, ledger, blocking };
-            if let Some(records) = store.replay(&journal).await? {
+            if let Some(records) = store.replay(&journal, &inherited).await? {
+                epoch::inherit(&store.objects, epoch, &inherited).await?;
                 return Ok((store, records));
             }
         }
@@ -99,7 +98,7 @@ impl Store {
 
     /// True where no coordinator has served this output before.
     pub(crate) fn is_first(&self) -> bool {
-        self.next.epoch == FIRST_EPOCH
+        self.next.epoch == epoch::FIRST
     }
 
     /// The units that stand under `data/`, as ranges; quarantined units lie in them too.
@@ -131,7 +130,7 @@ impl Store {
     /// # Errors
     /// The storage refuses, or another coordinator has taken over.
     pub(crate) async fn check_epoch(&self) -> Result<(), StoreError> {
-        check_epoch(&self.objects, self.next.epoch).await
+        epoch::check(&self.objects, self.next.epoch).await
     }
 
     /// Writes the next commit.
@@ -144,6 +143,8 @@ impl Store {
         })?;
         self.in_doubt = entries.len();
         self.objects.put_new(&path, content.clone()).await?;
+        // Whoever claims after this look has it in his list.
+        self.check_epoch().await?;
         self.in_doubt = 0;
         self.next.number += 1;
         for placed in journal::placed(&path, &content, entries)? {
@@ -279,12 +280,24 @@ impl Store {
         Ok(manifest)
     }
 
-    /// Reads the objects of the journal: enters every entry in the ledger, and deletes commits that hold nothing that is still needed. `None`
-    /// where one is gone by now.
-    async fn replay(&mut self, journal: &[String]) -> Result<Option<Vec<Record>>, StoreError> {
+    /// Reads the commits of the journal that count: enters every entry in the ledger, and deletes those that hold nothing that is still
+    /// needed. `None` where one is gone by now.
+    async fn replay(
+        &mut self,
+        journal: &[String],
+        inherited: &BTreeSet<CommitName>,
+    ) -> Result<Option<Vec<Record>>, StoreError> {
         let mut records = Vec::new();
         for path in journal {
             let Some(name) = CommitName::parse(path) else { continue };
+            if !inherited.contains(&name) {
+                tracing::warn!(
+                    path,
+                    "a coordinator wrote it after it was superseded: it does not count"
+                );
+                self.objects.delete(path).await?;
+                continue;
+            }
             let Some(content) = self.objects.get(path).await? else { return Ok(None) };
             for placed in journal::decode(path, &content)? {
                 records.push(placed.0.record());
@@ -295,43 +308,5 @@ impl Store {
             }
         }
         Ok(Some(records))
-    }
-}
-
-/// Looks whether the output is still that of the coordinator that claimed this epoch.
-async fn check_epoch(objects: &Objects, own: u32) -> Result<(), StoreError> {
-    let [own_path, next_path] = [own, own + 1].map(epoch_path);
-    let claims = tokio::try_join!(objects.get(&own_path), objects.get(&next_path))?;
-    match claims {
-        (Some(_), None) => Ok(()),
-        // Whoever completes the run takes every claim away.
-        (None, _) | (_, Some(_)) => Err(StoreError::Superseded { epoch: own + 1 }),
-    }
-}
-
-fn epoch_path(epoch: u32) -> String {
-    format!("journal/epoch-{epoch:08}.json")
-}
-
-/// Claims the first free epoch: commits are named by it, so that two coordinators never write one name.
-async fn claim_epoch(objects: &Objects) -> Result<u32, StoreError> {
-    let parse = |path: &String| {
-        path.strip_prefix("journal/epoch-")?.strip_suffix(".json")?.parse::<u32>().ok()
-    };
-    let mut epoch = objects
-        .list("journal")
-        .await?
-        .iter()
-        .filter_map(parse)
-        .max()
-        .map_or(FIRST_EPOCH, |last| last + 1);
-    loop {
-        let claim =
-            format!("{{\"claim\":\"{:016x}\"}}\n", RandomState::new().build_hasher().finish());
-        match objects.put_new(&epoch_path(epoch), claim.into()).await {
-            Err(StoreError::Conflict { .. }) => epoch += 1,
-            Ok(()) => return objects.check_writes_once(&epoch_path(epoch)).await.map(|()| epoch),
-            Err(error) => return Err(error),
-        }
     }
 }
